@@ -1,0 +1,139 @@
+"""The only place that picks implementations.
+
+Everything below is handed what it needs; here it is decided that time is the loop's, that bytes go over our own HTTP/1.1
+transport, that estimates are made in one thread, and which sinks a finished call goes to. The demo, the tests and the
+simulated rehearsals assemble the same parts with other ends.
+"""
+
+import asyncio
+import time
+from collections.abc import Callable, Iterable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from random import Random, SystemRandom
+
+from proxy.core.exchange import Transport
+from proxy.core.records import Sink, StateChange
+from proxy.core.settings import Provider, Settings, Target
+from proxy.core.usage import Usage
+from proxy.gateway import Gateway
+from proxy.pipeline.accounting import Accounting
+from proxy.pipeline.estimation import EstimateJob, Estimator, ThreadEstimator
+from proxy.pipeline.forward import Forwarder
+from proxy.pipeline.probes import Prober
+from proxy.pipeline.queueing import CapacityQueues
+from proxy.pipeline.routing import Routing
+from proxy.pipeline.services import Services
+from proxy.policy.credentials import CredentialRing
+from proxy.policy.targets import TargetState
+from proxy.providers.contract import ProviderKind
+from proxy.providers.table import KINDS
+from proxy.stores import vocabulary
+from proxy.stores.sinks import Sinks
+from proxy.stores.tally import Tally
+from proxy.tokens.count import Counter
+from proxy.tokens.encoding import build, needed
+from proxy.tokens.estimate import estimate
+
+
+def bind_kinds(providers: Mapping[str, Provider]) -> dict[str, ProviderKind]:
+    """The wire format of each configured provider."""
+    return {name: KINDS[provider.kind](provider) for name, provider in providers.items()}
+
+
+class TargetRegistry:
+    """The live states by target id, kept over reloads: a breaker that is open stays open when a route is renamed.
+
+    A state is made anew only when what it was made from has changed (credentials, breaker or retry settings); calls
+    under way settle their permits with the old one.
+    """
+
+    def __init__(self, rng: Random, on_change: Callable[[StateChange], None], queues: CapacityQueues) -> None:
+        self._rng = rng
+        self._on_change = on_change
+        self._queues = queues
+        self._states: dict[str, tuple[object, TargetState]] = {}
+        self._rings: dict[str, tuple[object, CredentialRing]] = {}
+
+    def ring(self, settings: Settings, provider: str) -> CredentialRing:
+        credentials = settings.providers[provider].credentials
+        known = self._rings.get(provider)
+        if known is None or known[0] != credentials:
+            ring = CredentialRing(credentials, settings.breaker, self._rng, self._on_change)
+            known = self._rings[provider] = (credentials, ring)
+        return known[1]
+
+    def state_of(self, settings: Settings, target: Target) -> TargetState:
+        ring = self.ring(settings, target.provider)
+        made_from = (id(ring), settings.breaker, settings.retry)
+        known = self._states.get(target.id)
+        if known is None or known[0] != made_from:
+            state = TargetState(target, ring, settings.breaker, settings.retry, self._rng, self._on_change)
+            state.on_release = lambda: self._queues.release(state)
+            known = self._states[target.id] = (made_from, state)
+        state = known[1]
+        state.target = target
+        return state
+
+
+@dataclass(slots=True)
+class Parts:
+    """One assembled proxy without its listeners."""
+
+    gateway: Gateway
+    prober: Prober
+    accounting: Accounting
+    registry: TargetRegistry
+
+    def routing(self, settings: Settings) -> Routing:
+        """A routing for these settings, on the live states there are."""
+        return Routing(settings, bind_kinds(settings.providers), lambda target: self.registry.state_of(settings, target))
+
+
+class Encodings:
+    """The vocabularies that estimates need. Building one holds the interpreter for about a third of a second, so it happens
+    before the first request, and only for the models that are configured."""
+
+    def __init__(self, names: Iterable[str]) -> None:
+        self._counter = Counter({name: build(name, vocabulary.load(name)) for name in names})
+
+    def estimate(self, job: EstimateJob) -> Usage:
+        return estimate(self._counter, job.endpoint, job.model, job.fields, job.texts)
+
+
+def thread_estimator(loop: asyncio.AbstractEventLoop, settings: Settings) -> Estimator:
+    """Estimates in one thread of our own, so that nothing else can keep it busy."""
+    models = [target.model for route in settings.routes for target in route.targets]
+    return ThreadEstimator(loop, ThreadPoolExecutor(1, "undimmed-count"), Encodings(needed(models)).estimate)
+
+
+def assemble(
+    settings: Settings,
+    transport: Transport,
+    estimator: Estimator,
+    sinks: list[Sink],
+    rng: Random | None = None,
+    wall: Callable[[], float] = time.time,  # noqa: TID251 (this is the injection)
+) -> Parts:
+    """Put a proxy together on the running loop. The tally is always the first sink."""
+    loop = asyncio.get_running_loop()
+    tally = Tally(wall())
+    sink = Sinks([tally, *sinks])
+    services = Services(
+        loop=loop,
+        transport=transport,
+        rng=rng or Random(SystemRandom().getrandbits(64)),
+        wall=wall,
+        sink=sink,
+        estimator=estimator,
+        max_answer=settings.server.max_answer,
+    )
+    queues = CapacityQueues(loop)
+    registry = TargetRegistry(services.rng, sink.state_changed, queues)
+    kinds = bind_kinds(settings.providers)
+    routing = Routing(settings, kinds, lambda target: registry.state_of(settings, target))
+    accounting = Accounting(sink, estimator)
+    forwarder = Forwarder(services, routing, queues, accounting)
+    gateway = Gateway(forwarder, queues, tally, wall)
+    prober = Prober(services, lambda: forwarder.routing)
+    return Parts(gateway, prober, accounting, registry)

@@ -1,0 +1,42 @@
+"""Holds a document against the rules that no single value can break.
+
+What the rules have in common: nothing in a file may be silently without effect. A setting that does nothing is a
+misunderstanding, and it is cheaper to hear of it now than during an outage.
+"""
+
+from collections.abc import Callable, Iterator
+
+from proxy.config import provider_rules, route_rules, server_rules
+from proxy.config.source import Path
+from proxy.config.validation import Draft
+from proxy.core.errors import ConfigProblem
+
+Rule = Callable[[Draft], Iterator[tuple[Path, str]]]
+
+RULES: tuple[Rule, ...] = (
+    server_rules.check_listeners,
+    server_rules.check_anything,
+    server_rules.check_keys,
+    server_rules.check_breaker,
+    provider_rules.check_names,
+    provider_rules.check_kinds,
+    provider_rules.check_addresses,
+    provider_rules.check_credentials,
+    provider_rules.check_plaintext,
+    provider_rules.check_headers,
+    provider_rules.check_use,
+    provider_rules.check_probes,
+    route_rules.check_targets,
+    route_rules.check_models,
+    route_rules.check_strategy,
+    route_rules.check_prices,
+    route_rules.check_timeouts,
+    route_rules.check_retry,
+    route_rules.check_conditions,
+    route_rules.check_facts,
+)
+
+
+def find_problems(draft: Draft) -> list[ConfigProblem]:
+    """Everything that cannot be meant, in the order of the rules."""
+    return [draft.problem(location, message) for rule in RULES for location, message in rule(draft)]

@@ -1,0 +1,211 @@
+"""A consistent document into the `Settings` of the running proxy: defaults laid under, presets filled in."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from decimal import Decimal
+from typing import TypeVar
+
+from proxy.config.addresses import parse_base_url
+from proxy.config.models import Document, KeyModel, ProviderModel, RouteModel, ServerModel, TargetModel, split_address
+from proxy.config.shapes import PriceModel, Section, TimeoutModel
+from proxy.config.source import Path
+from proxy.core.settings import (
+    BreakerSettings,
+    ClientKey,
+    Credential,
+    Origin,
+    ProbeSettings,
+    Provider,
+    RetrySettings,
+    Route,
+    ServerSettings,
+    Settings,
+    Target,
+    Timeouts,
+    When,
+)
+from proxy.core.usage import Price
+from proxy.providers.presets import PRESETS, Preset, find_preset
+from proxy.providers.table import KINDS
+
+Base = TypeVar("Base", Timeouts, RetrySettings, BreakerSettings, ProbeSettings)
+
+#: Properties of a target's id, wherever they are written.
+FACTS = ("max_in_flight", "max_queue", "context_window", "price")
+
+
+@dataclass(frozen=True, slots=True)
+class Statement:
+    """Something the file says about a target id, and where."""
+
+    location: Path
+    value: object
+
+
+def overlay(base: Base, *sections: Section | None) -> Base:
+    """`base` with everything that the sections say, later ones on top."""
+    for section in sections:
+        if section is not None:
+            base = replace(base, **{key: value for key, value in section if value is not None})
+    return base
+
+
+def preset_of(provider: ProviderModel) -> Preset:
+    """Told by `preset`, else by `kind`, else by the host of the base URL; `openai` alone is OpenAI itself."""
+    if provider.preset is not None:
+        return PRESETS[provider.preset]
+    if provider.kind not in KINDS:
+        return PRESETS[provider.kind]
+    if provider.base_url is None:
+        return PRESETS.get(provider.kind, PRESETS["custom"])
+    return find_preset(parse_base_url(provider.base_url).host)
+
+
+def origin_of(provider: ProviderModel) -> Origin:
+    """ValueError where there is no usable base URL."""
+    url = provider.base_url or preset_of(provider).base_url
+    if not url:
+        raise ValueError("is required: this kind of server has no usual address")
+    return parse_base_url(url)
+
+
+def fit_timeouts(defaults: TimeoutModel | None, own: TimeoutModel | None, patience: float | None) -> Timeouts:
+    """The limits of a route. Values that nobody wrote bend to those that somebody did: a written total of 10s
+    also bounds the shipped first-content limit. `patience` stands in for the shipped first-content limit."""
+    shipped = Timeouts() if patience is None else Timeouts(first_content=patience)
+    limits = overlay(shipped, defaults, own)
+    first = limits.first_content if _written("first_content", defaults, own) else min(limits.first_content, limits.total)
+    idle = limits.idle if _written("idle", defaults, own) else min(limits.idle, limits.total)
+    connect = limits.connect if _written("connect", defaults, own) else min(limits.connect, first)
+    return replace(limits, connect=connect, first_content=first, idle=idle)
+
+
+def _written(name: str, *sections: Section | None) -> bool:
+    return any(section is not None and getattr(section, name) is not None for section in sections)
+
+
+def statements(document: Document, places: Sequence[int]) -> dict[str, dict[str, list[Statement]]]:
+    """target id -> fact -> everything said about it. `places` numbers the routes as in the file."""
+    said: dict[str, dict[str, list[Statement]]] = {}
+
+    def note(identity: str, section: Section, location: Path) -> None:
+        for fact in FACTS:
+            value = getattr(section, fact)
+            if value is not None:
+                said.setdefault(identity, {}).setdefault(fact, []).append(Statement((*location, fact), value))
+
+    for name, provider in document.providers.items():
+        for model, upstream in provider.models.items():
+            note(f"{name}/{model}", upstream, ("providers", name, "models", model))
+    for place, route in zip(places, document.routes, strict=True):
+        for row, tier in enumerate(route.targets):
+            for column, target in enumerate(tier):
+                note(target.to, target, ("routes", place, "targets", row, column))
+    return said
+
+
+def _nano(dollars: float | None) -> int:
+    return int(Decimal(str(dollars or 0)) * 1_000_000_000)
+
+
+def _price(model: PriceModel) -> Price:
+    cached = None if model.cached is None else _nano(model.cached)
+    return Price(_nano(model.input), _nano(model.output), cached, _nano(model.per_request))
+
+
+def _number(facts: Mapping[str, list[Statement]], name: str) -> int | None:
+    value = facts[name][0].value if name in facts else None
+    return value if isinstance(value, int) else None
+
+
+def _target(model: TargetModel, facts: Mapping[str, list[Statement]]) -> Target:
+    bare = Target(model.provider, model.model)
+    price = facts["price"][0].value if "price" in facts else None
+    queue = _number(facts, "max_queue")
+    return replace(
+        bare,
+        weight=bare.weight if model.weight is None else model.weight,
+        max_in_flight=_number(facts, "max_in_flight"),
+        max_queue=bare.max_queue if queue is None else queue,
+        context_window=_number(facts, "context_window"),
+        price=_price(price) if isinstance(price, PriceModel) else None,
+        when=None if model.when is None else When(**dict(model.when)),
+    )
+
+
+def _provider(name: str, model: ProviderModel, defaults: ProbeSettings) -> Provider:
+    secrets = [secret.get_secret_value() for secret in model.credentials]
+    shipped = {} if model.max_connections is None else {"max_connections": model.max_connections}
+    return Provider(
+        name=name,
+        kind=model.kind if model.kind in KINDS else "openai",
+        preset=preset_of(model).name,
+        origin=origin_of(model),
+        credentials=tuple(Credential(f"{name}#{i}", secret) for i, secret in enumerate(filter(None, secrets), start=1)),
+        headers={key.lower(): value.get_secret_value() for key, value in model.headers.items()},
+        probe=overlay(defaults, model.probe),
+        direct=model.direct,
+        **shipped,
+    )
+
+
+def patience_of(route: RouteModel, providers: Mapping[str, ProviderModel]) -> float | None:
+    """How long the slow starters of a route may take, where it has no others: among others it must fail over soon."""
+    usual = [
+        preset_of(providers[target.provider]).first_content
+        for tier in route.targets
+        for target in tier
+        if target.provider in providers
+    ]
+    waits = [wait for wait in usual if wait is not None]
+    return max(waits) if waits and len(waits) == len(usual) else None
+
+
+def _route(model: RouteModel, document: Document, said: Mapping[str, Mapping[str, list[Statement]]]) -> Route:
+    defaults = document.defaults
+    changes = {key: value for key in ("sticky_header", "heartbeat") if (value := getattr(model, key)) is not None}
+    strategy = model.strategy or defaults.strategy
+    if strategy is not None:
+        changes["strategy"] = strategy
+    route = Route(
+        name=model.model[0],
+        models=model.model,
+        tiers=tuple(tuple(_target(target, said.get(target.to, {})) for target in tier) for tier in model.targets),
+        timeouts=fit_timeouts(defaults.timeout, model.timeout, patience_of(model, document.providers)),
+        retry=overlay(RetrySettings(), defaults.retry, model.retry),
+    )
+    return replace(route, **changes)
+
+
+def _server(model: ServerModel) -> ServerSettings:
+    host, port = split_address(model.listen)
+    changes = {key: value for key, value in model if value is not None and key not in ("listen", "admin")}
+    settings = ServerSettings(host=host, port=port)
+    if model.admin == "off":
+        return replace(settings, admin_port=None, **changes)
+    admin_host, admin_port = split_address(model.admin)
+    return replace(settings, admin_host=admin_host, admin_port=admin_port, **changes)
+
+
+def _key(model: KeyModel, routes: Sequence[RouteModel]) -> ClientKey:
+    if model.routes is None:
+        return ClientKey(model.name, model.hash)
+    names = {public: route.model[0] for route in routes for public in route.model}
+    return ClientKey(model.name, model.hash, frozenset(names.get(name, name) for name in model.routes))
+
+
+def build(document: Document, source: str) -> Settings:
+    """Settings of a document without problems."""
+    defaults = document.defaults
+    probe = overlay(ProbeSettings(), defaults.probe)
+    said = statements(document, range(len(document.routes)))
+    return Settings(
+        server=_server(document.server),
+        providers={name: _provider(name, provider, probe) for name, provider in document.providers.items()},
+        routes=tuple(_route(route, document, said) for route in document.routes),
+        keys=tuple(_key(key, document.routes) for key in document.keys),
+        breaker=overlay(BreakerSettings(), defaults.breaker),
+        timeouts=fit_timeouts(defaults.timeout, None, None),
+        retry=overlay(RetrySettings(), defaults.retry),
+        source=source,
+    )

@@ -1,0 +1,67 @@
+"""From a file to `Settings`, or to every mistake in it."""
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from proxy.config.consistency import find_problems
+from proxy.config.conversion import build
+from proxy.config.expand import expand
+from proxy.config.source import MAX_FILE, Source, decode, read_yaml
+from proxy.config.validation import validate
+from proxy.core.errors import ConfigError, ConfigProblem
+from proxy.core.settings import Settings
+
+
+@dataclass(frozen=True, slots=True)
+class Overrides:
+    """What the command line says instead of the file: addresses as in `server:`."""
+
+    listen: str | None = None
+    admin: str | None = None
+
+
+NO_OVERRIDES = Overrides()
+
+
+def _override(source: Source, overrides: Overrides) -> None:
+    for name, value in (("listen", overrides.listen), ("admin", overrides.admin)):
+        if value is None:
+            continue
+        server = source.data.get("server")
+        source.data["server"] = {**(server if isinstance(server, dict) else {}), name: value}
+        source.lines.pop(("server", name), None)
+
+
+def parse(
+    text: str,
+    name: str,
+    env: Mapping[str, str],
+    base: Path | None = None,
+    overrides: Overrides = NO_OVERRIDES,
+) -> Settings:
+    """Settings of a YAML text; ConfigError with all its mistakes, in the order of the lines. `name` is shown as the
+    file; `base` is where relative `file:` paths begin."""
+    source = read_yaml(text, name)
+    _override(source, overrides)
+    problems = expand(source, env, base or Path())
+    draft, mistakes = validate(source, problems)
+    problems += mistakes
+    told = {problem.key for problem in problems}
+    problems += [problem for problem in find_problems(draft) if problem.key not in told]
+    if problems:
+        unique = {(problem.key, problem.message): problem for problem in problems}
+        raise ConfigError(sorted(unique.values(), key=lambda problem: problem.line or 0))
+    return build(draft.document, name)
+
+
+def load(path: Path, env: Mapping[str, str] | None = None, overrides: Overrides = NO_OVERRIDES) -> Settings:
+    """Settings of a file; `env` is the process's own unless given."""
+    name = str(path)
+    try:
+        with path.open("rb") as stream:
+            raw = stream.read(MAX_FILE + 1)
+    except OSError as error:
+        raise ConfigError([ConfigProblem(f"cannot be read: {error.strerror or 'unknown reason'}", name)]) from error
+    return parse(decode(raw, name), name, os.environ if env is None else env, path.parent, overrides)

@@ -1,0 +1,206 @@
+"""The shape of `undimmed.yaml`, one class per section. `undimmed schema` prints it for editors."""
+
+import hashlib
+import re
+from typing import Annotated
+
+from pydantic import BeforeValidator, Field, GetJsonSchemaHandler, SecretStr, model_validator
+from pydantic.json_schema import JsonSchemaValue
+from pydantic_core import PydanticCustomError
+from pydantic_core.core_schema import CoreSchema
+
+from proxy.config.shapes import (
+    BreakerModel,
+    Kind,
+    OneOrMany,
+    Positive,
+    PresetName,
+    PriceModel,
+    ProbeModel,
+    RetryModel,
+    Section,
+    Strategy,
+    Text,
+    TimeoutModel,
+    as_list,
+)
+from proxy.config.units import Count, Duration, Size
+
+_LISTEN = re.compile(r"(\[[0-9A-Fa-f:.%]+\]|[A-Za-z0-9._-]+):([0-9]{1,5})")
+ADDRESS_FORMS = "an address and a port, such as 127.0.0.1:8080, 0.0.0.0:8080 or [::1]:8080"
+
+
+def split_address(value: str) -> tuple[str, int]:
+    """Host (no brackets) and port of a listen address that has passed validation."""
+    host, _, port = value.rpartition(":")
+    return host.strip("[]"), int(port)
+
+
+def _address(value: object) -> object:
+    if isinstance(value, int) and not isinstance(value, bool):
+        value = f"127.0.0.1:{value}"
+    found = _LISTEN.fullmatch(value) if isinstance(value, str) else None
+    if found is None or int(found.group(2)) > 65535:
+        raise PydanticCustomError("wrong_form", "expected {forms}", {"forms": ADDRESS_FORMS})
+    return value
+
+
+def _address_or_off(value: object) -> object:
+    return "off" if value is False or value == "off" else _address(value)
+
+
+def _digest(value: object) -> object:
+    text = value.lower().removeprefix("sha256:") if isinstance(value, str) else ""
+    if not re.fullmatch(r"[0-9a-f]{64}", text):
+        raise PydanticCustomError("bad_hash", "")
+    if text == hashlib.sha256(b"").hexdigest():
+        raise PydanticCustomError("empty_hash", "")
+    return text
+
+
+Address = Annotated[str, BeforeValidator(_address)]
+AddressOrOff = Annotated[str, BeforeValidator(_address_or_off)]
+Digest = Annotated[str, BeforeValidator(_digest)]
+
+
+class ServerModel(Section):
+    """The listeners and their limits."""
+
+    listen: Address = Field(default="127.0.0.1:8080", description="Where clients connect. Beyond loopback only with keys.")
+    admin: AddressOrOff = Field(default="127.0.0.1:8081", description="Where operators connect, or off.")
+    max_body: Size | None = Field(default=None, description="Largest request body. Default 32MiB.")
+    max_answer: Size | None = Field(default=None, description="Largest answer that is not streamed. Default 64MiB.")
+    max_connections: Positive | None = Field(default=None, description="Client connections at a time. Default 20000.")
+    header_timeout: Duration | None = Field(default=None, description="For a request's head to arrive whole. Default 10s.")
+    body_timeout: Duration | None = Field(default=None, description="Longest silence within a request's body. Default 30s.")
+    keepalive_timeout: Duration | None = Field(default=None, description="For an idle connection to be closed. Default 75s.")
+    write_timeout: Duration | None = Field(default=None, description="For a client to take in anything at all. Default 30s.")
+    drain: Duration | None = Field(default=None, description="For calls under way when the proxy is stopped. Default 30s.")
+    hosts: Annotated[tuple[Text, ...], BeforeValidator(as_list), OneOrMany()] = Field(
+        default=(), description="Further host names clients may use for this proxy (Host header). IP addresses always work."
+    )
+
+
+class UpstreamModel(Section):
+    """What is known of one model of a provider, wherever routes use it."""
+
+    price: PriceModel | None = Field(default=None, description="What its tokens cost.")
+    context_window: Positive | None = Field(default=None, description="Tokens it can take in. Longer requests go elsewhere.")
+    max_in_flight: Positive | None = Field(default=None, description="Requests at a time. Default: no limit.")
+    max_queue: Count | None = Field(default=None, description="Requests that may wait for max_in_flight. Default 100.")
+
+
+class ProviderModel(Section):
+    """A vendor account or a server of your own."""
+
+    kind: Kind = Field(description="openai for anything that speaks its format, or the name of a preset.")
+    preset: PresetName | None = Field(default=None, description="Whose quirks to expect. Default: told by kind or base_url.")
+    base_url: Text | None = Field(
+        default=None, description="Up to and including the version, as SDKs want it. Default: the preset's."
+    )
+    credentials: Annotated[tuple[SecretStr, ...], BeforeValidator(as_list), OneOrMany()] = Field(
+        default=(), description="Keys, used in turn. Each has a health of its own. Empty ones (${NAME:-}) are left out."
+    )
+    headers: dict[Text, SecretStr] = Field(default={}, description="Sent with every request, besides the credential.")
+    models: dict[Text, UpstreamModel] = Field(default={}, description="Prices, context windows and caps per upstream model.")
+    direct: bool = Field(default=False, description="Clients may ask for `provider/model` without a route.")
+    probe: ProbeModel | None = Field(default=None, description="Active probes of this provider; see defaults.probe.")
+    max_connections: Positive | None = Field(default=None, description="Connections to it at a time. Default 1024.")
+    allow_plaintext: bool = Field(default=False, description="Send credentials over http:// to a host that is not private.")
+
+
+class WhenModel(Section):
+    """A target with conditions serves only requests that meet all of them."""
+
+    tools: bool | None = Field(default=None, description="Requests with (true) or without (false) tools.")
+    images: bool | None = Field(default=None, description="Requests with or without images.")
+    stream: bool | None = Field(default=None, description="Streamed or plain requests.")
+    min_tokens: Count | None = Field(default=None, description="At least so many input tokens (estimated).")
+    max_tokens: Count | None = Field(default=None, description="At most so many input tokens (estimated).")
+
+
+class TargetModel(Section):
+    """A provider and one of its models: `provider/model`, or the same as `to` with more said about it."""
+
+    to: Text = Field(description="provider/model; the provider is what stands before the first slash.")
+    weight: Annotated[Count, Field(ge=1, le=10_000)] | None = Field(
+        default=None, description="Share among the targets of its tier, for strategy weighted. Default 1."
+    )
+    max_in_flight: Positive | None = Field(default=None, description="Requests at a time. Default: no limit.")
+    max_queue: Count | None = Field(default=None, description="Requests that may wait for max_in_flight. Default 100.")
+    context_window: Positive | None = Field(default=None, description="Tokens it can take in. Longer requests go elsewhere.")
+    price: PriceModel | None = Field(default=None, description="What its tokens cost.")
+    when: WhenModel | None = Field(default=None, description="Only for requests like this.")
+
+    @model_validator(mode="before")
+    @classmethod
+    def from_text(cls, value: object) -> object:
+        """`openai/gpt-5` stands for `{to: openai/gpt-5}`."""
+        return {"to": value} if isinstance(value, str) else value
+
+    @classmethod
+    def __get_pydantic_json_schema__(cls, schema: CoreSchema, handler: GetJsonSchemaHandler) -> JsonSchemaValue:
+        return {"anyOf": [{"type": "string", "pattern": "^[^/]+/.+$", "description": "provider/model"}, handler(schema)]}
+
+    @property
+    def provider(self) -> str:
+        return self.to.partition("/")[0]
+
+    @property
+    def model(self) -> str:
+        return self.to.partition("/")[2]
+
+
+Tier = Annotated[tuple[TargetModel, ...], BeforeValidator(as_list), OneOrMany(), Field(min_length=1)]
+
+
+class RouteModel(Section):
+    """One or more public model names, and what serves them."""
+
+    model: Annotated[tuple[Text, ...], BeforeValidator(as_list), OneOrMany(), Field(min_length=1)] = Field(
+        description="What clients ask for; a list of names works too, and * in a name stands for anything."
+    )
+    targets: Annotated[tuple[Tier, ...], Field(min_length=1)] = Field(
+        description="Tiers in order. Each is a target or a list of targets among which the strategy picks."
+    )
+    strategy: Strategy | None = Field(default=None, description="How a tier of several targets picks. Default ordered.")
+    timeout: TimeoutModel | None = Field(default=None, description="Time limits of this route; see defaults.timeout.")
+    retry: RetryModel | None = Field(default=None, description="Further attempts in this route; see defaults.retry.")
+    sticky_header: Text | None = Field(
+        default=None, description="Request header that names a session, for strategy sticky. Default x-undimmed-session."
+    )
+    heartbeat: Duration | None = Field(
+        default=None, description="A comment goes to streaming clients after so much silence, for middleboxes. Default 15s."
+    )
+
+
+class KeyModel(Section):
+    """A key that clients present. Only its hash is kept."""
+
+    name: Text = Field(description="Shown in logs and reports.")
+    hash: Digest = Field(description="SHA-256 of the key in hex, `sha256:` in front allowed.")
+    routes: Annotated[tuple[Text, ...], BeforeValidator(as_list), OneOrMany()] | None = Field(
+        default=None, description="Model names it may use; `direct` for provider/model addresses. Default: everything."
+    )
+
+
+class DefaultsModel(Section):
+    """What holds where a route or provider says nothing else."""
+
+    strategy: Strategy | None = Field(default=None, description="For tiers of several targets. Default ordered.")
+    timeout: TimeoutModel | None = Field(default=None, description="Time limits of every route.")
+    retry: RetryModel | None = Field(default=None, description="Further attempts in every route.")
+    breaker: BreakerModel | None = Field(default=None, description="When targets are taken out of traffic.")
+    probe: ProbeModel | None = Field(default=None, description="Active probes of every provider.")
+
+
+class Document(Section):
+    """The configuration of an Undimmed proxy."""
+
+    server: ServerModel = Field(default_factory=ServerModel, description="Listeners and their limits.")
+    providers: dict[Text, ProviderModel] = Field(
+        {}, description="Vendor accounts and own servers, by a name of your choice."
+    )
+    routes: tuple[RouteModel, ...] = Field(default=(), description="What clients may ask for, and what serves it.")
+    defaults: DefaultsModel = Field(default_factory=DefaultsModel, description="For all routes and providers.")
+    keys: tuple[KeyModel, ...] = Field(default=(), description="Client keys. Without any, only this machine may connect.")

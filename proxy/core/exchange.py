@@ -1,0 +1,123 @@
+"""The seams through which bytes pass: towards a provider and towards a client.
+
+`pipeline` speaks only to these Protocols. `transport` implements them with sockets, `rehearse` with a simulated network
+in virtual time, `server` is the client's side. Everything here is callback-shaped and synchronous on purpose: a
+chunk of a stream goes from the provider's socket to the client's transport without a task, a queue or a future.
+"""
+
+import enum
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from proxy.core.endpoints import Endpoint
+from proxy.core.settings import Origin
+
+#: Lower-case name and value, in the order they came; duplicates kept.
+HeaderList = Sequence[tuple[bytes, bytes]]
+
+
+class FailureKind(enum.StrEnum):
+    """How the transport failed; what follows from it is decided in `policy/outcomes.py`."""
+
+    CONNECT = "connect"  # DNS, refused, unreachable, TLS: the request was never sent
+    CONNECT_TIMEOUT = "connect_timeout"
+    CLOSED = "closed"  # the connection ended before any byte of the answer
+    BROKEN = "broken"  # the connection ended, or was reset, inside the answer
+    GARBAGE = "garbage"  # not HTTP/1.1, or over our limits on lines, headers or decompressed size
+    POOL_FULL = "pool_full"  # the provider's connection limit is reached
+
+
+class TransportError(Exception):
+    """Handed to `Receiver.on_failed`, never raised through the pipeline. `detail` is for people."""
+
+    def __init__(self, kind: FailureKind, detail: str) -> None:
+        super().__init__(f"{kind}: {detail}")
+        self.kind = kind
+        self.detail = detail
+
+
+@dataclass(slots=True)
+class UpstreamRequest:
+    """One HTTP/1.1 request, ready to be written. `head` ends with the blank line and already carries the body's
+    length. `pool` names the bulkhead (the provider); `connect_timeout` in seconds covers DNS, TCP and TLS."""
+
+    pool: str
+    origin: Origin
+    head: bytes
+    body: bytes = b""
+    connect_timeout: float = 3.0
+
+
+class Receiver(Protocol):
+    """Whoever takes in an answer. Calls come in this order: `on_head` once, `on_body` any number of times, then
+    exactly one of `on_complete` and `on_failed`; or `on_failed` alone. None of them after `abort` or `detach`.
+    Interim 1xx answers are not shown. Never called from inside `Transport.send`: even an immediate failure is
+    scheduled, so that the caller holds the `Exchange` before it hears of it."""
+
+    def on_head(self, status: int, headers: HeaderList) -> None: ...
+
+    def on_body(self, data: bytes) -> None: ...
+
+    def on_complete(self) -> None: ...
+
+    def on_failed(self, error: TransportError) -> None: ...
+
+
+class Source(Protocol):
+    """Something that can be told to stop sending for a while: back-pressure."""
+
+    def pause(self) -> None: ...
+
+    def resume(self) -> None: ...
+
+
+class Exchange(Source, Protocol):
+    """A request under way. `abort` closes the connection at once (this is how a provider is cancelled in HTTP/1.1);
+    `detach` lets the rest of the answer go: the connection is kept if the answer ends soon, else closed. Both may be
+    called at any time and any number of times; after either the receiver hears nothing more."""
+
+    def abort(self) -> None: ...
+
+    def detach(self) -> None: ...
+
+
+class Transport(Protocol):
+    """Sends requests. `send` returns at once; connecting and waiting happen behind it."""
+
+    def send(self, request: UpstreamRequest, receiver: Receiver) -> Exchange: ...
+
+
+class Downstream(Protocol):
+    """The client's side of one request. `start` once, then `write` any number of times, then `finish`, which ends the
+    message in order, or `abort`, which breaks it so that the client can tell. After the client has left all of
+    them do nothing: its leaving arrives as cancellation of the task that serves the request."""
+
+    @property
+    def started(self) -> bool: ...
+
+    def start(self, status: int, headers: HeaderList, length: int | None) -> None:
+        """Begin the reply; `length` None: unknown, chunked. `headers` holds no framing and no connection headers."""
+
+    def write(self, data: bytes) -> None: ...
+
+    def finish(self) -> None: ...
+
+    def abort(self) -> None: ...
+
+    def attach(self, source: Source | None) -> None:
+        """From now on pause and resume this source as the client's transport fills and drains; None: nobody."""
+
+
+@dataclass(slots=True)
+class ClientRequest:
+    """A request that passed the listener: read whole, authenticated, its path known. `headers` has lower-case names.
+    `key` is the name of the client's key, None where no keys are configured; `routes` what that key may use (None: all).
+    `arrived` is loop time."""
+
+    endpoint: Endpoint
+    headers: Mapping[str, str]
+    body: bytes
+    key: str | None
+    routes: frozenset[str] | None
+    arrived: float

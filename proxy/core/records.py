@@ -1,0 +1,98 @@
+"""What is written down of every call: one `CallRecord` with its attempts, handed to every sink once.
+
+Times named `*_at` are loop time (monotonic seconds); `wall` is the Unix time of the call's start. No prompt, no
+answer text and no secret is ever part of a record.
+"""
+
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from proxy.core.endpoints import Endpoint
+from proxy.core.outcome import Outcome, OutcomeKind
+from proxy.core.usage import Usage
+
+
+@dataclass(slots=True)
+class AttemptRecord:
+    """One try of one target with one credential. `delivered`: the client received its output; what an attempt
+    used without being delivered is waste. `cost` in nano-dollars, None: unknown. `possibly_billed`: we cancelled or
+    lost it after the request was sent, so the provider may still charge for it."""
+
+    target: str
+    provider: str
+    credential: str
+    started_at: float
+    outcome: Outcome
+    first_byte_at: float | None = None
+    first_content_at: float | None = None
+    ended_at: float = 0.0
+    status: int | None = None
+    served_model: str | None = None
+    provider_request_id: str | None = None
+    usage: Usage | None = None
+    cost: int | None = None
+    delivered: bool = False
+    possibly_billed: bool = False
+    trial: bool = False
+
+    @property
+    def kind(self) -> OutcomeKind:
+        return self.outcome.kind
+
+
+@dataclass(slots=True)
+class CallRecord:
+    """One request of a client, from its first byte here to its last. `status` is what the client was told (499: it
+    left first). `outcome` is the call's own: OK, or why not. `committed`: content had been sent to the client."""
+
+    id: str
+    route: str
+    endpoint: Endpoint
+    stream: bool
+    key: str | None
+    wall: float
+    started_at: float
+    ended_at: float = 0.0
+    status: int = 0
+    outcome: OutcomeKind = OutcomeKind.OK
+    committed: bool = False
+    served_by: str | None = None
+    waited: float = 0.0
+    attempts: list[AttemptRecord] = field(default_factory=list)
+
+
+@dataclass(slots=True)
+class StateChange:
+    """A breaker, a hold or a credential changed: one log line, one counter. `cause` is a sentence."""
+
+    at: float
+    subject: str  # target or credential id
+    endpoint: str | None
+    before: str
+    after: str
+    cause: str
+    until: float | None = None
+
+
+@dataclass(slots=True)
+class ProbeRecord:
+    """One active probe; `kind` is `free` or `completion`."""
+
+    at: float
+    target: str
+    kind: str
+    ok: bool
+    took: float
+    detail: str = ""
+    usage: Usage | None = None
+    cost: int | None = None
+
+
+class Sink(Protocol):
+    """Takes what happened: the tally, the log, later the ledger. Must not block and must not raise."""
+
+    def call_finished(self, record: CallRecord) -> None: ...
+
+    def state_changed(self, change: StateChange) -> None: ...
+
+    def probed(self, record: ProbeRecord) -> None: ...

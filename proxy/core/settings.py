@@ -1,0 +1,225 @@
+"""Settings as the running proxy sees them: frozen, complete, in seconds, bytes and counts.
+
+`config/` reads YAML into its own models and `assemble` turns those into these; nothing below knows YAML. The
+defaults are the shipped profile of the design, and `config/` takes them from here, so a default is written once.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from proxy.core.usage import Price
+
+
+@dataclass(frozen=True, slots=True)
+class Timeouts:
+    """Seconds. `first_content`: from sending the request to the first event that carries content; `answer`: to the end of
+    an answer that is not streamed, which has to be generated whole before a byte of it comes (None: four times
+    `first_content`; embeddings have nothing to generate and keep to `first_content`); `idle`: between two data events;
+    `total`: over all attempts of one call, waiting included."""
+
+    connect: float = 3.0
+    first_content: float = 15.0
+    idle: float = 30.0
+    total: float = 600.0
+    answer: float | None = None
+
+    @property
+    def whole(self) -> float:
+        """The limit for an answer that is not streamed."""
+        return self.first_content * 4 if self.answer is None else self.answer
+
+
+@dataclass(frozen=True, slots=True)
+class RetrySettings:
+    """`attempts` counts the first one. Same-target waits are full jitter between `base` and `cap` seconds. The
+    budget allows `budget_ratio` of a target's attempts in the last 10 s, at least `budget_floor`."""
+
+    attempts: int = 3
+    base: float = 0.1
+    cap: float = 2.0
+    budget_ratio: float = 0.2
+    budget_floor: int = 3
+    on_content_filter: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class BreakerSettings:
+    """Trip rules and recovery of one breaker (reference values: the shipped profile of the design).
+
+    Trips on any of: `recent_failures` of the last `recent` calls failed; `failure_rate` of at least `minimum` calls in
+    `window` seconds failed; `slow_rate` of them needed longer than `slow` seconds to first content; `consecutive`
+    failures with fewer than `minimum` calls in the window; the stall rule: `stall_count` requests have each waited
+    longer than max(`stall_factor` x the target's p99 time to first byte, `stall_floor` seconds) and none sent
+    after the oldest of them was answered. Open for `open_for` seconds, doubled at each failed trial up to
+    `open_cap`, +-`jitter`; then one trial, then a ramp from `ramp_from` to 1 over `ramp` seconds.
+    """
+
+    window: float = 30.0
+    minimum: int = 20
+    recent: int = 20
+    recent_failures: int = 16
+    failure_rate: float = 0.5
+    slow: float = 10.0
+    slow_rate: float = 0.8
+    consecutive: int = 5
+    stall: bool = True
+    stall_count: int = 10
+    stall_factor: float = 3.0
+    stall_floor: float = 1.0
+    open_for: float = 10.0
+    open_cap: float = 300.0
+    jitter: float = 0.2
+    ramp: float = 30.0
+    ramp_from: float = 0.1
+
+
+@dataclass(frozen=True, slots=True)
+class ProbeSettings:
+    """`kind`: `auto` (free, then a completion where the free one is known to lie), `passive` (never probe), `free`,
+    `completion`. Only targets that are open, or without traffic for `idle_after` seconds, are probed, every `every`
+    seconds +-`jitter`; at most `hourly_completions` paid probes an hour and provider."""
+
+    kind: str = "auto"
+    path: str | None = None
+    every: float = 30.0
+    idle_after: float = 60.0
+    jitter: float = 0.2
+    timeout: float = 10.0
+    healthy: int = 2
+    unhealthy: int = 3
+    hourly_completions: int = 120
+
+
+@dataclass(frozen=True, slots=True)
+class Credential:
+    """One key of a provider. `id` (`openai#1`) is safe to show; the secret is not, and stays out of every repr."""
+
+    id: str
+    secret: str | None = field(default=None, repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Origin:
+    """Where a provider listens. `prefix` is the path of its base URL without a trailing slash (`/v1`)."""
+
+    scheme: str
+    host: str
+    port: int
+    prefix: str = ""
+
+    @property
+    def tls(self) -> bool:
+        return self.scheme == "https"
+
+    @property
+    def authority(self) -> str:
+        """The Host header: IPv6 in brackets, the port only where it is not the scheme's own."""
+        host = f"[{self.host}]" if ":" in self.host else self.host
+        return host if self.port == (443 if self.tls else 80) else f"{host}:{self.port}"
+
+
+@dataclass(frozen=True, slots=True)
+class Provider:
+    """A vendor account: `kind` names the wire format (`providers/table.py`), `preset` the vendor's quirks
+    (`providers/presets.py`), `quirks` what the operator overrides of them."""
+
+    name: str
+    kind: str
+    preset: str
+    origin: Origin
+    credentials: tuple[Credential, ...]
+    headers: Mapping[str, str] = field(default_factory=dict)
+    probe: ProbeSettings = ProbeSettings()
+    direct: bool = False  # may clients name `provider/model` themselves?
+    max_connections: int = 1024
+
+
+@dataclass(frozen=True, slots=True)
+class When:
+    """A condition on a target: it is a candidate only for requests that fit. None: don't care."""
+
+    tools: bool | None = None
+    images: bool | None = None
+    stream: bool | None = None
+    min_tokens: int | None = None
+    max_tokens: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """Provider + upstream model in one route. Targets with the same `id` share their live state (breaker, in-flight
+    requests, caps): `max_in_flight` and `max_queue` are properties of the id, `weight`, `when` of the place."""
+
+    provider: str
+    model: str
+    weight: int = 1
+    max_in_flight: int | None = None
+    max_queue: int = 100
+    context_window: int | None = None
+    price: Price | None = None
+    when: When | None = None
+
+    @property
+    def id(self) -> str:
+        return f"{self.provider}/{self.model}"
+
+
+@dataclass(frozen=True, slots=True)
+class Route:
+    """Public model names and the tiers of targets that serve them. `name` is the first of `models`; a model with
+    `*` is a glob."""
+
+    name: str
+    models: tuple[str, ...]
+    tiers: tuple[tuple[Target, ...], ...]
+    strategy: str = "ordered"
+    timeouts: Timeouts = Timeouts()
+    retry: RetrySettings = RetrySettings()
+    sticky_header: str = "x-undimmed-session"
+    heartbeat: float = 15.0
+
+    @property
+    def targets(self) -> tuple[Target, ...]:
+        return tuple(target for tier in self.tiers for target in tier)
+
+
+@dataclass(frozen=True, slots=True)
+class ClientKey:
+    """A key that clients of the proxy present; `digest` is lower-case hex SHA-256 of it. `routes` None: all."""
+
+    name: str
+    digest: str = field(repr=False)
+    routes: frozenset[str] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ServerSettings:
+    """Listeners and their limits; seconds and bytes."""
+
+    host: str = "127.0.0.1"
+    port: int = 8080
+    admin_host: str = "127.0.0.1"
+    admin_port: int | None = 8081
+    max_body: int = 32 * 1024 * 1024
+    max_connections: int = 20_000
+    header_timeout: float = 10.0
+    body_timeout: float = 30.0
+    keepalive_timeout: float = 75.0
+    write_timeout: float = 30.0
+    drain: float = 30.0
+    max_answer: int = 64 * 1024 * 1024
+    hosts: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """One complete configuration. Replaced as a whole on reload, never changed."""
+
+    server: ServerSettings
+    providers: Mapping[str, Provider]
+    routes: tuple[Route, ...]
+    keys: tuple[ClientKey, ...] = ()
+    breaker: BreakerSettings = BreakerSettings()
+    timeouts: Timeouts = Timeouts()
+    retry: RetrySettings = RetrySettings()
+    source: str = "environment"

@@ -1,0 +1,42 @@
+"""Tokens of one attempt, and where the numbers come from."""
+
+import enum
+from dataclasses import dataclass
+
+
+class UsageSource(enum.StrEnum):
+    """A number that the provider reported is never silently mixed with one that we estimated."""
+
+    PROVIDER = "provider"
+    ESTIMATE = "estimate"
+    MIXED = "mixed"
+
+
+@dataclass(slots=True)
+class Usage:
+    """Tokens. `input` includes `cached` and `cache_write`; `output` includes `reasoning`.
+
+    `lower_bound`: an estimate that cannot see all (hidden reasoning, remote images).
+    """
+
+    input: int = 0
+    output: int = 0
+    cached: int = 0
+    cache_write: int = 0
+    reasoning: int = 0
+    source: UsageSource = UsageSource.PROVIDER
+    lower_bound: bool = False
+
+    @property
+    def total(self) -> int:
+        return self.input + self.output
+
+
+@dataclass(frozen=True, slots=True)
+class Price:
+    """Nano-dollars (1e-9 USD) for a million tokens; USD 2.50 per million is 2_500_000_000."""
+
+    input: int
+    output: int
+    cached: int | None = None
+    per_request: int = 0

@@ -1,0 +1,209 @@
+"""The gateway: everything the listeners can ask, in one object.
+
+It ties the floors together and decides nothing: calls go to the pipeline's forwarder, views to its surveyor, pages to the
+server's renderers. A reload replaces `routing` in one assignment; calls under way keep the one they began with.
+"""
+
+import asyncio
+import hashlib
+import hmac
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Protocol
+from urllib.parse import unquote
+
+from proxy import __version__
+from proxy.core.call import Needs
+from proxy.core.endpoints import Endpoint
+from proxy.core.exchange import ClientRequest, Downstream
+from proxy.core.settings import ClientKey
+from proxy.pipeline.forward import Forwarder, unknown_model
+from proxy.pipeline.queueing import CapacityQueues
+from proxy.pipeline.routing import Routing
+from proxy.pipeline.survey import Surveyor
+from proxy.server import pages
+from proxy.server.application import Identity, Page
+from proxy.server.metrics import Gauges, TargetGauge, render
+from proxy.stores.process import read_process
+from proxy.stores.tally import Tally
+
+ANYBODY = Identity()
+LAG_EVERY = 0.5
+
+
+class Keys:
+    """The clients' keys by digest. What is looked up and compared is a hash of what was presented, so that no comparison
+    can tell, by its time, how much of a key was right."""
+
+    def __init__(self, keys: tuple[ClientKey, ...]) -> None:
+        self._keys = {key.digest: (key.digest.encode(), Identity(key.name, key.routes)) for key in keys}
+
+    def identify(self, headers: Mapping[str, str]) -> Identity | None:
+        """Who presents a valid key in `authorization: Bearer` or `x-api-key`; everybody where no keys are configured."""
+        if not self._keys:
+            return ANYBODY
+        scheme, _, token = headers.get("authorization", "").partition(" ")
+        if scheme.lower() != "bearer" or not token:
+            token = headers.get("x-api-key", "")
+        digest = hashlib.sha256(token.strip().encode("utf-8", "surrogateescape")).hexdigest()
+        known, identity = self._keys.get(digest, (b"", ANYBODY))
+        return identity if hmac.compare_digest(known, digest.encode()) else None
+
+
+class Edges(Protocol):
+    """What the listeners and the transport can tell about themselves, for metrics."""
+
+    def client_connections(self) -> int: ...
+
+    def calls_in_flight(self) -> int: ...
+
+    def upstream_connections(self) -> Mapping[tuple[str, str], int]: ...
+
+    def dropped_log_lines(self) -> int: ...
+
+
+@dataclass(slots=True)
+class ConfigState:
+    """What `/health` says of the configuration: where the running one came from, and why a newer one was refused."""
+
+    source: str
+    loaded_at: float
+    error: str | None = None
+
+
+class Gateway:
+    """Implements `server.application.Application` and the admin plane's questions."""
+
+    def __init__(self, forwarder: Forwarder, queues: CapacityQueues, tally: Tally, wall: Callable[[], float]) -> None:
+        self._forwarder = forwarder
+        self._queues = queues
+        self._loop = asyncio.get_running_loop()
+        self._surveyor = Surveyor(self._loop, queues)
+        self._wall = wall
+        self._began = wall()
+        self._lag = 0.0
+        self._edges: Edges | None = None
+        self.tally = tally
+        self.draining = False
+        self._keys = Keys(forwarder.routing.settings.keys)
+        self._config = ConfigState(forwarder.routing.settings.source, self._began)
+
+    @property
+    def routing(self) -> Routing:
+        return self._forwarder.routing
+
+    def use(self, routing: Routing) -> None:
+        """Serve the next calls by this routing."""
+        self._forwarder.routing = routing
+        self._keys = Keys(routing.settings.keys)
+        self._config = ConfigState(routing.settings.source, self._wall())
+
+    def config_rejected(self, error: str) -> None:
+        """A newer configuration was invalid; the old one goes on, and `/health` says so."""
+        self._config.error = error
+
+    def watch(self, edges: Edges) -> None:
+        self._edges = edges
+
+    async def watch_lag(self) -> None:
+        """Measure how late the loop is, forever."""
+        while True:
+            due = self._loop.time() + LAG_EVERY
+            await asyncio.sleep(LAG_EVERY)
+            self._lag = max(0.0, self._loop.time() - due)
+
+    # Application.
+
+    def identify(self, headers: Mapping[str, str]) -> Identity | None:
+        return self._keys.identify(headers)
+
+    async def serve(self, request: ClientRequest, downstream: Downstream) -> None:
+        await self._forwarder.serve(request, downstream)
+
+    def page(self, path: str, query: str, identity: Identity) -> Page | None:
+        maker = PAGES.get(path)
+        if maker is not None:
+            return maker(self, identity)
+        if path.startswith(MODEL_PREFIX):
+            return self._model(unquote(path[len(MODEL_PREFIX) :]), identity)
+        return None
+
+    def _models(self, identity: Identity) -> Page:
+        return pages.models_page(self.routing.names(identity.routes), int(self._began))
+
+    def _model(self, name: str, identity: Identity) -> Page:
+        state = self.routing.find(name)
+        if state is None or not self.routing.allows(state, name, identity.routes):
+            return pages.problem_page(unknown_model(self.routing, name, identity.routes))
+        return pages.model_page(name, int(self._began))
+
+    def _ready(self, _: Identity) -> Page:
+        ready = self._surveyor.ready(self.routing)
+        return pages.ready_page(ready, self.draining, [] if ready else ["no route has a target that can serve"])
+
+    def _health(self, _: Identity) -> Page:
+        return pages.health_page(self.survey())
+
+    def _metrics(self, _: Identity) -> Page:
+        return pages.metrics_page(render(self.tally, self._gauges()))
+
+    # The admin plane.
+
+    def explain(self, model: str, tools: bool, images: bool, tokens: int) -> Page:
+        """Where a request for this model would go now, and why not elsewhere."""
+        state = self.routing.find(model)
+        if state is None:
+            return pages.problem_page(unknown_model(self.routing, model, None))
+        needs = Needs(tools=tools, images=images, tokens=tokens)
+        return pages.health_page(self._surveyor.explain(state, model, needs, Endpoint.CHAT))
+
+    def survey(self) -> dict[str, object]:
+        """The health view: `status` is `ok`, `degraded` (some target of a serving route is out), `down` or `draining`."""
+        routes = self._surveyor.routes(self.routing)
+        config = self._config
+        return {
+            "status": "draining" if self.draining else self._surveyor.status(self.routing),
+            "version": __version__,
+            "uptime_s": round(self._wall() - self._began, 1),
+            "config": {
+                "state": "ok" if config.error is None else "rejected",
+                "source": config.source,
+                "loaded_s_ago": round(self._wall() - config.loaded_at, 1),
+                "error": config.error,
+            },
+            "routes": routes,
+        }
+
+    def _gauges(self) -> Gauges:
+        edges = self._edges
+        return Gauges(
+            version=__version__,
+            started=self._began,
+            process=read_process(),
+            targets={
+                state.id: TargetGauge(
+                    in_flight=state.in_flight,
+                    queued=self._queues.length(state.id),
+                    breakers=self._surveyor.breakers(state),
+                )
+                for state in self.routing.states()
+            },
+            upstream_connections=edges.upstream_connections() if edges else {},
+            client_connections=edges.client_connections() if edges else 0,
+            calls_in_flight=edges.calls_in_flight() if edges else 0,
+            loop_lag=self._lag,
+            ready=self._surveyor.ready(self.routing),
+            log_lines_dropped=edges.dropped_log_lines() if edges else 0,
+        )
+
+
+MODEL_PREFIX = "/v1/models/"
+
+PAGES: Mapping[str, Callable[[Gateway, Identity], Page]] = {
+    "/v1/models": Gateway._models,
+    "/health": Gateway._health,
+    "/health/live": lambda gateway, identity: pages.live_page(),
+    "/health/ready": Gateway._ready,
+    "/metrics": Gateway._metrics,
+    "/usage": lambda gateway, identity: pages.usage_page(gateway.tally),
+}

@@ -1,0 +1,1 @@
+"""One call: the attempt loop, relay, probes, accounting."""

@@ -1,0 +1,92 @@
+"""Tokens and money of every attempt, then the record to the sinks, once.
+
+A provider's own number always wins. Where it gave none although tokens may have been spent (no usage in the answer, a cut
+or cancelled stream), the attempt is estimated and says so. An estimate is never allowed to delay a failover: the record
+waits for it, the client does not.
+"""
+
+import asyncio
+from collections.abc import Callable
+
+from proxy.core.call import Call
+from proxy.core.outcome import OutcomeKind
+from proxy.core.records import AttemptRecord, CallRecord, Sink
+from proxy.core.settings import Target
+from proxy.core.usage import Usage
+from proxy.pipeline.estimation import EstimateJob, Estimator
+from proxy.tokens.prices import cost
+
+#: Outcomes after which a provider may have generated, and may charge, although it reported nothing. The other failures are
+#: refusals: nothing was generated.
+SPENT = frozenset(
+    {
+        OutcomeKind.OK,
+        OutcomeKind.FIRST_CONTENT_TIMEOUT,
+        OutcomeKind.STALLED,
+        OutcomeKind.STREAM_BROKEN,
+        OutcomeKind.IDLE_TIMEOUT,
+        OutcomeKind.DEADLINE_EXCEEDED,
+        OutcomeKind.CLIENT_GONE,
+        OutcomeKind.SHUTDOWN,
+        OutcomeKind.MALFORMED,
+    }
+)
+
+
+def apply_usage(record: AttemptRecord, target: Target, usage: Usage) -> None:
+    """Write an attempt's usage and what it cost."""
+    record.usage = usage
+    record.cost = cost(usage, target.price)
+
+
+class Booking:
+    """The record of one call on its way to the sink; `missing` estimates are still being made."""
+
+    __slots__ = ("closed", "missing", "record")
+
+    def __init__(self, record: CallRecord) -> None:
+        self.record = record
+        self.missing = 0
+        self.closed = False
+
+
+class Accounting:
+    """Completes attempt records and hands finished calls to the sink.
+
+    `open` is the number of finished calls whose record waits for an estimate; a graceful stop waits for zero.
+    """
+
+    def __init__(self, sink: Sink, estimator: Estimator) -> None:
+        self._sink = sink
+        self._estimator = estimator
+        self.open = 0
+
+    def estimate(self, call: Call, booking: Booking, attempt: AttemptRecord, target: Target, texts: list[str]) -> None:
+        """Start an estimate for an attempt; the call's record waits for it, nobody else does."""
+        booking.missing += 1
+
+        def done(usage: Usage) -> None:
+            apply_usage(attempt, target, usage)
+            booking.missing -= 1
+            if booking.closed and not booking.missing:
+                self.open -= 1
+                self._sink.call_finished(booking.record)
+
+        self._submit(call, target, texts, done)
+
+    async def estimated(self, call: Call, attempt: AttemptRecord, target: Target, texts: list[str]) -> None:
+        """Estimate an attempt whose numbers the client is about to be told."""
+        arrived: asyncio.Future[Usage] = asyncio.get_running_loop().create_future()
+        self._submit(call, target, texts, lambda usage: None if arrived.done() else arrived.set_result(usage))
+        apply_usage(attempt, target, await arrived)
+
+    def _submit(self, call: Call, target: Target, texts: list[str], done: Callable[[Usage], None]) -> None:
+        self._estimator.submit(EstimateJob(call.endpoint, target.model, call.envelope.fields, texts), done)
+
+    def close(self, booking: Booking) -> None:
+        """The call is over: hand its record on, now or when its last estimate is in."""
+        booking.closed = True
+        if booking.missing:
+            self.open += 1
+        else:
+            self._sink.call_finished(booking.record)

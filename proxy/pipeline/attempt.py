@@ -1,0 +1,323 @@
+"""One try of one target with one credential, from the request's first byte to a verdict.
+
+An `Attempt` is the receiver of its upstream exchange and the source of the client's transport. Bytes pass through it by
+callback: nothing here awaits but `run`, once, for the verdict. Until the commit point (the first event with content, judged)
+everything a stream brings is held back, so that any failure before it can go elsewhere unseen; from then on events are
+written as they come. Whole answers are collected and judged at their end.
+
+One timer per attempt watches all limits. It is not moved when bytes arrive: it fires at the earliest moment at which a limit
+*could* be over, looks at the timestamps, and sleeps on. The verdict falls exactly once, in `_conclude`, which settles the
+permit, cuts the exchange unless the answer was whole, and completes the attempt's record.
+"""
+
+import asyncio
+from typing import TYPE_CHECKING
+
+from proxy.core.exchange import Exchange, HeaderList, TransportError
+from proxy.core.outcome import OK, Outcome, OutcomeKind
+from proxy.core.records import AttemptRecord
+from proxy.pipeline.journey import Journey
+from proxy.pipeline.reply import HEARTBEAT_HEADERS, commit_headers
+from proxy.pipeline.services import Services
+from proxy.policy.outcomes import outcome_of
+from proxy.policy.strategies import Candidate
+from proxy.policy.targets import Permit
+from proxy.providers.contract import ProviderKind
+from proxy.wire.reading import Answer, StreamReader
+
+if TYPE_CHECKING:
+    from asyncio import TimerHandle
+
+#: Bytes of an error body that are read; what matters stands in the first kilobyte.
+MAX_ERROR_BODY = 64 * 1024
+#: Bytes of a stream that are held back before its first content (role chunks, comments).
+MAX_HELD = 256 * 1024
+INFINITY = float("inf")
+
+
+class Attempt:
+    """See the module's text. `answer` is the judged whole answer, `reader` the stream's reader; one of them is set once the
+    verdict is OK."""
+
+    __slots__ = (
+        "_events",
+        "_exchange",
+        "_held",
+        "_held_size",
+        "_journey",
+        "_kind",
+        "_last",
+        "_paused",
+        "_services",
+        "_status",
+        "_streaming",
+        "_timer",
+        "_verdict",
+        "answer",
+        "candidate",
+        "headers",
+        "permit",
+        "reader",
+        "record",
+    )
+
+    def __init__(
+        self, services: Services, journey: Journey, kind: ProviderKind, candidate: Candidate, permit: Permit
+    ) -> None:
+        self._services = services
+        self._journey = journey
+        self._kind = kind
+        self.candidate = candidate
+        self.permit = permit
+        self.answer: Answer | None = None
+        self.reader: StreamReader | None = None
+        self.headers: HeaderList = ()
+        self._status = 0
+        self._streaming = False
+        self._held: list[bytes] = []
+        self._held_size = 0
+        self._events = 0
+        self._paused = False
+        self._last = permit.started
+        self._exchange: Exchange | None = None
+        self._timer: TimerHandle | None = None
+        self._verdict: asyncio.Future[Outcome] = services.loop.create_future()
+        target = candidate.target
+        self.record = AttemptRecord(
+            target.id, target.provider, permit.credential.id, permit.started, OK, trial=permit.trial
+        )
+        journey.record.attempts.append(self.record)
+
+    async def run(self) -> Outcome:
+        """Send, and wait for the verdict. Cancellation (the client left, or we are stopping) cuts the provider off at once."""
+        self._send()
+        try:
+            return await self._verdict
+        except asyncio.CancelledError as cancelled:
+            stopping = "shutdown" in cancelled.args
+            self._conclude(Outcome(OutcomeKind.SHUTDOWN if stopping else OutcomeKind.CLIENT_GONE))
+            raise
+
+    def _send(self) -> None:
+        journey = self._journey
+        target = self.candidate.target
+        request = self._kind.request(journey.call, target, self.permit.credential)
+        request.connect_timeout = journey.route.route.timeouts.connect
+        self.permit.on_redispatch = self._redispatch
+        self._exchange = self._services.transport.send(request, self)
+        self._arm(self._services.loop.time())
+
+    # Receiver: the provider's side.
+
+    def on_head(self, status: int, headers: HeaderList) -> None:
+        now = self._services.loop.time()
+        self._last = now
+        self.permit.first_byte(now)
+        self.record.first_byte_at = now
+        self.record.status = self._status = status
+        self.headers = headers
+        if self._journey.call.envelope.stream and 200 <= status < 300 and not _is_document(headers):
+            self.reader = self._kind.reader(self._journey.call)
+
+    def on_body(self, data: bytes) -> None:
+        reader = self.reader
+        if reader is None:
+            self._collect(data)
+            return
+        out = reader.feed(data)
+        if reader.data_events != self._events:
+            self._events = reader.data_events
+            self._last = self._services.loop.time()
+        if self._streaming:
+            if out:
+                self._journey.downstream.write(out)
+        elif reader.content and reader.failure is None and not reader.done:
+            self._commit(out)
+        elif out:
+            self._hold(out)
+        if reader.failure is not None:
+            self._conclude(reader.failure)
+        elif reader.done:
+            self._end_stream(reader)
+
+    def on_complete(self) -> None:
+        if self.reader is not None:
+            self._end_stream(self.reader)
+        elif 200 <= self._status < 300:
+            self._judge_whole(b"".join(self._held))
+        else:
+            self._judge_error()
+
+    def on_failed(self, error: TransportError) -> None:
+        self._conclude(outcome_of(error))
+
+    # Source: the client's side.
+
+    def pause(self) -> None:
+        self._paused = True
+        if self._exchange is not None:
+            self._exchange.pause()
+
+    def resume(self) -> None:
+        self._paused = False
+        self._last = self._services.loop.time()
+        if self._exchange is not None:
+            self._exchange.resume()
+
+    # Taking in.
+
+    def _collect(self, data: bytes) -> None:
+        self._last = self._services.loop.time()
+        self._held.append(data)
+        self._held_size += len(data)
+        if 200 <= self._status < 300:
+            if self._held_size > self._services.max_answer:
+                limit = self._services.max_answer
+                self._conclude(Outcome(OutcomeKind.MALFORMED, self._status, f"answer larger than {limit} bytes"))
+        elif self._held_size > MAX_ERROR_BODY:
+            self._judge_error()
+
+    def _hold(self, data: bytes) -> None:
+        self._held.append(data)
+        self._held_size += len(data)
+        if self._held_size > MAX_HELD:
+            self._conclude(Outcome(OutcomeKind.MALFORMED, self._status, f"{MAX_HELD} bytes of stream without content"))
+
+    def _commit(self, out: bytes) -> None:
+        """The first content is here and sound: from now on this attempt's bytes are the client's."""
+        journey = self._journey
+        now = self._services.loop.time()
+        self._streaming = True
+        self.permit.first_content(now)
+        self.record.first_content_at = now
+        self.record.delivered = True
+        journey.committed = journey.record.committed = True
+        self._held.append(out)
+        if not journey.downstream.started:
+            journey.downstream.start(self._status, commit_headers(journey, self), None)
+        journey.downstream.attach(self)
+        journey.downstream.write(b"".join(self._held))
+        self._held = []
+
+    def _end_stream(self, reader: StreamReader) -> None:
+        outcome = reader.end()
+        if outcome.ok and not self._streaming:
+            self._commit(b"")
+        self._conclude(outcome)
+
+    def _judge_whole(self, body: bytes) -> None:
+        answer = self._kind.answer(self._journey.call, self.headers, body)
+        if answer.outcome.ok and self._journey.call.envelope.stream:
+            self._conclude(Outcome(OutcomeKind.MALFORMED, self._status, "a whole answer to a request for a stream"))
+            return
+        self.answer = answer
+        self._conclude(answer.outcome)
+
+    def _judge_error(self) -> None:
+        self._conclude(self._kind.error(self._status, self.headers, b"".join(self._held)))
+
+    # The verdict.
+
+    def _redispatch(self) -> None:
+        self._conclude(Outcome(OutcomeKind.STALLED, message="nothing arrived, and others wait for this target too"))
+
+    def _conclude(self, outcome: Outcome) -> None:
+        if self._verdict.done() and not self._verdict.cancelled():
+            return
+        now = self._services.loop.time()
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        self.record.outcome = outcome
+        self.record.ended_at = now
+        if self._exchange is not None:
+            if outcome.ok:
+                self._exchange.detach()
+            else:
+                self._exchange.abort()
+        if self._streaming:
+            self._journey.downstream.attach(None)
+        self.permit.settle(outcome, now)
+        if not self._verdict.done():
+            self._verdict.set_result(outcome)
+
+    # The watch.
+
+    def _limit(self) -> tuple[float, OutcomeKind]:
+        """The earliest limit as things stand, and what passing it means."""
+        journey = self._journey
+        timeouts = journey.route.route.timeouts
+        started = self.permit.started
+        moment, kind = journey.deadline, OutcomeKind.DEADLINE_EXCEEDED
+        if self._streaming:
+            idle = self._last + timeouts.idle
+        else:
+            if journey.commit_by < moment:
+                moment = journey.commit_by
+            stream = journey.call.envelope.stream
+            wait = timeouts.first_content if stream else journey.whole_limit
+            if started + wait < moment:
+                moment, kind = started + wait, OutcomeKind.FIRST_CONTENT_TIMEOUT
+            idle = self._last + timeouts.idle if self._status and not stream else INFINITY
+        if idle < moment:
+            moment, kind = idle, OutcomeKind.IDLE_TIMEOUT
+        return moment, kind
+
+    def _arm(self, now: float) -> None:
+        moment, _ = self._limit()
+        if self.record.first_byte_at is None:
+            stall_after = self.candidate.state.stall_after(self._journey.call.endpoint)
+            if stall_after is not None and now < self.permit.started + stall_after:
+                moment = min(moment, self.permit.started + stall_after)
+        if self._journey.call.envelope.stream:
+            moment = min(moment, max(self._journey.next_heartbeat, now))
+        self._timer = self._services.loop.call_at(moment, self._watch)
+
+    def _watch(self) -> None:
+        now = self._services.loop.time()
+        self._timer = None
+        if self.record.first_byte_at is None and self._stalled(now):
+            return
+        if self._streaming and self._paused:
+            self._last = now  # the client is slow, not the provider; the server's write timer judges that
+        moment, kind = self._limit()
+        if now >= moment:
+            self._conclude(Outcome(kind, message=f"nothing for {now - self._last:.1f} s"))
+            return
+        if now >= self._journey.next_heartbeat:
+            self._beat(now)
+        self._arm(now)
+
+    def _stalled(self, now: float) -> bool:
+        """Did the stall rule just open this target's breaker? Then all who wait for it, this attempt too, go elsewhere."""
+        endpoint = self._journey.call.endpoint
+        stall_after = self.candidate.state.stall_after(endpoint)
+        if stall_after is None or now < self.permit.started + stall_after:
+            return False
+        for permit in self.candidate.state.check_stall(endpoint, now):
+            if permit.on_redispatch is not None:
+                permit.on_redispatch()
+        return self._verdict.done()
+
+    def _beat(self, now: float) -> None:
+        """Tell client and middleboxes that the silence is meant. Costs the status line, not the failover: nothing of any
+        provider has been sent yet, so another target can still answer; only an error must then go in band."""
+        journey = self._journey
+        heartbeat = journey.route.route.heartbeat
+        if self._last + heartbeat > now and self._streaming:
+            journey.next_heartbeat = self._last + heartbeat
+            return
+        if not journey.downstream.started:
+            journey.downstream.start(200, HEARTBEAT_HEADERS, None)
+        if not self._paused:
+            journey.downstream.write(journey.format.waiting)
+        journey.next_heartbeat = now + heartbeat
+
+
+def _is_document(headers: HeaderList) -> bool:
+    """Is a 2xx body plainly not an event stream? Only JSON and HTML are taken at their word: servers that stream under
+    another type, or none, exist."""
+    for name, value in headers:
+        if name == b"content-type":
+            return value.startswith((b"application/json", b"text/html"))
+    return False

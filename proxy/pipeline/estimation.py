@@ -1,0 +1,51 @@
+"""Where token estimates are made: off the event loop.
+
+Counting a long prompt takes tens of milliseconds. tiktoken lets go of the interpreter lock meanwhile, so one thread is
+enough to keep the loop free. What is counted, and how, is `tokens/`; this file only moves the work away and the result back.
+"""
+
+import asyncio
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import Executor
+from dataclasses import dataclass
+from typing import Protocol
+
+from proxy.core.endpoints import Endpoint
+from proxy.core.usage import Usage
+
+
+@dataclass(slots=True)
+class EstimateJob:
+    """What is known of an attempt whose provider reported nothing: the request's top-level fields and the pieces of text
+    that came back."""
+
+    endpoint: Endpoint
+    model: str
+    fields: Mapping[str, object]
+    texts: Sequence[str]
+
+
+class Estimator(Protocol):
+    """Estimates later and calls back on the loop, never from inside `submit`."""
+
+    def submit(self, job: EstimateJob, done: Callable[[Usage], None]) -> None: ...
+
+
+class ThreadEstimator:
+    """Runs `estimate` in an executor's thread. `pending` counts jobs whose callback has not run yet."""
+
+    def __init__(self, loop: asyncio.AbstractEventLoop, executor: Executor, estimate: Callable[[EstimateJob], Usage]) -> None:
+        self._loop = loop
+        self._executor = executor
+        self._estimate = estimate
+        self.pending = 0
+
+    def submit(self, job: EstimateJob, done: Callable[[Usage], None]) -> None:
+        self.pending += 1
+        future = self._loop.run_in_executor(self._executor, self._estimate, job)
+        future.add_done_callback(lambda finished: self._finish(finished, done))
+
+    def _finish(self, future: "asyncio.Future[Usage]", done: Callable[[Usage], None]) -> None:
+        self.pending -= 1
+        if not future.cancelled():
+            done(future.result())

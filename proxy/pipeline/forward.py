@@ -1,0 +1,273 @@
+"""The attempt loop: one call of a client, from its body to its last byte.
+
+`serve` reads like the life of a call: open it (model, route, deadline), attempt, attempt again while `retry` allows, deliver,
+write it down. An attempt is: choose a target (`policy/selection`), get its permit or wait for one (`queueing`), send and watch
+(`attempt`). Whatever happens, every permit is settled once, the client gets exactly one ending, and one record goes to the
+sinks. Decisions are made in `policy`, bytes are judged in `providers` and `wire`; this file only puts them in order.
+"""
+
+import asyncio
+
+from proxy.core.call import Call
+from proxy.core.exchange import ClientRequest, Downstream
+from proxy.core.outcome import OutcomeKind
+from proxy.core.problem import Problem
+from proxy.core.records import CallRecord
+from proxy.pipeline.accounting import SPENT, Accounting, apply_usage
+from proxy.pipeline.attempt import Attempt
+from proxy.pipeline.deadline import limits
+from proxy.pipeline.journey import Journey
+from proxy.pipeline.queueing import CapacityQueues
+from proxy.pipeline.reply import closing_words, commit_headers, problem_headers, told, usage_headers
+from proxy.pipeline.retry import GiveUp, Retries, RetryableAttempt, retryable
+from proxy.pipeline.routing import Routing
+from proxy.pipeline.services import Services
+from proxy.policy.outcomes import final_problem, unavailable_problem
+from proxy.policy.selection import Selection, select
+from proxy.policy.strategies import Candidate, Choice
+from proxy.policy.targets import Permit
+from proxy.wire.formats import FORMATS, ClientFormat
+from proxy.wire.openai_envelope import EnvelopeError
+
+CLIENT_CLOSED_REQUEST = 499
+
+
+class Forwarder:
+    """Serves calls with the current routing. Replacing `routing` takes effect for the next call."""
+
+    def __init__(self, services: Services, routing: Routing, queues: CapacityQueues, accounting: Accounting) -> None:
+        self._services = services
+        self.routing = routing
+        self._queues = queues
+        self._accounting = accounting
+
+    async def serve(self, request: ClientRequest, downstream: Downstream) -> None:
+        """Answer one request. Raises CancelledError, and nothing else, when the client leaves or the proxy stops."""
+        record = self._new_record(request)
+        journey: Journey | None = None
+        routing = self.routing
+        try:
+            opened = self._open(routing, request, downstream, record)
+            if isinstance(opened, Problem):
+                self._refuse(record, downstream, opened)
+                return
+            journey = opened
+            await self._attempts(routing, journey)
+        except GiveUp:
+            assert journey is not None
+            self._explain_failure(journey)
+        except asyncio.CancelledError as cancelled:
+            stopping = "shutdown" in cancelled.args
+            record.outcome = OutcomeKind.SHUTDOWN if stopping else OutcomeKind.CLIENT_GONE
+            record.status = CLIENT_CLOSED_REQUEST
+            raise
+        finally:
+            self._close(record, journey)
+
+    # Opening.
+
+    def _new_record(self, request: ClientRequest) -> CallRecord:
+        return CallRecord(
+            id=f"{self._services.rng.getrandbits(96):024x}",
+            route="",
+            endpoint=request.endpoint,
+            stream=False,
+            key=request.key,
+            wall=self._services.wall(),
+            started_at=request.arrived,
+        )
+
+    def _open(
+        self, routing: Routing, request: ClientRequest, downstream: Downstream, record: CallRecord
+    ) -> Journey | Problem:
+        """Everything that can be refused before a provider is thought of."""
+        try:
+            form = FORMATS[request.endpoint]
+            envelope = form.read_envelope(request.body, request.endpoint)
+        except EnvelopeError as error:
+            return Problem(400, error.message, code=error.code, param=error.param)
+        record.stream = envelope.stream
+        state = routing.find(envelope.model)
+        if state is None:
+            return unknown_model(routing, envelope.model, request.routes)
+        if not routing.allows(state, envelope.model, request.routes):
+            return Problem(403, f"This key may not use the model `{envelope.model}`.", code="model_not_allowed", param="model")
+        record.route = state.route.name
+        call = Call(record.id, request.endpoint, envelope, request.headers)
+        if state.weighs_needs:
+            call.needs = form.needs_of(envelope)
+        if state.route.strategy == "sticky":
+            call.affinity = request.headers.get(state.route.sticky_header, "") or form.affinity_of(envelope)
+        journey = Journey(call, state, downstream, record)
+        journey.deadline, journey.commit_by = limits(request.headers, state.route.timeouts, request.arrived)
+        if envelope.stream and state.route.heartbeat > 0:
+            journey.next_heartbeat = request.arrived + state.route.heartbeat
+        return journey
+
+    # Attempting.
+
+    async def _attempts(self, routing: Routing, journey: Journey) -> None:
+        """The first attempt, and further ones as long as `retry` sees a point in them."""
+        try:
+            await self._attempt(routing, journey)
+        except RetryableAttempt as failure:
+            retries = Retries(journey, self._look, self._services.loop.time, self._services.rng)
+            try:
+                await retries.drive(failure, lambda: self._attempt(routing, journey))
+            except RetryableAttempt as last:
+                raise GiveUp from last
+
+    async def _attempt(self, routing: Routing, journey: Journey) -> None:
+        """One attempt; returns when the client has its answer or the honest end of a broken one."""
+        candidate, permit = await self._admit(journey)
+        attempt = Attempt(self._services, journey, routing.kinds[candidate.target.provider], candidate, permit)
+        try:
+            outcome = await attempt.run()
+        except asyncio.CancelledError:
+            self._book(journey, attempt)
+            raise
+        if outcome.ok:
+            await self._deliver(journey, attempt)
+            return
+        self._book(journey, attempt)
+        if journey.committed or not retryable(outcome, journey.route.route.retry.on_content_filter):
+            raise GiveUp
+        raise RetryableAttempt(candidate, permit.credential.id, outcome)
+
+    def _look(self, journey: Journey) -> Selection:
+        """Who could take this call now; acquires nothing."""
+        call = journey.call
+        choice = Choice(self._services.loop.time(), self._services.rng, call.affinity, call.endpoint)
+        route = journey.route
+        return select(route.tiers, route.strategy, choice, journey.tried, journey.tried_credentials, call.needs)
+
+    async def _admit(self, journey: Journey) -> tuple[Candidate, Permit]:
+        """A target and its permit. Waits only while every target that is left is full."""
+        while True:
+            selection = self._look(journey)
+            now = self._services.loop.time()
+            endpoint = journey.call.endpoint
+            candidate = selection.candidate
+            if candidate is not None:
+                excluded = journey.tried_credentials.get(candidate.target.id, ())
+                permit = candidate.state.acquire(endpoint, now, excluded)
+                if permit is not None:
+                    return candidate, permit
+                continue  # lost the trial slot between looking and taking: that target is no candidate any more
+            full = [waiting for waiting in selection.full if self._queues.has_room(waiting)]
+            until = min(journey.deadline, journey.commit_by)
+            if not full or now >= until:
+                raise GiveUp
+            permit = await self._queues.wait(full, endpoint, journey.tried_credentials, until)
+            journey.record.waited += self._services.loop.time() - now
+            if permit is not None:
+                return next(c for c in full if c.state is permit.target), permit
+
+    # Delivering.
+
+    async def _deliver(self, journey: Journey, attempt: Attempt) -> None:
+        """The answer is whole and sound: count it, then write its ending (a stream) or all of it."""
+        record = attempt.record
+        record.delivered = True
+        journey.record.served_by = record.target
+        reader, answer = attempt.reader, attempt.answer
+        usage, model, texts = (
+            (reader.usage, reader.model, reader.texts) if reader is not None else (answer.usage, answer.model, lambda: answer.texts)
+        )
+        record.served_model = model
+        if usage is not None:
+            apply_usage(record, attempt.candidate.target, usage)
+        else:
+            await self._accounting.estimated(journey.call, record, attempt.candidate.target, texts())
+        downstream = journey.downstream
+        if reader is not None:
+            downstream.write(journey.format.closing_comment(closing_words(journey, record)) + reader.terminator)
+            journey.record.status = 200
+        else:
+            headers = commit_headers(journey, attempt) + usage_headers(record)
+            journey.record.status = record.status or 200
+            downstream.start(journey.record.status, headers, len(answer.body))
+            downstream.write(answer.body)
+        downstream.finish()
+
+    # Failing.
+
+    def _explain_failure(self, journey: Journey) -> None:
+        """Tell the client why there is no answer, in the form its reply still allows."""
+        problem = self._problem(journey)
+        journey.record.outcome = self._kind_of(journey)
+        journey.record.status = problem.status
+        downstream = journey.downstream
+        if downstream.started:
+            downstream.write(journey.format.error_event(problem))
+            downstream.abort()
+        else:
+            self._reply(journey.format, journey.record.id, downstream, problem)
+
+    def _problem(self, journey: Journey) -> Problem:
+        now = self._services.loop.time()
+        outcomes = journey.outcomes
+        selection = self._look_afresh(journey)
+        moments = [admission.until for _, admission in selection.refused if admission.until is not None]
+        retry_after = max(0.0, min(moments) - now) if moments else None
+        if outcomes:
+            problem = final_problem(outcomes, retry_after=retry_after)
+        else:
+            problem = unavailable_problem([f"{target}: {why}" for target, why in selection.reasons()], retry_after)
+        problem.attempts = [told(attempt) for attempt in journey.record.attempts]
+        return problem
+
+    def _look_afresh(self, journey: Journey) -> Selection:
+        """As if nothing had been tried: when is the earliest that asking again makes sense?"""
+        call = journey.call
+        choice = Choice(self._services.loop.time(), self._services.rng, call.affinity, call.endpoint)
+        return select(journey.route.tiers, journey.route.strategy, choice, set(), {}, call.needs)
+
+    @staticmethod
+    def _kind_of(journey: Journey) -> OutcomeKind:
+        attempts = journey.record.attempts
+        return attempts[-1].outcome.kind if attempts else OutcomeKind.OVERLOADED
+
+    def _refuse(self, record: CallRecord, downstream: Downstream, problem: Problem) -> None:
+        record.outcome = OutcomeKind.BAD_REQUEST
+        record.status = problem.status
+        self._reply(FORMATS[record.endpoint], record.id, downstream, problem)
+
+    @staticmethod
+    def _reply(form: ClientFormat, call_id: str, downstream: Downstream, problem: Problem) -> None:
+        body = form.error_body(problem)
+        downstream.start(problem.status, problem_headers(form, call_id, problem), len(body))
+        downstream.write(body)
+        downstream.finish()
+
+    # Writing down.
+
+    def _book(self, journey: Journey, attempt: Attempt) -> None:
+        """Tokens of an attempt that did not end well: what the provider said, else an estimate if it may have generated."""
+        record = attempt.record
+        target = attempt.candidate.target
+        reader, answer = attempt.reader, attempt.answer
+        usage = reader.usage if reader is not None else answer.usage if answer is not None else None
+        if usage is not None:
+            apply_usage(record, target, usage)
+        elif record.outcome.kind in SPENT:
+            record.possibly_billed = True
+            self._accounting.estimate(journey.call, journey.booking, record, target, reader.texts() if reader else [])
+
+    def _close(self, record: CallRecord, journey: Journey | None) -> None:
+        record.ended_at = self._services.loop.time()
+        if journey is None:
+            self._services.sink.call_finished(record)
+        else:
+            self._accounting.close(journey.booking)
+
+
+def unknown_model(routing: Routing, model: str, allowed: frozenset[str] | None) -> Problem:
+    """404 in OpenAI's words, with the names that may have been meant."""
+    message = f"The model `{model}` does not exist or you do not have access to it."
+    near = routing.nearest(model, allowed)
+    if near:
+        message += " Did you mean " + ", ".join(f"`{name}`" for name in near) + "?"
+    return Problem(404, message, code="model_not_found", param="model")
+
+

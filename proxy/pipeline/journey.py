@@ -1,0 +1,62 @@
+"""The state of one call on its way through the attempts: private to its task, gone with it."""
+
+from proxy.core.call import Call
+from proxy.core.endpoints import Endpoint
+from proxy.core.exchange import Downstream
+from proxy.core.outcome import Outcome
+from proxy.core.records import CallRecord
+from proxy.pipeline.accounting import Booking
+from proxy.pipeline.routing import RouteState
+from proxy.wire.formats import FORMATS
+
+
+class Journey:
+    """What the attempt loop knows about one call.
+
+    `deadline` and `commit_by` are loop times: the first ends the call, the second is how long the client will wait for the
+    first byte. `tried` holds target ids that are out for this call, `tried_credentials` the credentials of a target
+    that failed by themselves (another one of the same target may still be tried).
+    """
+
+    __slots__ = (
+        "booking",
+        "call",
+        "commit_by",
+        "committed",
+        "deadline",
+        "downstream",
+        "format",
+        "next_heartbeat",
+        "record",
+        "route",
+        "tried",
+        "tried_credentials",
+    )
+
+    def __init__(self, call: Call, route: RouteState, downstream: Downstream, record: CallRecord) -> None:
+        self.call = call
+        self.route = route
+        self.downstream = downstream
+        self.format = FORMATS[call.endpoint]
+        self.record = record
+        self.booking = Booking(record)
+        self.deadline = float("inf")
+        self.commit_by = float("inf")
+        self.next_heartbeat = float("inf")
+        self.committed = False
+        self.tried: set[str] = set()
+        self.tried_credentials: dict[str, set[str]] = {}
+
+    @property
+    def whole_limit(self) -> float:
+        """Seconds an answer that is not streamed may take: generated text takes its time, embeddings do not."""
+        timeouts = self.route.route.timeouts
+        return timeouts.first_content if self.call.endpoint is Endpoint.EMBEDDINGS else timeouts.whole
+
+    @property
+    def outcomes(self) -> list[Outcome]:
+        return [attempt.outcome for attempt in self.record.attempts]
+
+    def __repr__(self) -> str:
+        state = "committed" if self.committed else "open"
+        return f"<Journey {self.call.id} {self.route.route.name} {state}, {len(self.record.attempts)} attempts>"

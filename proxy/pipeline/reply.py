@@ -1,0 +1,109 @@
+"""What the client is told besides the provider's own bytes: headers, and the comment that closes a stream.
+
+Provider headers are not copied but rebuilt from an allow-list: cookies, rate limits of our account and hop-by-hop
+headers stay here. Everything of ours begins with `x-undimmed-`.
+"""
+
+from typing import TYPE_CHECKING
+
+from proxy.core.exchange import HeaderList
+from proxy.core.problem import Problem
+from proxy.core.records import AttemptRecord
+from proxy.pipeline.journey import Journey
+from proxy.tokens.prices import dollars
+from proxy.wire.formats import ClientFormat
+
+if TYPE_CHECKING:
+    from proxy.pipeline.attempt import Attempt
+
+#: Provider headers that a client may see.
+PASSED = frozenset({b"content-type", b"x-request-id", b"openai-processing-ms", b"openai-version"})
+
+HEARTBEAT_HEADERS: HeaderList = (
+    (b"content-type", b"text/event-stream; charset=utf-8"),
+    (b"cache-control", b"no-cache"),
+)
+
+def commit_headers(journey: Journey, attempt: "Attempt") -> list[tuple[bytes, bytes]]:
+    """Headers of a reply that a provider gave."""
+    headers = [(name, value) for name, value in attempt.headers if name in PASSED]
+    names = {name for name, _ in headers}
+    stream = journey.call.envelope.stream
+    if b"content-type" not in names:
+        kind = b"text/event-stream; charset=utf-8" if stream else b"application/json"
+        headers.append((b"content-type", kind))
+    if stream:
+        headers.append((b"cache-control", b"no-cache"))
+    if b"x-request-id" not in names:
+        headers.append((b"x-request-id", journey.call.id.encode()))
+    target = attempt.candidate.target
+    headers += (
+        (b"x-undimmed-request-id", journey.call.id.encode()),
+        (b"x-undimmed-route", journey.route.route.name.encode()),
+        (b"x-undimmed-target", target.id.encode()),
+        (b"x-undimmed-provider", target.provider.encode()),
+        (b"x-undimmed-model", target.model.encode()),
+        (b"x-undimmed-attempts", b"%d" % len(journey.record.attempts)),
+    )
+    return headers
+
+
+def usage_headers(record: AttemptRecord) -> list[tuple[bytes, bytes]]:
+    """Tokens and cost of a whole answer."""
+    usage = record.usage
+    if usage is None:
+        return []
+    headers = [
+        (b"x-undimmed-tokens-input", b"%d" % usage.input),
+        (b"x-undimmed-tokens-output", b"%d" % usage.output),
+        (b"x-undimmed-tokens-source", usage.source.encode()),
+    ]
+    if record.cost is not None:
+        headers.append((b"x-undimmed-cost-usd", dollars(record.cost).encode()))
+    return headers
+
+
+def closing_words(journey: Journey, record: AttemptRecord) -> dict[str, object]:
+    """What the last comment of a stream says."""
+    words: dict[str, object] = {
+        "request_id": journey.call.id,
+        "target": record.target,
+        "attempts": len(journey.record.attempts),
+    }
+    usage = record.usage
+    if usage is not None:
+        words["tokens"] = {
+            "input": usage.input,
+            "cached": usage.cached,
+            "output": usage.output,
+            "reasoning": usage.reasoning,
+            "source": usage.source.value,
+        }
+    words["cost_usd"] = dollars(record.cost) if record.cost is not None else None
+    return words
+
+
+def problem_headers(form: ClientFormat, call_id: str, problem: Problem) -> list[tuple[bytes, bytes]]:
+    """Headers of an error reply."""
+    return [
+        (b"content-type", b"application/json"),
+        (b"x-request-id", call_id.encode()),
+        (b"x-undimmed-request-id", call_id.encode()),
+        (b"x-undimmed-attempts", b"%d" % len(problem.attempts)),
+        *form.error_headers(problem),
+    ]
+
+
+def told(record: AttemptRecord) -> dict[str, object]:
+    """An attempt as error bodies list it: safe to show, no credential."""
+    outcome = record.outcome
+    entry: dict[str, object] = {
+        "target": record.target,
+        "outcome": outcome.kind.value,
+        "duration_ms": round((record.ended_at - record.started_at) * 1000),
+    }
+    if outcome.status is not None:
+        entry["status"] = outcome.status
+    if outcome.message:
+        entry["message"] = outcome.message
+    return entry

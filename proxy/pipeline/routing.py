@@ -1,0 +1,138 @@
+"""From a model name to the route that serves it.
+
+Names are looked up exactly first, then as globs in the order of the file, then as `provider/model` where that provider
+may be addressed directly. A `Routing` never changes: a reload builds another one, and calls under way keep theirs. The
+live state of a target is not part of it; routes hold references to states that outlive every reload.
+"""
+
+import difflib
+import fnmatch
+import re
+from collections import OrderedDict
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+from proxy.core.settings import Provider, Route, Settings, Target
+from proxy.policy.strategies import STRATEGIES, Candidate, Strategy
+from proxy.policy.targets import TargetState
+from proxy.providers.contract import ProviderKind
+
+#: Directly addressed models are named by clients, so their number must be bounded.
+MAX_DIRECT = 256
+DIRECT = "direct"
+
+
+@dataclass(frozen=True, slots=True)
+class RouteState:
+    """A route with the live states of its targets. `weighs_needs`: some target has a condition or a known context
+    window, so a request's needs have to be looked at before choosing."""
+
+    route: Route
+    tiers: tuple[tuple[Candidate, ...], ...]
+    strategy: Strategy
+    weighs_needs: bool
+
+    @property
+    def candidates(self) -> Iterator[Candidate]:
+        return (candidate for tier in self.tiers for candidate in tier)
+
+
+def bind_route(route: Route, state_of: Callable[[Target], TargetState]) -> RouteState:
+    """Tie a configured route to the live states of its targets."""
+    return RouteState(
+        route=route,
+        tiers=tuple(tuple(Candidate(target, state_of(target)) for target in tier) for tier in route.tiers),
+        strategy=STRATEGIES[route.strategy],
+        weighs_needs=any(target.when is not None or target.context_window is not None for target in route.targets),
+    )
+
+
+class Routing:
+    """One configuration, ready to be asked."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        kinds: Mapping[str, ProviderKind],
+        state_of: Callable[[Target], TargetState],
+    ) -> None:
+        self.settings = settings
+        self.kinds = kinds
+        self.routes: Sequence[RouteState] = [bind_route(route, state_of) for route in settings.routes]
+        self._state_of = state_of
+        self._exact: dict[str, RouteState] = {}
+        self._globs: list[tuple[re.Pattern[str], RouteState]] = []
+        for state in self.routes:
+            for name in state.route.models:
+                if "*" in name:
+                    self._globs.append((re.compile(fnmatch.translate(name)), state))
+                else:
+                    self._exact.setdefault(name, state)
+        self._direct: OrderedDict[str, RouteState] = OrderedDict()
+
+    def find(self, model: str) -> RouteState | None:
+        """The route for a model name, None if there is none."""
+        found = self._exact.get(model)
+        if found is not None:
+            return found
+        for pattern, state in self._globs:
+            if pattern.match(model):
+                return state
+        return self._address(model)
+
+    def _address(self, model: str) -> RouteState | None:
+        known = self._direct.get(model)
+        if known is not None:
+            self._direct.move_to_end(model)
+            return known
+        name, slash, upstream = model.partition("/")
+        provider = self.settings.providers.get(name)
+        if not slash or not upstream or provider is None or not provider.direct:
+            return None
+        state = bind_route(self._direct_route(provider, upstream), self._state_of)
+        self._direct[model] = state
+        if len(self._direct) > MAX_DIRECT:
+            self._direct.popitem(last=False)
+        return state
+
+    def _direct_route(self, provider: Provider, upstream: str) -> Route:
+        settings = self.settings
+        known = (target for route in settings.routes for target in route.targets)
+        same = next((t for t in known if t.provider == provider.name and t.model == upstream), None)
+        target = Target(
+            provider=provider.name,
+            model=upstream,
+            max_in_flight=same.max_in_flight if same else None,
+            context_window=same.context_window if same else None,
+            price=same.price if same else None,
+        )
+        return Route(name=DIRECT, models=(target.id,), tiers=((target,),), timeouts=settings.timeouts, retry=settings.retry)
+
+    def allows(self, state: RouteState, model: str, allowed: frozenset[str] | None) -> bool:
+        """May a key with these routes use this one? A direct address counts under its own name or `direct`."""
+        return allowed is None or state.route.name in allowed or model in allowed
+
+    def names(self, allowed: frozenset[str] | None = None) -> list[str]:
+        """Public model names without globs, in the order of the file."""
+        return [
+            name
+            for state in self.routes
+            if self.allows(state, state.route.name, allowed)
+            for name in state.route.models
+            if "*" not in name
+        ]
+
+    def nearest(self, model: str, allowed: frozenset[str] | None) -> list[str]:
+        """Names that somebody who asked for `model` may have meant, best first; any three if none is near."""
+        names = self.names(allowed)
+        lowered = {name.lower(): name for name in names}
+        close = difflib.get_close_matches(model.lower()[:128], list(lowered), n=3, cutoff=0.5)
+        return [lowered[name] for name in close] or names[:3]
+
+    def states(self) -> Iterable[TargetState]:
+        """Every live target state of this configuration, each once, in order of first mention."""
+        seen: dict[str, TargetState] = {}
+        for route in [*self.routes, *self._direct.values()]:
+            for candidate in route.candidates:
+                seen.setdefault(candidate.target.id, candidate.state)
+        return seen.values()

@@ -1,0 +1,27 @@
+"""What every call needs from outside, gathered once at assembly.
+
+Everything that touches the world comes in here: the event loop (whose clock may be virtual), the transport, the dice, the
+wall clock, the sinks. The pipeline imports none of them itself, and so runs unchanged under the simulated network.
+"""
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import dataclass
+from random import Random
+
+from proxy.core.exchange import Transport
+from proxy.core.records import Sink
+from proxy.pipeline.estimation import Estimator
+
+
+@dataclass(slots=True)
+class Services:
+    """`wall` gives Unix time, for records only; all decisions use the loop's clock."""
+
+    loop: asyncio.AbstractEventLoop
+    transport: Transport
+    rng: Random
+    wall: Callable[[], float]
+    sink: Sink
+    estimator: Estimator
+    max_answer: int = 64 * 1024 * 1024

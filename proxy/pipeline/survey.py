@@ -1,0 +1,145 @@
+"""What is going on now, for people: the health view and `explain`.
+
+Everything is read from memory at the moment of asking, with the same functions that decide for real calls, so that the view
+cannot tell another story than the traffic. Nothing is acquired and nothing is sent. A route can serve while at least one
+of its targets would be admitted for some endpoint it is used for.
+"""
+
+import asyncio
+from collections.abc import Iterator
+from random import Random
+
+from proxy.core.call import Needs
+from proxy.core.endpoints import Endpoint
+from proxy.pipeline.queueing import CapacityQueues
+from proxy.pipeline.routing import RouteState, Routing
+from proxy.policy.selection import eligible, select
+from proxy.policy.strategies import Candidate, Choice
+from proxy.policy.targets import Admission, TargetState, Verdict
+
+#: A target with one of these takes requests, even if it has to queue them.
+SERVING = frozenset({Verdict.READY, Verdict.RAMPING, Verdict.TRIAL, Verdict.FULL})
+
+
+class Surveyor:
+    """Reads live state; one per proxy. Times in the views are seconds from now."""
+
+    def __init__(self, loop: asyncio.AbstractEventLoop, queues: CapacityQueues) -> None:
+        self._loop = loop
+        self._queues = queues
+
+    def routes(self, routing: Routing) -> list[dict[str, object]]:
+        """One entry per route, in the order of the file, with all its targets."""
+        return [self._route(state) for state in routing.routes]
+
+    def ready(self, routing: Routing) -> bool:
+        """Can at least one route serve?"""
+        return any(self._serves(candidate) for state in routing.routes for candidate in state.candidates)
+
+    def status(self, routing: Routing) -> str:
+        """`ok`: every target of every route would be admitted; `degraded`: every route can serve, not through all of its
+        targets, or some cannot; `down`: none can."""
+        serving = [self._serves(candidate) for state in routing.routes for candidate in state.candidates]
+        if all(serving):
+            return "ok"
+        return "degraded" if any(serving) else "down"
+
+    def breakers(self, state: TargetState) -> dict[str, str]:
+        """The breaker's state for each endpoint that was used."""
+        now = self._loop.time()
+        return {endpoint.value: state.standing(endpoint, now).state.value for endpoint in state.endpoints}
+
+    def explain(self, state: RouteState, model: str, needs: Needs, endpoint: Endpoint) -> dict[str, object]:
+        """Where a request with these needs would go now, and why not elsewhere."""
+        now = self._loop.time()
+        choice = Choice(now, Random(0), "", endpoint)
+        selection = select(state.tiers, state.route.strategy, choice, set(), {}, needs)
+        chosen = selection.candidate.target.id if selection.candidate else None
+        rows = []
+        for tier, candidate in self._tiered(state):
+            misfit = eligible(candidate.target, needs)
+            admission = candidate.state.admission(endpoint, now)
+            why = misfit or self._reason(admission)
+            if candidate.target.id == chosen:
+                why = "goes here"
+            rows.append({"target": candidate.target.id, "tier": tier, "state": admission.verdict.value, "why": why})
+        return {
+            "model": model,
+            "route": state.route.name,
+            "strategy": state.route.strategy,
+            "goes_to": chosen,
+            "targets": rows,
+        }
+
+    def _route(self, state: RouteState) -> dict[str, object]:
+        targets = [self._target(tier, candidate) for tier, candidate in self._tiered(state)]
+        return {
+            "name": state.route.name,
+            "models": list(state.route.models),
+            "strategy": state.route.strategy,
+            "ready": any(self._serves(candidate) for candidate in state.candidates),
+            "targets": targets,
+        }
+
+    @staticmethod
+    def _tiered(state: RouteState) -> Iterator[tuple[int, Candidate]]:
+        for number, tier in enumerate(state.tiers, 1):
+            for candidate in tier:
+                yield number, candidate
+
+    def _serves(self, candidate: Candidate) -> bool:
+        now = self._loop.time()
+        endpoints = candidate.state.endpoints or (Endpoint.CHAT,)
+        return any(candidate.state.admission(endpoint, now).verdict in SERVING for endpoint in endpoints)
+
+    def _target(self, tier: int, candidate: Candidate) -> dict[str, object]:
+        """The worst of the target's endpoints speaks for it; all are listed when there are several."""
+        now = self._loop.time()
+        state = candidate.state
+        endpoints = state.endpoints or (Endpoint.CHAT,)
+        admissions = {endpoint: state.admission(endpoint, now) for endpoint in endpoints}
+        worst = max(admissions.values(), key=lambda admission: SEVERITY[admission.verdict])
+        view: dict[str, object] = {"target": candidate.target.id, "tier": tier, **self._admission(worst, now)}
+        view["in_flight"] = state.in_flight
+        view["queued"] = self._queues.length(state.id)
+        ttft = state.latency.typical(now)
+        view["ttft_ms"] = round(ttft * 1000) if ttft is not None else None
+        if len(admissions) > 1:
+            view["endpoints"] = {endpoint.value: self._admission(seen, now) for endpoint, seen in admissions.items()}
+        blocked = self._credentials(state.id, candidate, now)
+        if blocked:
+            view["credentials"] = blocked
+        return view
+
+    def _admission(self, admission: Admission, now: float) -> dict[str, object]:
+        return {
+            "state": admission.verdict.value,
+            "cause": admission.cause or None,
+            "since_s": round(now - admission.since, 1) if admission.since is not None else None,
+            "next_trial_s": round(max(0.0, admission.until - now), 1) if admission.until is not None else None,
+        }
+
+    @staticmethod
+    def _credentials(target_id: str, candidate: Candidate, now: float) -> list[dict[str, object]]:
+        """Credentials of the provider that cannot be used for this model now."""
+        rows: list[dict[str, object]] = []
+        for credential in candidate.state.ring.credentials:
+            blocked = credential.blocked(candidate.target.model, now)
+            if blocked is not None:
+                cause, until = blocked
+                rows.append({"credential": credential.credential.id, "cause": cause, "next_trial_s": round(until - now, 1)})
+        return rows
+
+    @staticmethod
+    def _reason(admission: Admission) -> str:
+        return f"{admission.verdict.value}: {admission.cause}" if admission.cause else admission.verdict.value
+
+
+SEVERITY = {
+    Verdict.READY: 0,
+    Verdict.RAMPING: 1,
+    Verdict.TRIAL: 2,
+    Verdict.FULL: 3,
+    Verdict.HELD: 4,
+    Verdict.OPEN: 5,
+}

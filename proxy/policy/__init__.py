@@ -1,0 +1,1 @@
+"""Pure: decisions. The clock and the dice are arguments."""

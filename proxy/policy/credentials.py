@@ -1,0 +1,143 @@
+"""The health of a provider's keys, and whose turn it is.
+
+A credential fails by itself: it is revoked, its account is out of money, its rate limit for one model is reached. So it is
+held by itself (altogether, or for one model) and the next one of the ring is used, while the target's breaker stays closed.
+Credentials that can be used take turns.
+
+Invariants: a held credential is not picked before its hold ends; looking (`blocked`, `ready`, `refusal`) changes nothing.
+Refuses to know secrets' shape and how they are refreshed.
+"""
+
+from collections.abc import Callable, Collection, Sequence
+from random import Random
+
+from proxy.core.outcome import Outcome, OutcomeKind
+from proxy.core.records import StateChange
+from proxy.core.settings import Credential
+from proxy.policy.holds import Holding
+from proxy.policy.outcomes import RULES, Hold
+
+#: Two credentials that are refused within this many seconds point at the provider's own authentication.
+OUTAGE_WITHIN = 60.0
+
+OnChange = Callable[[StateChange], None]
+
+
+class CredentialState:
+    """One credential's holds: the whole, and per model."""
+
+    __slots__ = ("_models", "_on_change", "_rng", "_whole", "auth_failed_at", "credential")
+
+    def __init__(self, credential: Credential, rng: Random, on_change: OnChange) -> None:
+        self.credential = credential
+        self.auth_failed_at: float | None = None
+        self._rng = rng
+        self._on_change = on_change
+        self._whole = Holding()
+        self._models: dict[str, Holding] = {}
+
+    def __repr__(self) -> str:
+        return f"<CredentialState {self.credential.id} whole until {self._whole.until:.1f}, {len(self._models)} models>"
+
+    def blocked(self, model: str, now: float) -> tuple[str, float] | None:
+        """Why it cannot be used for this model now and until when (loop time); None: it can."""
+        whole = self._whole
+        part = self._models.get(model) if self._models else None
+        if part is not None and now < part.until and part.until > whole.until:
+            return part.cause, part.until
+        if now < whole.until:
+            return whole.cause, whole.until
+        return None
+
+    def note(self, outcome: Outcome, model: str, now: float) -> None:
+        """Learn from an attempt made with it. Outcomes that say nothing about credentials change nothing."""
+        if outcome.kind is OutcomeKind.OK:
+            self._ease(model)
+            return
+        rule = RULES[outcome.kind]
+        if rule.hold is Hold.CREDENTIAL:
+            holding = self._whole
+        elif rule.hold is Hold.CREDENTIAL_MODEL:
+            holding = self._models.setdefault(model, Holding())
+        else:
+            return
+        if outcome.kind is OutcomeKind.AUTH_FAILED:
+            self.auth_failed_at = now
+        if holding.extend(outcome, rule, now, self._rng):
+            place = "held" if holding is self._whole else f"held for {model}"
+            self._on_change(StateChange(now, self.credential.id, None, "usable", place, holding.cause, holding.until))
+
+    def refused(self, now: float) -> bool:
+        """Is it held because the provider does not accept it?"""
+        return now < self._whole.until and self._whole.kind is OutcomeKind.AUTH_FAILED
+
+    def _ease(self, model: str) -> None:
+        self._whole.ease()
+        part = self._models.get(model) if self._models else None
+        if part is not None:
+            part.ease()
+
+
+class CredentialRing:
+    """The credentials of one provider, in the order of the configuration. A provider without any gets one that is empty, so
+    that every attempt has a credential."""
+
+    __slots__ = ("_next", "credentials", "provider")
+
+    def __init__(self, provider: str, credentials: Sequence[Credential], rng: Random, on_change: OnChange) -> None:
+        self.provider = provider
+        known = credentials or (Credential(f"{provider}#0"),)
+        self.credentials = tuple(CredentialState(credential, rng, on_change) for credential in known)
+        self._next = 0
+
+    def ready(self, model: str, now: float, exclude: Collection[str] = ()) -> bool:
+        """Can any credential be used? Changes nothing."""
+        for state in self.credentials:
+            if state.credential.id not in exclude and state.blocked(model, now) is None:
+                return True
+        return False
+
+    def pick(self, model: str, now: float, exclude: Collection[str] = ()) -> CredentialState | None:
+        """The next one in turn that can be used; None exactly when `ready` is False."""
+        state, turn = pick(self.credentials, model, now, exclude, self._next)
+        self._next = turn
+        return state
+
+    def any_credential(self, model: str, now: float) -> Credential:
+        """One for a probe: usable if possible, else the first to be free again. Takes nobody's turn."""
+
+        def free_at(state: CredentialState) -> float:
+            blocked = state.blocked(model, now)
+            return now if blocked is None else blocked[1]
+
+        return min(self.credentials, key=free_at).credential
+
+    def refusal(self, model: str, now: float, exclude: Collection[str] = ()) -> tuple[str, float | None]:
+        """Why none is ready: the cause of the one that is free first, and when that is. None: only credentials that this
+        call has tried already are left."""
+        found: tuple[str, float] | None = None
+        for state in self.credentials:
+            blocked = state.blocked(model, now) if state.credential.id not in exclude else None
+            if blocked is not None and (found is None or blocked[1] < found[1]):
+                found = blocked
+        return found if found is not None else ("this call has tried every credential", None)
+
+    def auth_outage(self, now: float) -> bool:
+        """Are two or more credentials held because they were refused within a minute of each other?"""
+        moments = sorted(
+            state.auth_failed_at for state in self.credentials if state.auth_failed_at is not None and state.refused(now)
+        )
+        return any(later - earlier <= OUTAGE_WITHIN for earlier, later in zip(moments, moments[1:], strict=False))
+
+
+def pick(
+    credentials: Sequence[CredentialState], model: str, now: float, exclude: Collection[str], turn: int
+) -> tuple[CredentialState | None, int]:
+    """Round robin from `turn` on over those that can be used; also whose turn is next."""
+    count = len(credentials)
+    for step in range(count):
+        place = (turn + step) % count
+        state = credentials[place]
+        if state.credential.id not in exclude and state.blocked(model, now) is None:
+            return state, (place + 1) % count
+    return None, turn

@@ -1,0 +1,63 @@
+"""A time during which something is not asked: how long, and how it grows.
+
+Decides until when a credential or a target is left alone after an outcome, by its row of the failure table. A provider's hint
+is obeyed up to the row's limit; without one the hold doubles from repeat to repeat. A failure that comes in while the
+hold lasts is an old call's and does not double it.
+
+Invariants: a hold never gets shorter and never ends before the provider's reset; jitter is only ever added (up to
+`JITTER`), so that several proxies don't come back as one. A success ends the growth, not the hold.
+"""
+
+from random import Random
+
+from proxy.core.outcome import Outcome, OutcomeKind
+from proxy.policy.outcomes import Rule, describe
+
+JITTER = 0.2
+
+
+class Holding:
+    """One hold. `until` is loop time; 0 or past: not held. `kind` is what caused it."""
+
+    __slots__ = ("_next", "cause", "kind", "since", "until")
+
+    def __init__(self) -> None:
+        self.until = 0.0
+        self.since = 0.0
+        self.cause = ""
+        self.kind: OutcomeKind | None = None
+        self._next = 0.0
+
+    def extend(self, outcome: Outcome, rule: Rule, now: float, rng: Random) -> bool:
+        """Hold, or hold longer, because of `outcome`; True: it was not held before and is now."""
+        held = now < self.until
+        seconds = self._seconds(outcome, rule, held)
+        if seconds <= 0:
+            return False
+        until = now + seconds * (1 + JITTER * rng.random())
+        if until > self.until:
+            self.until = until
+            self.cause = describe(outcome)
+            self.kind = outcome.kind
+        if not held:
+            self.since = now
+        return not held
+
+    def ease(self) -> None:
+        """A success: the next hold starts small again."""
+        self._next = 0.0
+
+    @property
+    def grown(self) -> bool:
+        """Would the next hold be longer than the first one?"""
+        return self._next > 0.0
+
+    def _seconds(self, outcome: Outcome, rule: Rule, held: bool) -> float:
+        # A hint of 0 together with a refusal tells nothing; without this, such a provider would be asked in a tight loop.
+        if outcome.retry_after:
+            return min(outcome.retry_after, rule.hint_cap)
+        seconds = max(rule.hold_for, self._next)
+        if held:
+            return rule.hold_for
+        self._next = min(rule.hold_cap, seconds * 2)
+        return seconds

@@ -1,0 +1,1 @@
+"""Pure: one file per vendor format, one table of presets."""

@@ -1,0 +1,190 @@
+"""What is known of the vendors that speak OpenAI's format: one line of a table each.
+
+A preset says where a vendor listens, which environment variable usually holds its key, and in what its dialect
+differs. It decides nothing: `config` fills in what the operator left out from here, and `openai.py` follows the quirks.
+Source of the facts: the vendors' documentation, their SDKs and recorded traffic.
+
+`drop` lists only fields that tune or annotate a request. Fields that say what is to be done (`tools`, `stop`, `n`,
+`response_format`) are never dropped, whoever rejects them: an honest 400 is better than an answer to another question.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from types import MappingProxyType
+from typing import Literal
+
+_NONE: Mapping[str, str] = MappingProxyType({})
+
+
+@dataclass(frozen=True, slots=True)
+class Preset:
+    """One vendor's address and quirks.
+
+    `base_url` "": must be configured. `env`: variables that may hold the key, in order. `local_port`: where a local
+    server usually listens. `keyless`: works without a credential. `first_content` in seconds: replaces the general
+    limit for servers that load models or queue silently; None: the general limit. `hosts`: host names, each with its
+    subdomains, by which `find_preset` knows the vendor.
+
+    `usage`: `ask` sends `stream_options.include_usage`; `always` gets usage unasked and `never` gets none, and both
+    reject `stream_options`. `drop`: fields the vendor rejects. `rename`: our field to theirs. `lenient_finish`: `[DONE]`
+    without any finish reason is still a whole answer. `reasoning_outside`: reasoning tokens come on top of
+    `completion_tokens`. `cap`: the field that bounds the length of an answer.
+
+    `free_path`: asked for nothing and costs nothing. As in a URL: with a leading slash from the origin (`/health`), without
+    one from the base URL (`models`). `free_probe_lies`: it is known to succeed while the models are down.
+    """
+
+    name: str
+    base_url: str = ""
+    env: tuple[str, ...] = ()
+    local_port: int | None = None
+    keyless: bool = False
+    first_content: float | None = None
+    hosts: tuple[str, ...] = ()
+    usage: Literal["ask", "always", "never"] = "ask"
+    drop: tuple[str, ...] = ()
+    rename: Mapping[str, str] = field(default_factory=lambda: _NONE)
+    lenient_finish: bool = False
+    reasoning_outside: bool = False
+    cap: str = "max_tokens"
+    free_path: str | None = "models"
+    free_probe_lies: bool = False
+    auth: Literal["bearer"] = "bearer"
+
+
+_LINES = (
+    # 2023-11-08: chat was down for two hours and /models never failed; the lists of the other clouds are static too.
+    Preset(
+        "openai",
+        "https://api.openai.com/v1",
+        ("OPENAI_API_KEY",),
+        hosts=("api.openai.com",),
+        cap="max_completion_tokens",
+        free_probe_lies=True,
+    ),
+    Preset(
+        "openrouter",
+        "https://openrouter.ai/api/v1",
+        ("OPENROUTER_API_KEY",),
+        hosts=("openrouter.ai",),
+        free_probe_lies=True,
+    ),
+    Preset(
+        "groq",
+        "https://api.groq.com/openai/v1",
+        ("GROQ_API_KEY",),
+        hosts=("api.groq.com",),
+        drop=("logprobs", "top_logprobs", "logit_bias"),
+        free_probe_lies=True,
+    ),
+    Preset(
+        "mistral",
+        "https://api.mistral.ai/v1",
+        ("MISTRAL_API_KEY",),
+        hosts=("api.mistral.ai",),
+        usage="always",
+        drop=("logit_bias", "user"),
+        rename=MappingProxyType({"seed": "random_seed", "max_completion_tokens": "max_tokens"}),
+        free_probe_lies=True,
+    ),
+    Preset(
+        "deepseek",
+        "https://api.deepseek.com/v1",
+        ("DEEPSEEK_API_KEY",),
+        hosts=("api.deepseek.com",),
+        first_content=60.0,  # queues with keep-alive comments
+        free_probe_lies=True,
+    ),
+    Preset(
+        "xai",
+        "https://api.x.ai/v1",
+        ("XAI_API_KEY",),
+        hosts=("api.x.ai",),
+        reasoning_outside=True,
+        free_probe_lies=True,
+    ),
+    Preset(
+        "together",
+        "https://api.together.xyz/v1",
+        ("TOGETHER_API_KEY", "TOGETHERAI_API_KEY"),
+        hosts=("api.together.xyz", "api.together.ai"),
+        free_probe_lies=True,
+    ),
+    Preset(
+        "fireworks",
+        "https://api.fireworks.ai/inference/v1",
+        ("FIREWORKS_API_KEY",),
+        hosts=("api.fireworks.ai",),
+        free_probe_lies=True,
+    ),
+    Preset(
+        "perplexity",
+        "https://api.perplexity.ai",
+        ("PERPLEXITY_API_KEY", "PPLX_API_KEY"),
+        hosts=("api.perplexity.ai",),
+        usage="always",
+        drop=("seed", "logprobs", "top_logprobs", "logit_bias"),
+        reasoning_outside=True,
+        free_path=None,
+    ),
+    # Local servers queue without a byte and load models on demand; that is not a failure.
+    Preset(
+        "ollama",
+        "http://127.0.0.1:11434/v1",
+        ("OLLAMA_API_KEY",),
+        local_port=11434,
+        keyless=True,
+        first_content=300.0,
+        rename=MappingProxyType({"max_completion_tokens": "max_tokens"}),
+        free_probe_lies=True,
+    ),
+    Preset(
+        "vllm",
+        "http://127.0.0.1:8000/v1",
+        ("VLLM_API_KEY",),
+        local_port=8000,
+        keyless=True,
+        first_content=120.0,
+        free_path="/health",
+    ),
+    Preset(
+        "llamacpp",
+        "http://127.0.0.1:8080/v1",
+        ("LLAMA_API_KEY",),
+        local_port=8080,
+        keyless=True,
+        first_content=300.0,
+        free_path="/health",
+    ),
+    Preset(
+        "lmstudio",
+        "http://127.0.0.1:1234/v1",
+        ("LMSTUDIO_API_KEY",),
+        local_port=1234,
+        keyless=True,
+        first_content=300.0,
+        free_probe_lies=True,
+    ),
+    Preset(
+        "sglang",
+        "http://127.0.0.1:30000/v1",
+        ("SGLANG_API_KEY",),
+        local_port=30000,
+        keyless=True,
+        first_content=120.0,
+        free_path="/health",
+    ),
+    # Of an unknown server nothing says that its model list speaks for its models.
+    Preset("custom", keyless=True, free_probe_lies=True),
+)
+
+PRESETS: Mapping[str, Preset] = MappingProxyType({preset.name: preset for preset in _LINES})
+
+
+def find_preset(host: str) -> Preset:
+    """The vendor behind the host name of a base URL; `custom` where nobody is known."""
+    host = host.lower().rstrip(".")
+    for preset in _LINES:
+        if any(host == known or host.endswith("." + known) for known in preset.hosts):
+            return preset
+    return PRESETS["custom"]

@@ -1,0 +1,9 @@
+"""The provider kinds there are. A new vendor is its own file beside this one, and one line here."""
+
+from collections.abc import Mapping
+from types import MappingProxyType
+
+from proxy.providers.contract import BindKind
+from proxy.providers.openai import OpenAIKind
+
+KINDS: Mapping[str, BindKind] = MappingProxyType({"openai": OpenAIKind})

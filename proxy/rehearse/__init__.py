@@ -1,0 +1,1 @@
+"""Virtual time, simulated providers, scenarios: a product feature and the test bench."""

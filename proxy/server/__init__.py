@@ -1,0 +1,1 @@
+"""The listeners: lean data plane, admin plane."""

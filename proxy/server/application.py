@@ -1,0 +1,42 @@
+"""What the listeners need of the rest: the seam between `server` and the gateway that `assemble` builds."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Protocol
+
+from proxy.core.exchange import ClientRequest, Downstream
+
+
+@dataclass(frozen=True, slots=True)
+class Identity:
+    """Who asks: the name of the key presented, and the routes it may use (None: all)."""
+
+    key: str | None = None
+    routes: frozenset[str] | None = None
+
+
+@dataclass(slots=True)
+class Page:
+    """An answer made from memory."""
+
+    status: int
+    body: bytes
+    content_type: str = "application/json"
+
+
+class Application(Protocol):
+    """Implemented by the gateway; faked in the listener's tests."""
+
+    def identify(self, headers: Mapping[str, str]) -> Identity | None:
+        """Constant-time check of `authorization: Bearer` or `x-api-key`; None: no valid key. Without configured
+        keys everybody is `Identity()`."""
+        ...
+
+    async def serve(self, request: ClientRequest, downstream: Downstream) -> None:
+        """Answer one POST endpoint. Cancelled when the client leaves. Never raises anything but CancelledError."""
+        ...
+
+    def page(self, path: str, query: str, identity: Identity) -> Page | None:
+        """A GET from memory: `/v1/models`, `/v1/models/{id}`, `/health`, `/health/live`, `/health/ready`, `/metrics`,
+        `/usage`; None: no such page."""
+        ...

@@ -1,0 +1,357 @@
+"""One client's connection: bytes in, requests out, one at a time.
+
+aiohttp's C request parser is set to stop after every message, so a request behind another is not even parsed before the
+one in front has been answered: replies are in order, and nothing that stands behind a refused request is ever
+read as a request. Bytes that arrive meanwhile are held, up to a bound, then the socket is left unread. Until that bound the
+socket is read all the time, since that is how a client's leaving is noticed; its leaving (a half-close counts
+too: clients that close their side and still want an answer are rare, clients that died are not) cancels the call.
+
+All time limits are one watchdog: what is due follows from the phase and a few timestamps.
+"""
+
+import asyncio
+import enum
+import math
+from typing import cast
+
+from aiohttp.http import HttpVersion10
+from aiohttp.http_exceptions import HttpProcessingError
+from aiohttp.http_parser import HttpRequestParser, RawRequestMessage
+from aiohttp.streams import StreamReader
+
+from proxy.server.admission import Admission, admit
+from proxy.server.backlog import Backlog
+from proxy.server.heads import CONTINUE
+from proxy.server.intake import Intake
+from proxy.server.outlet import Outlet
+from proxy.server.refusals import (
+    BODY_TOO_LARGE,
+    HEAD_TOO_LARGE,
+    SLOW_BODY,
+    SLOW_HEAD,
+    TOO_MANY_CONNECTIONS,
+    UNAUTHENTICATED,
+    Refusal,
+    judge_parse_error,
+    unknown_path,
+)
+from proxy.server.responder import Responder
+from proxy.server.roster import Roster
+from proxy.server.watchdog import GRAIN, Watchdog
+
+MAX_HEAD = 64 * 1024
+#: Seconds a refused client has to take our reply; closing at once with bytes unread would destroy it (RFC 9112 9.6).
+LINGER = 1.0
+
+
+class Phase(enum.Enum):
+    HEAD = "head"  # between requests, or inside a head
+    BODY = "body"
+    SERVING = "serving"
+    CLOSING = "closing"
+
+
+class Connection(asyncio.Protocol):
+    """`asyncio.Protocol` of the data plane; also the `Line` that a `Responder` reports to."""
+
+    __slots__ = (
+        "_backlog",
+        "_began",
+        "_fresh",
+        "_head_bytes",
+        "_intake",
+        "_lingering",
+        "_outlet",
+        "_parser",
+        "_patience",
+        "_phase",
+        "_responder",
+        "_roster",
+        "_task",
+        "_watchdog",
+    )
+
+    _outlet: Outlet
+    _backlog: Backlog
+
+    def __init__(self, roster: Roster) -> None:
+        self._roster = roster
+        # Stops after each message (queue of one); the reader's limit is never reached, since it is emptied at every read.
+        limit = roster.settings.max_body + MAX_HEAD
+        self._parser = HttpRequestParser(roster.flow, roster.loop, limit, auto_decompress=False, max_msg_queue_size=1)
+        self._watchdog = Watchdog(roster.loop, self._due, self._expire)
+        self._phase = Phase.HEAD
+        self._began = 0.0  # loop time at which the present phase began
+        self._fresh = True  # no request yet
+        self._head_bytes = 0
+        self._intake: Intake | None = None
+        self._responder: Responder | None = None
+        self._task: asyncio.Task[None] | None = None
+        self._lingering = False
+        self._patience = 0  # bytes still worth reading from a client that was refused
+
+    def __repr__(self) -> str:
+        return f"<Connection {self._phase.value}>"
+
+    # -- asyncio.Protocol
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        roster = self._roster
+        self._outlet = Outlet(cast(asyncio.Transport, transport), roster)
+        self._backlog = Backlog(self._outlet.transport)
+        self._began = roster.loop.time()
+        full = len(roster.connections) >= roster.settings.max_connections
+        roster.connections.add(self)
+        roster.accepted += 1
+        if full:
+            self._outlet.write_refusal(TOO_MANY_CONNECTIONS)
+            self._close()
+        else:
+            self._watchdog.arm()
+
+    def data_received(self, data: bytes) -> None:
+        phase = self._phase
+        if phase is Phase.BODY or (phase is Phase.HEAD and not self._outlet.stalled):
+            if self._backlog:
+                self._backlog.hold(data)
+                data = self._backlog.take()
+            self._read(data)
+        elif phase is Phase.CLOSING:
+            self._backlog.discard(len(data), self._patience)
+        else:
+            self._backlog.hold(data)
+
+    def eof_received(self) -> None:
+        if self._phase is Phase.SERVING:
+            self._outlet.transport.abort()
+        elif self._phase is not Phase.CLOSING:
+            self._close()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._phase = Phase.CLOSING
+        self._watchdog.stop()
+        self._intake = None
+        responder, task = self._responder, self._task
+        self._end_call()
+        if responder is not None:
+            responder.lose()
+        if task is not None:
+            self._roster.left += 1
+            task.cancel()
+        self._roster.leave(self)
+
+    def pause_writing(self) -> None:
+        self._outlet.note_stall()
+        if self._responder is not None:
+            self._responder.pause()
+        self._watchdog.arm()
+
+    def resume_writing(self) -> None:
+        self._outlet.stalled = False
+        if self._responder is not None:
+            self._responder.resume()
+        else:
+            self._roster.loop.call_soon(self._continue)
+
+    # -- reading
+
+    def _read(self, data: bytes) -> None:
+        """Feed the parser, and go on with what it already holds for as long as replies are made at once."""
+        while True:
+            try:
+                messages, _, _ = self._parser.feed_data(data)
+            except HttpProcessingError as error:
+                self._refuse_rest(judge_parse_error(error))
+                return
+            if self._intake is not None:
+                self._take_body(self._intake, len(data))
+            elif messages:
+                self._open(*messages[0])
+            else:
+                self._note_partial_head(len(data))
+                return
+            if self._phase is not Phase.HEAD or self._outlet.stalled:
+                return
+            data = b""
+
+    def _note_partial_head(self, size: int) -> None:
+        if size == 0:
+            return
+        if self._head_bytes == 0 and not self._fresh:
+            self._began = self._roster.loop.time()
+        self._head_bytes += size
+        if self._head_bytes > MAX_HEAD:
+            self._refuse_rest(HEAD_TOO_LARGE)
+        else:
+            self._watchdog.arm()
+
+    def _open(self, message: RawRequestMessage, payload: StreamReader) -> None:
+        roster, outlet = self._roster, self._outlet
+        roster.requests += 1
+        self._fresh = False
+        self._head_bytes = 0
+        outlet.old = message.version == HttpVersion10
+        outlet.bodyless = message.method == "HEAD"
+        # After a chunked body aiohttp's parser (3.14.5) adds that body's last trailer to the *next* request's headers; after
+        # an upgrade that is not taken it drops bytes. Neither may be followed by another request.
+        outlet.keep = not (message.should_close or message.upgrade or message.chunked or roster.draining)
+        verdict = admit(message, roster.rules, roster.app)
+        if isinstance(verdict, Refusal):
+            # Only what was read to its end can be followed by another request.
+            outlet.keep = outlet.keep and payload.is_eof()
+            self._refuse(verdict)
+        elif verdict.endpoint is None:
+            self._answer_page(verdict, message.method)
+        else:
+            self._await_body(Intake(verdict, message, payload, roster.loop.time()))
+
+    def _await_body(self, intake: Intake) -> None:
+        self._intake = intake
+        self._phase = Phase.BODY
+        self._take_body(intake, 0)
+        if self._phase is Phase.BODY:
+            if intake.wants_continue and not self._outlet.old:
+                self._outlet.transport.write(CONTINUE)
+            self._watchdog.arm()
+
+    def _take_body(self, intake: Intake, wire: int) -> None:
+        if not intake.take(wire, self._roster.settings.max_body):
+            self._refuse_rest(BODY_TOO_LARGE)
+        elif intake.complete:
+            self._serve(intake)
+
+    def _serve(self, intake: Intake) -> None:
+        roster = self._roster
+        self._intake = None
+        self._phase = Phase.SERVING
+        self._responder = responder = Responder(self, self._outlet, roster)
+        self._task = task = roster.loop.create_task(roster.app.serve(intake.request(), responder))
+        roster.tasks.add(task)
+        task.add_done_callback(responder.settle)
+
+    # -- replying
+
+    def _answer_page(self, admission: Admission, method: str) -> None:
+        page = self._roster.app.page(admission.page, admission.query, admission.identity)
+        if page is None:
+            self._refuse(unknown_path(method, admission.page))
+            return
+        headers = ((b"content-type", page.content_type.encode("latin-1", "replace")), (b"cache-control", b"no-store"))
+        self._outlet.write_whole(page.status, headers, page.body)
+        self._turn()
+
+    def _refuse(self, refusal: Refusal) -> None:
+        # Who gave no key is not worth reading much from; who gave one gets to see why a body was refused.
+        self._patience = MAX_HEAD if refusal is UNAUTHENTICATED else self._roster.settings.max_body
+        self._outlet.write_refusal(refusal)
+        self._turn(linger=True)
+
+    def _refuse_rest(self, refusal: Refusal) -> None:
+        """Refuse in the middle of a message: nothing that follows can be understood."""
+        self._outlet.keep = False
+        if self._phase is Phase.HEAD:
+            self._outlet.bodyless = False
+        self._refuse(refusal)
+
+    def _turn(self, *, linger: bool = False) -> None:
+        """A reply is complete: on to the next request, or close."""
+        self._intake = None
+        if not self._outlet.keep:
+            self._close(linger=linger)
+            return
+        self._phase = Phase.HEAD
+        self._began = self._roster.loop.time()
+        self._parser.message_consumed()
+        self._watchdog.arm()
+
+    def _continue(self) -> None:
+        """Whatever stands behind the request that was just answered."""
+        if self._phase is Phase.HEAD and not self._outlet.stalled:
+            self._read(self._backlog.take())
+
+    # -- what a responder reports
+
+    def replied(self) -> None:
+        self._end_call()
+        if self._roster.draining:
+            self._outlet.keep = False
+        self._turn()
+        # Not now: this runs inside whoever ended the reply.
+        self._roster.loop.call_soon(self._continue)
+
+    def fail(self, refusal: Refusal) -> None:
+        self._end_call()
+        self._refuse(refusal)
+        self._roster.loop.call_soon(self._continue)
+
+    def broken(self, reset: bool) -> None:
+        self._end_call()
+        if reset:
+            self._outlet.reset_on_close()
+        if self._outlet.stalled:
+            self._outlet.transport.abort()
+        else:
+            self._close()
+
+    def _end_call(self) -> None:
+        self._responder = None
+        self._task = None
+
+    # -- closing and time
+
+    def _close(self, *, linger: bool = False) -> None:
+        """End the connection once what was written has gone out. `linger`: the client may still be sending."""
+        self._phase = Phase.CLOSING
+        self._began = self._roster.loop.time()
+        self._lingering = linger
+        transport = self._outlet.transport
+        if transport.is_closing():
+            return
+        if linger:
+            transport.write_eof()
+            self._backlog.take()
+        else:
+            transport.close()
+        self._watchdog.arm()
+
+    def drain(self) -> None:
+        """No further request: close now if none is under way, else after its reply."""
+        if self._phase is Phase.HEAD and self._head_bytes == 0 and not self._backlog:
+            self._close()
+
+    def abort(self) -> None:
+        self._outlet.transport.abort()
+
+    def _due(self) -> float:
+        settings = self._roster.settings
+        due = math.inf
+        if self._phase is Phase.HEAD:
+            waiting = self._fresh or self._head_bytes > 0
+            due = self._began + (settings.header_timeout if waiting else settings.keepalive_timeout)
+        elif self._intake is not None:
+            due = self._intake.due(settings.body_timeout)
+        elif self._phase is Phase.CLOSING:
+            brief = self._lingering and self._outlet.flushed
+            due = self._began + (LINGER if brief else settings.write_timeout)
+        return min(due, self._outlet.stall_due) if self._outlet.stalled else due
+
+    def _expire(self) -> None:
+        outlet = self._outlet
+        if outlet.stalled and outlet.stall_due <= self._roster.loop.time() + GRAIN:
+            self._judge_reader()
+        elif self._phase is Phase.HEAD and self._head_bytes == 0:
+            self._close()
+        elif self._phase is Phase.HEAD:
+            self._refuse_rest(SLOW_HEAD)
+        elif self._phase is Phase.BODY:
+            self._refuse_rest(SLOW_BODY)
+        else:
+            outlet.transport.abort()
+
+    def _judge_reader(self) -> None:
+        if self._outlet.drains():
+            self._outlet.note_stall()
+            self._watchdog.arm()
+        else:
+            self._roster.count_cut("slow_reader")
+            self._outlet.transport.abort()

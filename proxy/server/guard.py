@@ -1,0 +1,152 @@
+"""Vetting of request heads: pure functions from a parsed head to a refusal or None.
+
+aiohttp's C parser (llhttp, strict) refuses most of what request smuggling needs: doubled or list lengths, a length
+beside chunked, bare CR and LF, folded lines, control bytes. What it lets through and two servers could read differently is
+closed here, and so are browsers: a page of another origin must not reach a proxy on loopback, neither by
+its own name rebound to 127.0.0.1 (Host) nor by a form or a script (Origin, Sec-Fetch-Site).
+"""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from ipaddress import ip_address
+
+from aiohttp.http import HttpVersion10, HttpVersion11
+from aiohttp.http_parser import RawRequestMessage
+
+from proxy.server.refusals import (
+    BAD_FRAMING,
+    BAD_HEADER,
+    BAD_HOST,
+    BAD_TARGET,
+    BAD_VERSION,
+    BODY_ON_GET,
+    BODY_TOO_LARGE,
+    ENCODED_BODY,
+    EXPECTATION,
+    FOREIGN_HOST,
+    FOREIGN_ORIGIN,
+    WEBSOCKET,
+    Refusal,
+)
+
+_AUTHORITY = re.compile(r"([A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\])(?::[0-9]{1,5})?", re.ASCII)
+#: Host values found good are remembered; a client that sends many different ones empties the memory.
+_REMEMBERED = 256
+
+
+def split_authority(value: str) -> str | None:
+    """The host of `host[:port]`, lower-case, without brackets and final dot; None: malformed."""
+    match = _AUTHORITY.fullmatch(value)
+    if match is None or len(value) > 260:
+        return None
+    name = match[1].lower()
+    return name[1:-1] if name[0] == "[" else name.rstrip(".") or None
+
+
+def is_loopback(name: str) -> bool:
+    """localhost and its subdomains (RFC 6761), 127.0.0.0/8, ::1."""
+    if name == "localhost" or name.endswith(".localhost"):
+        return True
+    try:
+        return ip_address(name).is_loopback
+    except ValueError:
+        return False
+
+
+@dataclass(slots=True)
+class Rules:
+    """What one listener accepts. `loopback`: it can only be reached from this machine. `hosts`: further names for
+    it; on a public address an empty set means any name."""
+
+    loopback: bool
+    hosts: frozenset[str] = frozenset()
+    max_body: int = 32 * 1024 * 1024
+    remembered: set[str] = field(default_factory=set)
+
+
+def make_rules(listen: str, hosts: tuple[str, ...], max_body: int) -> Rules:
+    names = frozenset(host.lower().strip("[]").rstrip(".") for host in hosts)
+    own = listen.lower().strip("[]")
+    loopback = is_loopback(own)
+    return Rules(loopback, names | {own} if names and not loopback else names, max_body)
+
+
+def vet_head(message: RawRequestMessage, rules: Rules) -> Refusal | None:
+    """Everything that can be told before knowing who asks and for what."""
+    headers = message.headers
+    coding = headers.get("transfer-encoding")
+    if message.version not in (HttpVersion11, HttpVersion10):
+        return BAD_VERSION
+    path = message.path
+    if not path.startswith("/") or "#" in path or not path.isascii():
+        return BAD_TARGET
+    if coding is not None and (coding.lower() != "chunked" or message.version == HttpVersion10):
+        return BAD_FRAMING
+    if not all(map(_readable, message.raw_headers)):
+        return BAD_HEADER
+    if message.method in ("GET", "HEAD") and (coding is not None or headers.get("content-length", "0").strip("0")):
+        return BODY_ON_GET
+    if message.upgrade and headers.get("upgrade", "").lower() == "websocket":
+        return WEBSOCKET
+    return vet_host(headers, rules)
+
+
+def _readable(header: tuple[bytes, bytes]) -> bool:
+    name, value = header
+    # Underscores: CGI-like servers behind or before us read `a_b` and `a-b` as one name.
+    if b"_" in name:
+        return False
+    if value.isascii():
+        return True
+    try:
+        value.decode()
+    except UnicodeDecodeError:
+        return False
+    return True
+
+
+def vet_host(headers: Mapping[str, str], rules: Rules) -> Refusal | None:
+    """Host must be there, well-formed, and a name this listener goes by."""
+    value = headers.get("host")
+    if value is None:
+        return BAD_HOST
+    if value in rules.remembered:
+        return None
+    name = split_authority(value)
+    if name is None:
+        return BAD_HOST
+    if (rules.loopback or rules.hosts) and not (name in rules.hosts or is_loopback(name)):
+        return FOREIGN_HOST
+    if len(rules.remembered) >= _REMEMBERED:
+        rules.remembered.clear()
+    rules.remembered.add(value)
+    return None
+
+
+def vet_origin(method: str, headers: Mapping[str, str], rules: Rules) -> Refusal | None:
+    """For listeners that ask for no key: nothing that a page of another origin has a browser send. Following a link to a
+    page of ours is allowed, since the page it stands on cannot read the answer."""
+    origin = headers.get("origin")
+    if origin is not None:
+        authority = origin.partition("://")[2].lower()
+        if authority != headers.get("host", "").lower() and split_authority(authority) not in rules.hosts:
+            return FOREIGN_ORIGIN
+        return None
+    if headers.get("sec-fetch-site", "none") in ("none", "same-origin"):
+        return None
+    return None if method == "GET" and headers.get("sec-fetch-mode") == "navigate" else FOREIGN_ORIGIN
+
+
+def vet_body(message: RawRequestMessage, rules: Rules) -> Refusal | None:
+    """What can be told of a body before it is read."""
+    headers = message.headers
+    length = headers.get("content-length")
+    if length is not None and int(length) > rules.max_body:
+        return BODY_TOO_LARGE
+    if headers.get("content-encoding", "identity").lower() not in ("identity", ""):
+        return ENCODED_BODY
+    expectation = headers.get("expect")
+    if expectation is not None and expectation.lower() != "100-continue":
+        return EXPECTATION
+    return None

@@ -1,0 +1,58 @@
+"""The body of one admitted request, while it comes in."""
+
+from aiohttp.http_parser import RawRequestMessage
+from aiohttp.streams import StreamReader
+
+from proxy.core.exchange import ClientRequest
+from proxy.server.admission import Admission
+
+#: Bytes a second that a body must bring on average, beyond the time it is given at least.
+BODY_RATE = 10 * 1024
+#: Bytes of framing and of requests behind this one that do not count.
+_SLACK = 128 * 1024
+
+
+class Intake:
+    """Collects what the parser has decoded, emptying its reader at every step so that it never fills."""
+
+    __slots__ = ("_admission", "_began", "_chunks", "_message", "_payload", "_received", "_wire")
+
+    def __init__(self, admission: Admission, message: RawRequestMessage, payload: StreamReader, began: float) -> None:
+        self._admission = admission
+        self._message = message
+        self._payload = payload
+        self._began = began
+        self._chunks: list[bytes] = []
+        self._received = 0
+        self._wire = 0
+
+    @property
+    def complete(self) -> bool:
+        return self._payload.is_eof()
+
+    @property
+    def wants_continue(self) -> bool:
+        """The client waits for a word from us before it sends its body."""
+        return self._received == 0 and "expect" in self._message.headers
+
+    def take(self, wire: int, limit: int) -> bool:
+        """`wire` bytes were fed to the parser; False: the body is over `limit`. Framing counts too, with some slack:
+        one-byte chunks cost time and memory far beyond their content."""
+        data = self._payload.read_nowait()
+        if data:
+            self._chunks.append(data)
+        self._received += len(data)
+        self._wire += wire
+        return self._received <= limit and self._wire <= limit + _SLACK
+
+    def due(self, patience: float) -> float:
+        """Loop time at which this body is too slow."""
+        return self._began + patience + self._received / BODY_RATE
+
+    def request(self) -> ClientRequest:
+        admission = self._admission
+        if admission.endpoint is None:
+            raise ValueError("a page has no body to take in")
+        body = self._chunks[0] if len(self._chunks) == 1 else b"".join(self._chunks)
+        identity = admission.identity
+        return ClientRequest(admission.endpoint, self._message.headers, body, identity.key, identity.routes, self._began)

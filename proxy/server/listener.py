@@ -1,0 +1,105 @@
+"""The data plane: the listener that clients talk to."""
+
+import asyncio
+import socket
+
+import aiohttp
+from aiohttp import http_parser
+
+from proxy.core.settings import ServerSettings
+from proxy.server.application import Application
+from proxy.server.connection import Connection
+from proxy.server.roster import Roster
+
+_LEAST_AIOHTTP = (3, 14, 3)
+_BACKLOG = 4096
+#: Seconds that calls cut at the end of a drain have to settle what they hold.
+_SETTLING = 2.0
+
+
+class ParserMissing(RuntimeError):
+    """The installed aiohttp cannot be trusted with untrusted requests."""
+
+
+def require_parser() -> None:
+    """aiohttp's Python parser differs from its C parser in what it accepts, and hangs on a huge chunk size; older releases
+    have known request smuggling holes. Neither may stand between the network and this proxy."""
+    numbers = tuple(int(part) for part in aiohttp.__version__.split(".")[:3] if part.isdigit())
+    if numbers < _LEAST_AIOHTTP:
+        wanted = ".".join(map(str, _LEAST_AIOHTTP))
+        raise ParserMissing(f"aiohttp {aiohttp.__version__} is too old to be safe: install aiohttp>={wanted}")
+    compiled = getattr(http_parser, "HttpRequestParserC", None)
+    if compiled is None or http_parser.HttpRequestParser is not compiled:
+        raise ParserMissing(
+            "aiohttp was installed or started without its C extension, which this proxy's listener needs: install a binary"
+            " wheel of aiohttp for this Python, and do not set AIOHTTP_NO_EXTENSIONS"
+        )
+
+
+class DataPlane:
+    """Accepts connections for one application. `start`, then `stop`, or `drain` first to let load balancers notice.
+
+    `state` holds what is worth counting (see `Roster`).
+    """
+
+    def __init__(self, app: Application, settings: ServerSettings, *, loop: asyncio.AbstractEventLoop) -> None:
+        require_parser()
+        self.state = Roster(app, settings, loop)
+        self._server: asyncio.Server | None = None
+
+    @property
+    def draining(self) -> bool:
+        return self.state.draining
+
+    @property
+    def open_connections(self) -> int:
+        return len(self.state.connections)
+
+    @property
+    def open_calls(self) -> int:
+        return len(self.state.tasks)
+
+    def connection(self) -> Connection:
+        """The protocol factory."""
+        return Connection(self.state)
+
+    async def start(self, sock: socket.socket | None = None) -> asyncio.Server:
+        """Listen on the configured address, or on a socket that is already bound. Raises OSError."""
+        loop, settings = self.state.loop, self.state.settings
+        if sock is not None:
+            self._server = await loop.create_server(self.connection, sock=sock, backlog=_BACKLOG)
+        else:
+            self._server = await loop.create_server(self.connection, settings.host, settings.port, backlog=_BACKLOG)
+        return self._server
+
+    def drain(self) -> None:
+        """From now on every reply is the last of its connection, and idle connections are closed. New connections are
+        still accepted, so that readiness can be asked and answered, until `stop`."""
+        self.state.draining = True
+        for connection in tuple(self.state.connections):
+            connection.drain()
+
+    async def stop(self, limit: float) -> None:
+        """Accept nothing more, let what is under way finish for up to `limit` seconds, then cut the rest."""
+        state = self.state
+        if self._server is not None:
+            self._server.close()
+        self.drain()
+        deadline = state.loop.time() + limit
+        if state.tasks:
+            await asyncio.wait(state.tasks, timeout=limit)
+        for task in state.tasks:
+            task.cancel()
+        if state.tasks:
+            await asyncio.wait(state.tasks, timeout=_SETTLING)
+        await self._await_close(max(deadline - state.loop.time(), 0.1))
+        for connection in tuple(state.connections):
+            connection.abort()
+        await self._await_close(_SETTLING)
+
+    async def _await_close(self, limit: float) -> None:
+        state = self.state
+        if state.connections:
+            state.emptied = state.loop.create_future()
+            await asyncio.wait([state.emptied], timeout=limit)
+            state.emptied = None

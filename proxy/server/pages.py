@@ -1,0 +1,70 @@
+"""Answers to GET requests, rendered from values that others made: no state, no decisions but the status.
+
+The model pages have exactly OpenAI's shapes, so that its clients can list the routes as models.
+"""
+
+from collections.abc import Mapping, Sequence
+
+import msgspec
+
+from proxy.core.problem import Problem
+from proxy.server.application import Page
+from proxy.server.metrics import CONTENT_TYPE
+from proxy.stores.snapshot import snapshot
+from proxy.stores.tally import Tally
+from proxy.wire.openai_errors import error_body
+
+OWNER = "undimmed"
+
+
+def _json(status: int, value: object) -> Page:
+    return Page(status, msgspec.json.encode(value))
+
+
+def _model(name: str, created: int) -> dict[str, object]:
+    return {"id": name, "object": "model", "created": created, "owned_by": OWNER}
+
+
+def models_page(names: Sequence[str], created: int) -> Page:
+    """`GET /v1/models`: each name once, in the order given. `created` in Unix time (ours: when the proxy started)."""
+    return _json(200, {"object": "list", "data": [_model(name, created) for name in dict.fromkeys(names)]})
+
+
+def model_page(name: str, created: int) -> Page:
+    """`GET /v1/models/{id}` of a name that some route serves."""
+    # A name that a glob matched is the client's own text and need not be encodable.
+    return _json(200, _model(name.encode("utf-8", "replace").decode(), created))
+
+
+def problem_page(problem: Problem) -> Page:
+    """An error in OpenAI's shape, such as the 404 for an unknown model."""
+    return Page(problem.status, error_body(problem))
+
+
+def live_page() -> Page:
+    """`GET /health/live`: the process answers."""
+    return _json(200, {"status": "live"})
+
+
+def ready_page(ready: bool, draining: bool, reasons: Sequence[str] = ()) -> Page:
+    """`GET /health/ready`: 200 while at least one route can serve and new calls are taken. `reasons` say why not."""
+    status = "draining" if draining else "ready" if ready else "not_ready"
+    body: dict[str, object] = {"status": status}
+    if reasons:
+        body["reasons"] = list(reasons)
+    return _json(200 if status == "ready" else 503, body)
+
+
+def health_page(view: Mapping[str, object]) -> Page:
+    """`GET /health`: the whole view; its reader judges it, so the status is always 200."""
+    return _json(200, view)
+
+
+def usage_page(tally: Tally) -> Page:
+    """`GET /usage`: tokens and money since the start."""
+    return _json(200, snapshot(tally))
+
+
+def metrics_page(text: bytes) -> Page:
+    """`GET /metrics`."""
+    return Page(200, text, CONTENT_TYPE)

@@ -1,0 +1,114 @@
+"""Everything the listener itself says no to: one table line per reason, in OpenAI's error shape.
+
+`reason` is the label under which a refusal is counted. `close`: the connection ends after it, whatever the client
+would prefer, because where the next request starts is no longer certain. None of these can be cured by asking again
+unchanged, so all carry `x-should-retry: false` (the official SDKs obey it).
+"""
+
+import json
+from dataclasses import dataclass, replace
+from functools import lru_cache
+
+from aiohttp.http_exceptions import HttpProcessingError, LineTooLong
+
+from proxy.core.exchange import HeaderList
+from proxy.server.endpoints import KNOWN_PATHS
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """`code` and `type` are OpenAI's words; `headers` come on top of the usual ones."""
+
+    reason: str
+    status: int
+    message: str
+    code: str | None = None
+    type: str = "invalid_request_error"
+    close: bool = False
+    headers: tuple[tuple[bytes, bytes], ...] = ()
+
+
+def _malformed(reason: str, message: str) -> Refusal:
+    return Refusal(reason, 400, message, close=True)
+
+
+BAD_SYNTAX = _malformed("bad_syntax", "The request is not valid HTTP/1.1.")
+BAD_TARGET = _malformed("bad_target", "The request target must be a path in origin form, such as /v1/chat/completions.")
+BAD_HEADER = _malformed("bad_header", "A header name holds an underscore, or a header value bytes that are not text.")
+BAD_HOST = _malformed("bad_host", "The Host header is missing or malformed.")
+BAD_FRAMING = _malformed("bad_framing", "Transfer-Encoding must be 'chunked', and needs HTTP/1.1.")
+BODY_ON_GET = _malformed("body_on_get", "GET and HEAD requests must not carry a body.")
+WEBSOCKET = _malformed("websocket", "WebSocket upgrades are not served here; send ordinary HTTP requests.")
+BAD_VERSION = Refusal("bad_version", 505, "Only HTTP/1.1 and HTTP/1.0 are spoken here.", close=True)
+HEAD_TOO_LARGE = Refusal("head_too_large", 431, "The request line or the headers are too large.", close=True)
+SLOW_HEAD = Refusal("slow_head", 408, "The request's headers did not arrive in time.", close=True)
+SLOW_BODY = Refusal("slow_body", 408, "The request's body did not arrive in time.", close=True)
+BODY_TOO_LARGE = Refusal("body_too_large", 413, "The request body is larger than this proxy accepts (server.max_body).")
+ENCODED_BODY = Refusal("encoded_body", 415, "Request bodies must not be compressed (Content-Encoding).")
+EXPECTATION = Refusal("expectation", 417, "The only expectation understood is 100-continue.")
+FOREIGN_HOST = Refusal(
+    "foreign_host",
+    421,
+    "This proxy does not serve the host named in the Host header; add it to server.hosts if it should.",
+    code="misdirected_request",
+)
+FOREIGN_ORIGIN = Refusal(
+    "foreign_origin",
+    403,
+    "Requests from pages of other origins are refused; add the page's host to server.hosts if it is yours.",
+    code="origin_not_allowed",
+)
+UNAUTHENTICATED = Refusal(
+    "unauthenticated",
+    401,
+    "No valid API key of this proxy was given; send it as 'Authorization: Bearer <key>' or 'x-api-key: <key>'.",
+    code="invalid_api_key",
+    headers=((b"www-authenticate", b"Bearer"),),
+)
+TOO_MANY_CONNECTIONS = Refusal(
+    "too_many_connections",
+    503,
+    "This proxy has as many connections open as it may (server.max_connections).",
+    type="service_unavailable_error",
+    close=True,
+    headers=((b"retry-after", b"1"),),
+)
+SHUTTING_DOWN = Refusal(
+    "shutting_down",
+    503,
+    "This proxy is shutting down.",
+    type="service_unavailable_error",
+    close=True,
+    headers=((b"retry-after", b"1"),),
+)
+INTERNAL = Refusal("internal", 500, "The proxy failed to handle this request; its log says more.", type="server_error")
+
+_UNKNOWN_PATH = Refusal("unknown_path", 404, "", code="unknown_url")
+_WRONG_METHOD = Refusal("wrong_method", 405, "", code="method_not_allowed")
+
+
+def unknown_path(method: str, path: str) -> Refusal:
+    shown = path if len(path) <= 100 else path[:100] + "…"
+    return replace(_UNKNOWN_PATH, message=f"Unknown request URL: {method} {shown}. Known: {', '.join(KNOWN_PATHS)}.")
+
+
+def wrong_method(method: str, path: str, allowed: str) -> Refusal:
+    message = f"{method} is not allowed on {path}; use {allowed}."
+    return replace(_WRONG_METHOD, message=message, headers=((b"allow", allowed.encode()),))
+
+
+def judge_parse_error(error: HttpProcessingError) -> Refusal:
+    """The parser's own words may quote the request's bytes, so they are not repeated to anybody."""
+    if isinstance(error, LineTooLong) or "Too many headers" in error.message:
+        return HEAD_TOO_LARGE
+    return BAD_SYNTAX
+
+
+@lru_cache(maxsize=128)
+def encode_body(refusal: Refusal) -> bytes:
+    error = {"message": refusal.message, "type": refusal.type, "param": None, "code": refusal.code}
+    return json.dumps({"error": error}, ensure_ascii=False).encode("utf-8", "replace")
+
+
+def refusal_headers(refusal: Refusal) -> HeaderList:
+    return ((b"content-type", b"application/json"), (b"x-should-retry", b"false"), *refusal.headers)

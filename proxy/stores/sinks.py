@@ -1,0 +1,24 @@
+"""One sink that hands everything to several, in order."""
+
+from collections.abc import Sequence
+
+from proxy.core.records import CallRecord, ProbeRecord, Sink, StateChange
+
+
+class Sinks:
+    """Fan-out. Sinks do not raise, so none can keep the others from hearing."""
+
+    def __init__(self, sinks: Sequence[Sink]) -> None:
+        self._sinks = tuple(sinks)
+
+    def call_finished(self, record: CallRecord) -> None:
+        for sink in self._sinks:
+            sink.call_finished(record)
+
+    def state_changed(self, change: StateChange) -> None:
+        for sink in self._sinks:
+            sink.state_changed(change)
+
+    def probed(self, record: ProbeRecord) -> None:
+        for sink in self._sinks:
+            sink.probed(record)

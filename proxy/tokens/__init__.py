@@ -1,0 +1,1 @@
+"""Pure: counting and prices."""

@@ -1,0 +1,1 @@
+"""Upstream HTTP/1.1 connections."""

@@ -1,0 +1,190 @@
+"""What kind of failure an error is, whoever sent it.
+
+Decides the `OutcomeKind` of an HTTP error, of an error object inside a 200 and of an error event in a stream, with
+the same rules. The first that applies wins: a decisive code in the body, status and code, status and wording, a general
+type, the status alone. A 429 is two families: come back later, and no money left.
+
+Invariants: never raises; every status has a kind; messages that leave are cleaned. Refuses to know what follows from a
+kind (`policy/outcomes.py`) and which vendor it was: the vendors' dialects do not contradict each other.
+"""
+
+import re
+from collections.abc import Callable, Mapping
+
+from proxy.core.exchange import HeaderList
+from proxy.core.outcome import Outcome, OutcomeKind
+from proxy.wire.delays import retry_after
+from proxy.wire.failure_words import (
+    BAD_REQUEST_TEXTS,
+    CONTEXT_TEXTS,
+    DECISIVE_WORDS,
+    FORBIDDEN_TEXTS,
+    GENERAL_WORDS,
+    MONEY_TEXTS,
+    MONEY_WORD_PARTS,
+    RATE_TEXTS,
+    STATUSES,
+)
+from proxy.wire.trouble import Trouble, read_trouble
+
+_WINDOW = re.compile(
+    r"(?:context length is|context length \(|context size \(|prompt length is|tokens allowed \(|>|context length of|limit of)"
+    r"\s*([\d,]{2,12})(?![\d,.]*\s*[+])"
+)
+_OVERFLOW_STATUSES = frozenset((400, 403, 413, 422))
+_LONG_WAIT = 3600.0
+
+
+def classify(status: int, headers: HeaderList, body: bytes) -> Outcome:
+    """Judge an HTTP answer that is not 2xx."""
+    trouble = read_trouble(body)
+    delay = retry_after(headers, trouble)
+    kind = _judge(status, trouble, delay, {name.lower(): value for name, value in headers})
+    return _make_outcome(kind, status, trouble, delay)
+
+
+def classify_inner(trouble: Trouble) -> Outcome:
+    """Judge an error that came inside a 200: in the body, or as an event of a stream."""
+    delay = retry_after((), trouble)
+    status = trouble.status
+    if status is None and any(text in trouble.text for text in CONTEXT_TEXTS):
+        kind = OutcomeKind.CONTEXT_TOO_LONG
+    else:
+        kind = _judge(status, trouble, delay, {})
+    return _make_outcome(kind, status, trouble, delay)
+
+
+def _make_outcome(kind: OutcomeKind, status: int | None, trouble: Trouble, delay: float | None) -> Outcome:
+    return Outcome(
+        kind,
+        status=status,
+        message=trouble.message or f"status {status}" if status else trouble.message or "error without a message",
+        code=trouble.code,
+        type=trouble.type,
+        param=trouble.param,
+        retry_after=delay,
+        context_window=_find_window(trouble) if kind is OutcomeKind.CONTEXT_TOO_LONG else None,
+    )
+
+
+def _judge(status: int | None, trouble: Trouble, delay: float | None, headers: Mapping[bytes, bytes]) -> OutcomeKind:
+    for word in trouble.words:
+        if (kind := DECISIVE_WORDS.get(word)) is not None:
+            return kind
+    rule = _RULES.get(status) if status else None
+    if rule is not None and (kind := rule(trouble, delay, headers)) is not None:
+        return kind
+    if status in _OVERFLOW_STATUSES and _overflows(trouble):
+        return OutcomeKind.CONTEXT_TOO_LONG
+    # A status of its own meaning outranks a general type: Ollama says `api_error` to everything.
+    if status is None or status == 500:
+        for word in trouble.words:
+            if (kind := GENERAL_WORDS.get(word)) is not None:
+                return kind
+    return _judge_status(status)
+
+
+def _judge_status(status: int | None) -> OutcomeKind:
+    if status is None:
+        return OutcomeKind.SERVER_ERROR
+    known = STATUSES.get(status)
+    if known is not None:
+        return known
+    return OutcomeKind.BAD_REQUEST if 400 <= status < 500 else OutcomeKind.SERVER_ERROR
+
+
+def _overflows(trouble: Trouble) -> bool:
+    return not _has(trouble, RATE_TEXTS) and _has(trouble, CONTEXT_TEXTS)
+
+
+def _judge_400(trouble: Trouble, delay: float | None, headers: Mapping[bytes, bytes]) -> OutcomeKind | None:
+    if _overflows(trouble):
+        return OutcomeKind.CONTEXT_TOO_LONG
+    for kind, texts in BAD_REQUEST_TEXTS:
+        if _has(trouble, texts):
+            return kind
+    return None
+
+
+def _judge_402(trouble: Trouble, delay: float | None, headers: Mapping[bytes, bytes]) -> OutcomeKind | None:
+    # OpenRouter: with a delay the money is only held by requests in flight.
+    return OutcomeKind.RATE_LIMITED if b"retry-after" in headers and delay is not None else None
+
+
+def _judge_403(trouble: Trouble, delay: float | None, headers: Mapping[bytes, bytes]) -> OutcomeKind | None:
+    metadata = trouble.fields.get("metadata")
+    if isinstance(metadata, dict) and metadata.get("reasons"):
+        return OutcomeKind.CONTENT_FILTERED
+    for kind, texts in FORBIDDEN_TEXTS:
+        if _has(trouble, texts):
+            return kind
+    # Together: input + max_tokens over the context.
+    if "tokens" in trouble.text and ("max_new_tokens" in trouble.text or "max_tokens" in trouble.text):
+        return OutcomeKind.CONTEXT_TOO_LONG
+    # A challenge page of the edge says nothing about the credential.
+    return OutcomeKind.SERVER_ERROR if trouble.page else None
+
+
+def _judge_413(trouble: Trouble, delay: float | None, headers: Mapping[bytes, bytes]) -> OutcomeKind | None:
+    return OutcomeKind.RATE_LIMITED if _has(trouble, RATE_TEXTS) else None
+
+
+def _judge_429(trouble: Trouble, delay: float | None, headers: Mapping[bytes, bytes]) -> OutcomeKind | None:
+    scopes = _list_quota_scopes(trouble)
+    if scopes:
+        return OutcomeKind.QUOTA_EXHAUSTED if any("perday" in scope for scope in scopes) else OutcomeKind.RATE_LIMITED
+    if isinstance(trouble.fields.get("details"), list) and delay is not None and delay <= _LONG_WAIT:
+        return OutcomeKind.RATE_LIMITED
+    if "rate_limit_error" in trouble.words and trouble.enveloped:
+        return _judge_anthropic_429(headers)
+    if any(part in word for word in trouble.words for part in MONEY_WORD_PARTS) or _has(trouble, MONEY_TEXTS):
+        return OutcomeKind.QUOTA_EXHAUSTED
+    if "exceeded your current quota" in trouble.text and "resource_exhausted" not in trouble.words:
+        return OutcomeKind.QUOTA_EXHAUSTED
+    # Vertex: shared capacity, not our quota.
+    if "resource exhausted. please try again later" in trouble.text:
+        return OutcomeKind.OVERLOADED
+    if delay is not None and delay > _LONG_WAIT:
+        return OutcomeKind.QUOTA_EXHAUSTED
+    return None
+
+
+def _judge_anthropic_429(headers: Mapping[bytes, bytes]) -> OutcomeKind:
+    """Anthropic's monthly spend cap has no delay and no limit that is used up; its rate limits have both."""
+    if b"retry-after" in headers:
+        return OutcomeKind.RATE_LIMITED
+    spent = any(
+        name.startswith(b"anthropic-ratelimit-") and name.endswith(b"-remaining") and value.strip() == b"0"
+        for name, value in headers.items()
+    )
+    return OutcomeKind.RATE_LIMITED if spent else OutcomeKind.QUOTA_EXHAUSTED
+
+
+def _list_quota_scopes(trouble: Trouble) -> list[str]:
+    """Google's quota ids (`GenerateRequestsPerDayPerProjectPerModel`), lower-case."""
+    details = trouble.fields.get("details")
+    scopes: list[str] = []
+    for row in details if isinstance(details, list) else ():
+        violations = row.get("violations") if isinstance(row, dict) else None
+        for violation in violations if isinstance(violations, list) else ():
+            if isinstance(violation, dict) and isinstance(violation.get("quotaId"), str):
+                scopes.append(violation["quotaId"].lower())
+    return scopes
+
+
+_Rule = Callable[[Trouble, float | None, Mapping[bytes, bytes]], OutcomeKind | None]
+_RULES: Mapping[int, _Rule] = {400: _judge_400, 402: _judge_402, 403: _judge_403, 413: _judge_413, 429: _judge_429}
+
+
+def _has(trouble: Trouble, texts: tuple[str, ...]) -> bool:
+    return any(text in trouble.text for text in texts)
+
+
+def _find_window(trouble: Trouble) -> int | None:
+    """The limit that the error named, in tokens."""
+    named = trouble.fields.get("n_ctx")
+    if type(named) is int and named > 0:
+        return named
+    found = _WINDOW.search(trouble.text)
+    digits = found[1].replace(",", "") if found else ""
+    return int(digits) if digits else None

@@ -1,0 +1,48 @@
+"""The formats that clients may speak: for each endpoint, how to read a request and how to say that it failed."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
+
+from proxy.core.call import Envelope, Needs
+from proxy.core.endpoints import Endpoint
+from proxy.core.problem import Problem
+from proxy.wire import openai_errors
+from proxy.wire.openai_envelope import read_envelope
+from proxy.wire.openai_needs import affinity_of, needs_of
+
+
+@dataclass(frozen=True, slots=True)
+class ClientFormat:
+    """One client dialect. `read_envelope` raises EnvelopeError; `waiting` is a comment that keeps a stream alive."""
+
+    name: str
+    read_envelope: Callable[[bytes, Endpoint], Envelope]
+    needs_of: Callable[[Envelope], Needs]
+    affinity_of: Callable[[Envelope], str]
+    error_body: Callable[[Problem], bytes]
+    error_event: Callable[[Problem], bytes]
+    error_headers: Callable[[Problem], list[tuple[bytes, bytes]]]
+    closing_comment: Callable[[Mapping[str, object]], bytes]
+    waiting: bytes
+
+
+OPENAI = ClientFormat(
+    name="openai",
+    read_envelope=read_envelope,
+    needs_of=needs_of,
+    affinity_of=affinity_of,
+    error_body=openai_errors.error_body,
+    error_event=openai_errors.error_event,
+    error_headers=openai_errors.error_headers,
+    closing_comment=openai_errors.closing_comment,
+    waiting=openai_errors.WAITING,
+)
+
+FORMATS: Mapping[Endpoint, ClientFormat] = MappingProxyType(
+    {
+        Endpoint.CHAT: OPENAI,
+        Endpoint.COMPLETIONS: OPENAI,
+        Endpoint.EMBEDDINGS: OPENAI,
+    }
+)

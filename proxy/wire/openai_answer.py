@@ -1,0 +1,103 @@
+"""Judging a whole answer of OpenAI's family: a 200 is not yet a success.
+
+An `error` inside, JSON that cannot be read, an HTML page, no choices, or a finished answer with nothing in it are
+failures, so that the attempt can be made elsewhere before the client hears anything. A sound answer is forwarded as the
+bytes that it was.
+"""
+
+from collections.abc import Callable
+
+import msgspec
+from msgspec import Raw, Struct
+
+from proxy.core.outcome import OK, Outcome, OutcomeKind
+from proxy.core.usage import Usage
+from proxy.wire.failures import classify_inner
+from proxy.wire.lenient import repair
+from proxy.wire.openai_stream import Asked, GroqPart
+from proxy.wire.openai_usage import read_usage
+from proxy.wire.reading import Answer
+from proxy.wire.redaction import describe_page, is_page
+from proxy.wire.trouble import find_error, parse_json
+
+_NO_RAW = Raw(b"")
+_UNREADABLE = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
+
+#: From the bytes of `choices`: the generated texts, whether there is content at all, and the finish reasons.
+ReadChoices = Callable[[Raw], tuple[list[str], bool, list[str | None]]]
+
+
+class Outside(Struct):
+    """The top level of any answer."""
+
+    choices: Raw = _NO_RAW
+    data: Raw = _NO_RAW
+    usage: Raw = _NO_RAW
+    model: str | None = None
+    error: Raw = _NO_RAW
+    x_groq: GroqPart | None = None
+
+
+_OUTSIDE = msgspec.json.Decoder(Outside)
+
+
+def read_answer(body: bytes, asked: Asked, read_choices: ReadChoices) -> Answer:
+    """Judge an answer that has `choices`."""
+    outside = read_outside(body)
+    if isinstance(outside, Answer):
+        return outside
+    usage = read_answer_usage(outside, asked)
+    try:
+        texts, content, finishes = read_choices(outside.choices)
+    except _UNREADABLE:
+        return malformed(body, "the answer has no readable choices")
+    if not finishes:
+        return malformed(body, "the answer has no choices")
+    if "error" in finishes:
+        failure = Outcome(OutcomeKind.SERVER_ERROR, message="the provider ended the answer with an error")
+        return Answer(failure, body, usage, outside.model, texts)
+    if not content and not asked.stops and set(finishes) == {"stop"} and (usage is None or usage.output == 0):
+        return malformed(body, "the answer is empty")
+    return Answer(OK, body, usage, outside.model, texts)
+
+
+def read_outside(body: bytes) -> Outside | Answer:
+    """The top level, or the answer that says why it is none."""
+    try:
+        outside = _decode(body)
+    except _UNREADABLE:
+        trouble = find_error(parse_json(body))
+        if trouble is not None:
+            return Answer(classify_inner(trouble), body)
+        return malformed(body, describe_page(body) if is_page(body) else "the answer cannot be read")
+    if outside.error or not (outside.choices or outside.data):
+        trouble = find_error(parse_json(body))
+        if trouble is not None:
+            return Answer(classify_inner(trouble), body)
+    return outside
+
+
+def read_answer_usage(outside: Outside, asked: Asked) -> Usage | None:
+    usage = read_usage(outside.usage, asked.reasoning_outside) if outside.usage else None
+    if usage is None and outside.x_groq is not None and outside.x_groq.usage:
+        usage = read_usage(outside.x_groq.usage, asked.reasoning_outside)
+    return usage
+
+
+def malformed(body: bytes, message: str) -> Answer:
+    return Answer(Outcome(OutcomeKind.MALFORMED, message=message), body)
+
+
+def _decode(body: bytes) -> Outside:
+    try:
+        outside = _OUTSIDE.decode(body)
+        if not body.isascii():
+            body.decode()
+        return outside
+    except msgspec.ValidationError:
+        raise
+    except msgspec.DecodeError:
+        repaired = repair(body)
+        if repaired is None:
+            raise
+        return _OUTSIDE.decode(repaired)

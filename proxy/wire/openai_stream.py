@@ -1,0 +1,314 @@
+"""Judging a stream of OpenAI's family while it flows: content, finish, usage, error and garbage told apart.
+
+Theory of operation. Bytes go through an `EventSplitter`, or past it when a read is whole events already. Every event with
+data is decoded into a typed struct by the subclass, looked at, and handed on as the bytes that it was; what cannot be
+read ends the stream. Three things are held back: `[DONE]`, which the relay writes itself when the stream has earned it; the
+usage that we asked for and the client did not; and everything after a failure.
+
+Invariants: any split of the bytes gives the same output and the same verdict; a stream whose last event is missing is
+never judged whole; one read costs no more than its bytes. Refuses to know the provider, its errors (`failures.py`) and
+what follows from a verdict.
+"""
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+import msgspec
+from msgspec import Raw, Struct
+
+from proxy.core.outcome import OK, Outcome, OutcomeKind
+from proxy.core.usage import Usage
+from proxy.wire.failures import classify_inner
+from proxy.wire.lenient import repair
+from proxy.wire.openai_usage import read_usage
+from proxy.wire.sse import Block, EventSplitter, whole_blocks
+from proxy.wire.trouble import find_error, parse_json, read_trouble
+
+TERMINATOR = b"data: [DONE]\n\n"
+
+#: Characters of generated text kept for counting; what is beyond is not counted.
+MAX_TEXT = 2 * 1024 * 1024
+
+_NO_RAW = Raw(b"")
+_FIELDS = msgspec.json.Decoder(dict[str, Raw])
+_ENCODE = msgspec.json.Encoder().encode
+_UNREADABLE = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
+_NULL_USAGE = (b',"usage":null', b', "usage": null')
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """What the client asked for and the vendor's dialect, as far as they change how a stream is read.
+
+    `hide_usage`: we asked for usage and the client did not. `stops`: the request names stop sequences, so that an empty
+    answer can be right. `choices`: the request's `n`. `lenient_finish`: `[DONE]` after content is an end even without a
+    finish reason. `reasoning_outside`: see `openai_usage`.
+    """
+
+    hide_usage: bool = False
+    stops: bool = False
+    choices: int = 1
+    lenient_finish: bool = False
+    reasoning_outside: bool = False
+
+
+class GroqPart(Struct):
+    """Groq's own corner of a chunk."""
+
+    usage: Raw = _NO_RAW
+    error: Raw = _NO_RAW
+
+
+class Chunk(Protocol):
+    """What every chunk of the family has. `choices` is the subclass's business."""
+
+    @property
+    def error(self) -> Raw: ...
+    @property
+    def usage(self) -> Raw: ...
+    @property
+    def model(self) -> str | None: ...
+    @property
+    def x_groq(self) -> GroqPart | None: ...
+    @property
+    def choices(self) -> Sequence[object] | None: ...
+
+
+class OpenAIStreamReader(ABC):
+    """The common part of the readers; implements `StreamReader`."""
+
+    __slots__ = (
+        "_asked",
+        "_decode",
+        "_finishes",
+        "_kept",
+        "_silent",
+        "_splitter",
+        "_texts",
+        "content",
+        "data_events",
+        "done",
+        "failure",
+        "model",
+        "terminator",
+        "usage",
+    )
+
+    def __init__(self, decode: Callable[[bytes], Chunk], asked: Asked) -> None:
+        self._decode = decode
+        self._asked = asked
+        self._splitter = EventSplitter()
+        self._finishes: dict[int, str | None] = {}
+        self._texts: dict[str, list[str]] = {}
+        self._kept = 0
+        self._silent = False
+        self.content = False
+        self.failure: Outcome | None = None
+        self.done = False
+        self.usage: Usage | None = None
+        self.model: str | None = None
+        self.data_events = 0
+        self.terminator = TERMINATOR
+
+    @abstractmethod
+    def _look(self, chunk: Chunk) -> None:
+        """Note what the choices carry: `_keep` for content, `_finishes` for ends."""
+
+    def feed(self, data: bytes) -> bytes:
+        if self._silent:
+            return b""
+        if not self._splitter.pending:
+            blocks = whole_blocks(data)
+            if blocks == 1 and data.startswith(b"data: "):
+                return self._take(data[6:-2], data)
+            if blocks > 1:
+                return self._take_lines(data)
+        return self._take_blocks(self._splitter.feed(data))
+
+    def end(self) -> Outcome:
+        if self.failure is not None:
+            return self.failure
+        rest = b"" if self.done else self._splitter.rest().strip()
+        if not self._finishes:
+            return self._judge_unopened(rest)
+        if not self._is_finished():
+            if self.done and self._asked.lenient_finish and self.content:
+                return OK
+            return Outcome(OutcomeKind.STREAM_BROKEN, message="the stream ended without a finish reason")
+        if rest and not rest.startswith(b":") and not TERMINATOR.startswith(rest):
+            return Outcome(OutcomeKind.STREAM_BROKEN, message="the stream ended inside an event")
+        if self._is_empty():
+            return Outcome(OutcomeKind.MALFORMED, message="the stream finished without any content")
+        return OK
+
+    def texts(self) -> list[str]:
+        return ["".join(pieces) for pieces in self._texts.values()]
+
+    def _take_lines(self, data: bytes) -> bytes:
+        """Several events of one line each. Gives back the same object where all of them may go on."""
+        kept: list[bytes] = []
+        whole = True
+        for line in data[:-2].split(b"\n\n"):
+            raw = line + b"\n\n"
+            out = self._take(line[6:], raw) if line.startswith(b"data: ") else self._take_block(Block(raw))
+            whole = whole and out is raw
+            kept.append(out)
+            if self._silent:
+                break
+        return data if whole else b"".join(kept)
+
+    def _take_blocks(self, blocks: Sequence[Block]) -> bytes:
+        kept = b""
+        if len(blocks) == 1:
+            kept = self._take_block(blocks[0])
+        elif blocks:
+            kept = b"".join([self._take_block(block) for block in blocks])
+        if self._splitter.overflow and not self._silent:
+            self._fail(Outcome(OutcomeKind.MALFORMED, message="an event of the stream is too long"))
+        return kept
+
+    def _take_block(self, block: Block) -> bytes:
+        if self._silent:
+            return b""
+        if block.data is not None:
+            if block.event == b"error":
+                return self._fail(classify_inner(read_trouble(block.data)))
+            return self._take(block.data, block.raw)
+        if not block.stray:
+            return block.raw
+        # A body that is no event stream: a bare JSON error (Ollama), or a page, of which nothing goes on.
+        trouble = find_error(parse_json(block.stray))
+        return b"" if trouble is None else self._fail(classify_inner(trouble))
+
+    def _take(self, payload: bytes, raw: bytes) -> bytes:
+        """One event. Gives back what of it may go on: mostly `raw` itself."""
+        try:
+            chunk = self._decode(payload)
+            if not payload.isascii():
+                payload.decode()
+        except _UNREADABLE:
+            salvaged = self._salvage(payload)
+            if salvaged is None:
+                return b""
+            chunk = salvaged
+        self.data_events += 1
+        if chunk.error and self._fails(chunk.error, payload):
+            return b""
+        if chunk.x_groq is not None and self._fails_groq(chunk.x_groq, payload):
+            return b""
+        if chunk.model:
+            self.model = chunk.model
+        if chunk.choices:
+            self._look(chunk)
+            if self._silent:
+                return b""
+        elif chunk.choices is None and self._fails_flat(payload):
+            return b""
+        usage = chunk.usage
+        return self._take_usage(usage, chunk, raw) if usage else raw
+
+    def _salvage(self, payload: bytes) -> Chunk | None:
+        """What the strict decoder could not read: the terminator, an empty event, a lone surrogate, an error in an odd
+        shape; everything else is garbage and ends the stream."""
+        bare = payload.strip()
+        if not bare:
+            return None
+        self.data_events += 1
+        if bare == b"[DONE]":
+            self.done = self._silent = True
+            return None
+        trouble = find_error(parse_json(payload))
+        if trouble is not None:
+            self._fail(classify_inner(trouble))
+            return None
+        repaired = repair(payload)
+        try:
+            if repaired is not None:
+                chunk = self._decode(repaired)
+                self.data_events -= 1
+                return chunk
+        except _UNREADABLE:
+            pass
+        self._fail(Outcome(OutcomeKind.MALFORMED, message="an event of the stream cannot be read"))
+        return None
+
+    def _fails(self, error: Raw, payload: bytes) -> bool:
+        """Whether an `error` member is one: official clients raise for any truthy value."""
+        if bytes(error) in (b"null", b"false", b'""', b"{}", b"[]", b"0"):
+            return False
+        self._fail(classify_inner(read_trouble(payload)))
+        return True
+
+    def _fails_groq(self, part: GroqPart, payload: bytes) -> bool:
+        if part.error and bytes(part.error) not in (b"null", b'""'):
+            self._fail(classify_inner(read_trouble(b'{"error":' + bytes(part.error) + b"}")))
+            return True
+        if part.usage:
+            self.usage = read_usage(part.usage, self._asked.reasoning_outside) or self.usage
+        return False
+
+    def _fails_flat(self, payload: bytes) -> bool:
+        """Mistral and older vLLM: {"object": "error", "message": …} without an `error` member."""
+        trouble = find_error(parse_json(payload))
+        if trouble is not None:
+            self._fail(classify_inner(trouble))
+        return trouble is not None
+
+    def _take_usage(self, usage: Raw, chunk: Chunk, raw: bytes) -> bytes:
+        if len(usage) == 4 and bytes(usage) == b"null":
+            return _strip_usage(raw) if self._asked.hide_usage else raw
+        self.usage = read_usage(usage, self._asked.reasoning_outside) or self.usage
+        return b"" if self._asked.hide_usage and not chunk.choices else raw
+
+    def _keep(self, index: int, kind: str, text: str) -> None:
+        self.content = True
+        self._kept += len(text)
+        if self._kept > MAX_TEXT:
+            return
+        key = kind if index == 0 else f"{kind}:{index}"
+        pieces = self._texts.get(key)
+        if pieces is None:
+            self._texts[key] = [text]
+        else:
+            pieces.append(text)
+
+    def _fail(self, outcome: Outcome) -> bytes:
+        self.failure = outcome
+        self._silent = True
+        return b""
+
+    def _is_finished(self) -> bool:
+        if not all(self._finishes.values()):
+            return False
+        return self.done or len(self._finishes) >= self._asked.choices
+
+    def _is_empty(self) -> bool:
+        if self.content or self._asked.stops or set(self._finishes.values()) != {"stop"}:
+            return False
+        return self.usage is None or self.usage.output == 0
+
+    def _judge_unopened(self, rest: bytes) -> Outcome:
+        """The verdict on a stream that never showed a choice."""
+        trouble = find_error(parse_json(rest)) if rest.startswith((b"{", b"[")) else None
+        if trouble is not None:
+            return classify_inner(trouble)
+        if self.done:
+            return Outcome(OutcomeKind.MALFORMED, message="the stream finished without any content")
+        if self.data_events == 0 and rest and not rest.startswith((b":", b"data")):
+            return Outcome(OutcomeKind.MALFORMED, message="the answer is not an event stream")
+        return Outcome(OutcomeKind.STREAM_BROKEN, message="the stream ended before its first content")
+
+
+def _strip_usage(raw: bytes) -> bytes:
+    """The event without the null usage that the client has not asked for."""
+    if raw.count(b'"usage"') == 1:
+        # The only one there is, so it is the one that the decoder saw: inside a string the quotes would be escaped.
+        for spelling in _NULL_USAGE:
+            at = raw.find(spelling)
+            if at >= 0:
+                return raw[:at] + raw[at + len(spelling) :]
+    prefix, brace, rest = raw.partition(b"{")
+    fields: Mapping[str, Raw] = _FIELDS.decode(brace + rest)
+    return prefix + _ENCODE({key: value for key, value in fields.items() if key != "usage"}) + b"\n\n"
