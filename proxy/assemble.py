@@ -59,11 +59,11 @@ class TargetRegistry:
         credentials = settings.providers[provider].credentials
         known = self._rings.get(provider)
         if known is None or known[0] != credentials:
-            ring = CredentialRing(credentials, settings.breaker, self._rng, self._on_change)
+            ring = CredentialRing(provider, credentials, self._rng, self._on_change)
             known = self._rings[provider] = (credentials, ring)
         return known[1]
 
-    def state_of(self, settings: Settings, target: Target) -> TargetState:
+    def state_of(self, settings: Settings, kinds: Mapping[str, ProviderKind], target: Target) -> TargetState:
         ring = self.ring(settings, target.provider)
         made_from = (id(ring), settings.breaker, settings.retry)
         known = self._states.get(target.id)
@@ -72,8 +72,17 @@ class TargetRegistry:
             state.on_release = lambda: self._queues.release(state)
             known = self._states[target.id] = (made_from, state)
         state = known[1]
+        provider = settings.providers[target.provider]
         state.target = target
+        state.probe = provider.probe
+        state.free_probe_lies = kinds[target.provider].free_probe_lies
         return state
+
+
+def make_routing(settings: Settings, registry: TargetRegistry) -> Routing:
+    """A routing for these settings, on the live states there are."""
+    kinds = bind_kinds(settings.providers)
+    return Routing(settings, kinds, lambda target: registry.state_of(settings, kinds, target))
 
 
 @dataclass(slots=True)
@@ -87,7 +96,7 @@ class Parts:
 
     def routing(self, settings: Settings) -> Routing:
         """A routing for these settings, on the live states there are."""
-        return Routing(settings, bind_kinds(settings.providers), lambda target: self.registry.state_of(settings, target))
+        return make_routing(settings, self.registry)
 
 
 class Encodings:
@@ -98,7 +107,7 @@ class Encodings:
         self._counter = Counter({name: build(name, vocabulary.load(name)) for name in names})
 
     def estimate(self, job: EstimateJob) -> Usage:
-        return estimate(self._counter, job.endpoint, job.model, job.fields, job.texts)
+        return estimate(self._counter, job.endpoint, job.fields, job.texts, job.model)
 
 
 def thread_estimator(loop: asyncio.AbstractEventLoop, settings: Settings) -> Estimator:
@@ -130,8 +139,7 @@ def assemble(
     )
     queues = CapacityQueues(loop)
     registry = TargetRegistry(services.rng, sink.state_changed, queues)
-    kinds = bind_kinds(settings.providers)
-    routing = Routing(settings, kinds, lambda target: registry.state_of(settings, target))
+    routing = make_routing(settings, registry)
     accounting = Accounting(sink, estimator)
     forwarder = Forwarder(services, routing, queues, accounting)
     gateway = Gateway(forwarder, queues, tally, wall)

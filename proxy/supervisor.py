@@ -24,7 +24,8 @@ from proxy.gateway import Gateway
 from proxy.pipeline.estimation import Estimator
 from proxy.server.admin import AdminPlane
 from proxy.server.listener import DataPlane
-from proxy.stores.log import LogSink, configure
+from proxy.stores.lines import LineWriter
+from proxy.stores.log import LogFormat, LogSink, configure
 from proxy.transport.client import HttpTransport
 
 #: How often the configuration file's modification time is looked at.
@@ -35,22 +36,42 @@ EXIT_CANNOT_START = 3
 class Proxy:
     """One running proxy: two listeners, one gateway. Use from a running loop; `start`, then `stop` once."""
 
-    def __init__(self, settings: Settings, *, log_format: str | None = None, estimator: Estimator | None = None) -> None:
+    def __init__(self, settings: Settings, *, log: LineWriter | None = None, estimator: Estimator | None = None) -> None:
         self._settings = settings
         self._loop = asyncio.get_running_loop()
         self._transport = HttpTransport(self._loop)
         self._set_pool_limits(settings)
-        sinks: list[Sink] = [LogSink()] if log_format else []
-        self.parts: Parts = assemble(settings, self._transport, estimator or thread_estimator(self._loop), sinks)
+        sinks: list[Sink] = [LogSink()] if log is not None else []
+        counting = estimator or thread_estimator(self._loop, settings)
+        self.parts: Parts = assemble(settings, self._transport, counting, sinks)
         self.gateway: Gateway = self.parts.gateway
         self._data = DataPlane(self.gateway, settings.server, loop=self._loop)
         self._admin = AdminPlane(self.gateway, settings.server) if settings.server.admin_port is not None else None
-        self.gateway.watch(self._data, self._transport)
+        self._log = log
+        self.gateway.watch(self)
         self._tasks: list[asyncio.Task[None]] = []
 
     def _set_pool_limits(self, settings: Settings) -> None:
         for provider in settings.providers.values():
             self._transport.set_pool_limit(provider.name, provider.max_connections)
+
+    # What the gateway asks of the edges, for metrics.
+
+    def client_connections(self) -> int:
+        return self._data.open_connections
+
+    def calls_in_flight(self) -> int:
+        return self._data.open_calls
+
+    def upstream_connections(self) -> dict[tuple[str, str], int]:
+        counts: dict[tuple[str, str], int] = {}
+        for name, size in self._transport.pool_sizes().items():
+            counts[name, "idle"] = size.idle
+            counts[name, "busy"] = size.open - size.idle
+        return counts
+
+    def dropped_log_lines(self) -> int:
+        return self._log.dropped if self._log is not None else 0
 
     async def start(self) -> tuple[str, int]:
         """Listen. The address is the data plane's, with the port it really got."""
@@ -71,8 +92,7 @@ class Proxy:
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
-        while self.parts.accounting.open:
-            await asyncio.sleep(0.01)
+        await self.parts.accounting.drained()
         await self._transport.aclose()
 
     def reload(self, load: Callable[[], Settings]) -> None:
@@ -106,10 +126,10 @@ async def _watch_file(path: Path, changed: Callable[[], None]) -> None:
             changed()
 
 
-async def _serve(load: Callable[[], Settings], path: Path | None, log_format: str) -> None:
+async def _serve(load: Callable[[], Settings], path: Path | None, writer: LineWriter) -> None:
     loop = asyncio.get_running_loop()
     settings = load()
-    proxy = Proxy(settings, log_format=log_format)
+    proxy = Proxy(settings, log=writer)
     host, port = await proxy.start()
     gc.collect()
     gc.freeze()
@@ -144,17 +164,19 @@ async def _serve(load: Callable[[], Settings], path: Path | None, log_format: st
     log.info("stopped")
 
 
-def run_proxy(load: Callable[[], Settings], *, path: Path | None, log_format: str) -> int:
+def run_proxy(load: Callable[[], Settings], *, path: Path | None, log_format: LogFormat) -> int:
     """Run until a signal. `load` is called once now and again at every reload; ConfigError passes through the first time.
 
     Returns the process's exit status: 0, or 3 if a listener could not be opened.
     """
     import uvloop
 
-    configure(log_format)
+    writer = configure(log_format, sys.stderr)
     try:
-        uvloop.run(_serve(load, path, log_format))
+        uvloop.run(_serve(load, path, writer))
     except OSError as error:
-        print(f"undimmed: cannot start: {error.strerror or error}", file=sys.stderr)  # noqa: T201
+        sys.stderr.write(f"undimmed: cannot start: {error.strerror or error}\n")
         return EXIT_CANNOT_START
+    finally:
+        writer.close()
     return 0

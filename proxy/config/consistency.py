@@ -37,6 +37,24 @@ RULES: tuple[Rule, ...] = (
 )
 
 
+#: Rules that look at single values and names: what was left out of an element cannot mislead them.
+SURE: frozenset[Rule] = frozenset(
+    {
+        provider_rules.check_names,
+        provider_rules.check_credentials,
+        provider_rules.check_headers,
+        route_rules.check_targets,
+        route_rules.check_models,
+        server_rules.check_listeners,
+    }
+)
+
+
 def find_problems(draft: Draft) -> list[ConfigProblem]:
     """Everything that cannot be meant, in the order of the rules."""
-    return [draft.problem(location, message) for rule in RULES for location, message in rule(draft)]
+    return [
+        draft.problem(location, message)
+        for rule in RULES
+        for location, message in rule(draft)
+        if rule in SURE or not draft.hurt(location)
+    ]

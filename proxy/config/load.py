@@ -23,6 +23,7 @@ class Overrides:
 
 
 NO_OVERRIDES = Overrides()
+USUAL_NAMES = ("undimmed.yaml", "undimmed.yml")
 
 
 def _override(source: Source, overrides: Overrides) -> None:
@@ -32,6 +33,13 @@ def _override(source: Source, overrides: Overrides) -> None:
         server = source.data.get("server")
         source.data["server"] = {**(server if isinstance(server, dict) else {}), name: value}
         source.lines.pop(("server", name), None)
+
+
+def find_file(named: str | None, folder: Path) -> Path | None:
+    """The file to use: the one that was named, else the usual one where it exists, else none."""
+    if named is not None:
+        return Path(named)
+    return next((folder / usual for usual in USUAL_NAMES if (folder / usual).is_file()), None)
 
 
 def parse(

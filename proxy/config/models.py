@@ -77,7 +77,8 @@ class ServerModel(Section):
     write_timeout: Duration | None = Field(default=None, description="For a client to take in anything at all. Default 30s.")
     drain: Duration | None = Field(default=None, description="For calls under way when the proxy is stopped. Default 30s.")
     hosts: Annotated[tuple[Text, ...], BeforeValidator(as_list), OneOrMany()] = Field(
-        default=(), description="Further host names clients may use for this proxy (Host header). IP addresses always work."
+        default=(),
+        description="Host names clients use for it, besides this machine's. Default: any, unless on loopback.",
     )
 
 

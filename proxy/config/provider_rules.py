@@ -18,8 +18,10 @@ _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 _HEADER = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 #: Set for each request by us, or by the connection.
 _RESERVED = frozenset(
-    """accept-encoding connection content-length content-type expect host keep-alive proxy-authorization
-    proxy-connection te trailer transfer-encoding upgrade""".split()
+    [
+        *("accept-encoding", "connection", "content-length", "content-type", "expect", "host", "keep-alive"),
+        *("proxy-authorization", "proxy-connection", "te", "trailer", "transfer-encoding", "upgrade"),
+    ]
 )
 
 

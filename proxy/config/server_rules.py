@@ -93,7 +93,7 @@ def check_breaker(draft: Draft) -> Findings:
 def check_anything(draft: Draft) -> Findings:
     """There is something to serve."""
     document = draft.document
-    if draft.broken:
+    if not (draft.whole("providers") and draft.whole("routes")):
         return
     if not document.providers:
         yield ("providers",), "there are no providers; config/minimal.yaml is a start"

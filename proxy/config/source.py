@@ -47,7 +47,8 @@ class _Loader(yaml.SafeLoader):
     def compose_node(self, parent: yaml.Node | None, index: int) -> yaml.Node | None:
         self.depth += 1
         if self.depth > MAX_DEPTH:
-            raise _Refused(f"nested more than {MAX_DEPTH} levels deep", self.peek_event().start_mark.line + 1)
+            mark: yaml.Mark = self.get_mark()
+            raise _Refused(f"nested more than {MAX_DEPTH} levels deep", mark.line + 1)
         node: yaml.Node | None = super().compose_node(parent, index)
         self.depth -= 1
         return node

@@ -53,13 +53,15 @@ class Booking:
 class Accounting:
     """Completes attempt records and hands finished calls to the sink.
 
-    `open` is the number of finished calls whose record waits for an estimate; a graceful stop waits for zero.
+    `open` is the number of finished calls whose record waits for an estimate; `drained` waits for zero.
     """
 
     def __init__(self, sink: Sink, estimator: Estimator) -> None:
         self._sink = sink
         self._estimator = estimator
         self.open = 0
+        self._idle = asyncio.Event()
+        self._idle.set()
 
     def estimate(self, call: Call, booking: Booking, attempt: AttemptRecord, target: Target, texts: list[str]) -> None:
         """Start an estimate for an attempt; the call's record waits for it, nobody else does."""
@@ -70,6 +72,8 @@ class Accounting:
             booking.missing -= 1
             if booking.closed and not booking.missing:
                 self.open -= 1
+                if not self.open:
+                    self._idle.set()
                 self._sink.call_finished(booking.record)
 
         self._submit(call, target, texts, done)
@@ -80,6 +84,10 @@ class Accounting:
         self._submit(call, target, texts, lambda usage: None if arrived.done() else arrived.set_result(usage))
         apply_usage(attempt, target, await arrived)
 
+    async def drained(self) -> None:
+        """Wait until no record waits for an estimate any more."""
+        await self._idle.wait()
+
     def _submit(self, call: Call, target: Target, texts: list[str], done: Callable[[Usage], None]) -> None:
         self._estimator.submit(EstimateJob(call.endpoint, target.model, call.envelope.fields, texts), done)
 
@@ -88,5 +96,6 @@ class Accounting:
         booking.closed = True
         if booking.missing:
             self.open += 1
+            self._idle.clear()
         else:
             self._sink.call_finished(booking.record)

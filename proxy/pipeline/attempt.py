@@ -5,8 +5,8 @@ callback: nothing here awaits but `run`, once, for the verdict. Until the commit
 everything a stream brings is held back, so that any failure before it can go elsewhere unseen; from then on events are
 written as they come. Whole answers are collected and judged at their end.
 
-One timer per attempt watches all limits. It is not moved when bytes arrive: it fires at the earliest moment at which a limit
-*could* be over, looks at the timestamps, and sleeps on. The verdict falls exactly once, in `_conclude`, which settles the
+One timer per attempt watches all limits. It is not moved when bytes arrive: it fires at the earliest moment at which a
+limit *could* be over, looks at the timestamps, and sleeps on. The verdict falls exactly once, in `_conclude`, which settles the
 permit, cuts the exchange unless the answer was whole, and completes the attempt's record.
 """
 
@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 from proxy.core.exchange import Exchange, HeaderList, TransportError
 from proxy.core.outcome import OK, Outcome, OutcomeKind
 from proxy.core.records import AttemptRecord
+from proxy.core.usage import Usage
 from proxy.pipeline.journey import Journey
 from proxy.pipeline.reply import HEARTBEAT_HEADERS, commit_headers
 from proxy.pipeline.services import Services
@@ -40,6 +41,7 @@ class Attempt:
     verdict is OK."""
 
     __slots__ = (
+        "_armed",
         "_events",
         "_exchange",
         "_held",
@@ -81,15 +83,34 @@ class Attempt:
         self._last = permit.started
         self._exchange: Exchange | None = None
         self._timer: TimerHandle | None = None
+        self._armed = INFINITY
         self._verdict: asyncio.Future[Outcome] = services.loop.create_future()
         target = candidate.target
-        self.record = AttemptRecord(
-            target.id, target.provider, permit.credential.id, permit.started, OK, trial=permit.trial
-        )
+        self.record = AttemptRecord(target.id, target.provider, permit.credential.id, permit.started, OK, trial=permit.trial)
         journey.record.attempts.append(self.record)
 
+    @property
+    def usage(self) -> Usage | None:
+        """What the provider reported so far."""
+        if self.reader is not None:
+            return self.reader.usage
+        return self.answer.usage if self.answer is not None else None
+
+    @property
+    def served_model(self) -> str | None:
+        """The model that the provider says answered."""
+        if self.reader is not None:
+            return self.reader.model
+        return self.answer.model if self.answer is not None else None
+
+    def texts(self) -> list[str]:
+        """What was generated so far, for counting."""
+        if self.reader is not None:
+            return self.reader.texts()
+        return self.answer.texts if self.answer is not None else []
+
     async def run(self) -> Outcome:
-        """Send, and wait for the verdict. Cancellation (the client left, or we are stopping) cuts the provider off at once."""
+        """Send, and wait for the verdict. Cancellation (the client left, or the proxy stops) cuts the provider off."""
         self._send()
         try:
             return await self._verdict
@@ -118,6 +139,8 @@ class Attempt:
         self.headers = headers
         if self._journey.call.envelope.stream and 200 <= status < 300 and not _is_document(headers):
             self.reader = self._kind.reader(self._journey.call)
+        else:
+            self._tighten(now)
 
     def on_body(self, data: bytes) -> None:
         reader = self.reader
@@ -192,6 +215,8 @@ class Attempt:
         self.record.first_content_at = now
         self.record.delivered = True
         journey.committed = journey.record.committed = True
+        self._last = now
+        self._tighten(now)
         self._held.append(out)
         if not journey.downstream.started:
             journey.downstream.start(self._status, commit_headers(journey, self), None)
@@ -258,7 +283,7 @@ class Attempt:
             wait = timeouts.first_content if stream else journey.whole_limit
             if started + wait < moment:
                 moment, kind = started + wait, OutcomeKind.FIRST_CONTENT_TIMEOUT
-            idle = self._last + timeouts.idle if self._status and not stream else INFINITY
+            idle = self._last + timeouts.idle if self._status and self.reader is None else INFINITY
         if idle < moment:
             moment, kind = idle, OutcomeKind.IDLE_TIMEOUT
         return moment, kind
@@ -266,12 +291,19 @@ class Attempt:
     def _arm(self, now: float) -> None:
         moment, _ = self._limit()
         if self.record.first_byte_at is None:
-            stall_after = self.candidate.state.stall_after(self._journey.call.endpoint)
+            stall_after = self._stall_after()
             if stall_after is not None and now < self.permit.started + stall_after:
                 moment = min(moment, self.permit.started + stall_after)
         if self._journey.call.envelope.stream:
             moment = min(moment, max(self._journey.next_heartbeat, now))
+        self._armed = moment
         self._timer = self._services.loop.call_at(moment, self._watch)
+
+    def _tighten(self, now: float) -> None:
+        """A phase has begun whose limit may fall before the moment at which the timer would look."""
+        if self._timer is not None and now + self._journey.route.route.timeouts.idle < self._armed:
+            self._timer.cancel()
+            self._arm(now)
 
     def _watch(self) -> None:
         now = self._services.loop.time()
@@ -290,14 +322,18 @@ class Attempt:
 
     def _stalled(self, now: float) -> bool:
         """Did the stall rule just open this target's breaker? Then all who wait for it, this attempt too, go elsewhere."""
-        endpoint = self._journey.call.endpoint
-        stall_after = self.candidate.state.stall_after(endpoint)
+        stall_after = self._stall_after()
         if stall_after is None or now < self.permit.started + stall_after:
             return False
-        for permit in self.candidate.state.check_stall(endpoint, now):
+        call = self._journey.call
+        for permit in self.permit.target.check_stall(call.endpoint, now, call.envelope.stream):
             if permit.on_redispatch is not None:
                 permit.on_redispatch()
         return self._verdict.done()
+
+    def _stall_after(self) -> float | None:
+        call = self._journey.call
+        return self.permit.target.stall_after(call.endpoint, call.envelope.stream)
 
     def _beat(self, now: float) -> None:
         """Tell client and middleboxes that the silence is meant. Costs the status line, not the failover: nothing of any

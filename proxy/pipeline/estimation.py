@@ -34,7 +34,9 @@ class Estimator(Protocol):
 class ThreadEstimator:
     """Runs `estimate` in an executor's thread. `pending` counts jobs whose callback has not run yet."""
 
-    def __init__(self, loop: asyncio.AbstractEventLoop, executor: Executor, estimate: Callable[[EstimateJob], Usage]) -> None:
+    def __init__(
+        self, loop: asyncio.AbstractEventLoop, executor: Executor, estimate: Callable[[EstimateJob], Usage]
+    ) -> None:
         self._loop = loop
         self._executor = executor
         self._estimate = estimate

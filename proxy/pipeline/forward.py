@@ -1,9 +1,10 @@
 """The attempt loop: one call of a client, from its body to its last byte.
 
-`serve` reads like the life of a call: open it (model, route, deadline), attempt, attempt again while `retry` allows, deliver,
-write it down. An attempt is: choose a target (`policy/selection`), get its permit or wait for one (`queueing`), send and watch
-(`attempt`). Whatever happens, every permit is settled once, the client gets exactly one ending, and one record goes to the
-sinks. Decisions are made in `policy`, bytes are judged in `providers` and `wire`; this file only puts them in order.
+`serve` reads like the life of a call: open it (model, route, deadline), attempt, attempt again while `retry` allows,
+deliver, write it down. An attempt is: choose a target (`policy/selection`), get its permit or wait for one
+(`queueing`), send and watch (`attempt`). Whatever happens, every permit is settled once, the client gets exactly one
+ending, and one record goes to the sinks. Decisions are made in `policy`, bytes are judged in `providers` and `wire`; this
+file only puts them in order.
 """
 
 import asyncio
@@ -91,11 +92,14 @@ class Forwarder:
         if state is None:
             return unknown_model(routing, envelope.model, request.routes)
         if not routing.allows(state, envelope.model, request.routes):
-            return Problem(403, f"This key may not use the model `{envelope.model}`.", code="model_not_allowed", param="model")
+            return Problem(
+                403, f"This key may not use the model `{envelope.model}`.", code="model_not_allowed", param="model"
+            )
         record.route = state.route.name
         call = Call(record.id, request.endpoint, envelope, request.headers)
         if state.weighs_needs:
             call.needs = form.needs_of(envelope)
+            call.needs.stream = envelope.stream
         if state.route.strategy == "sticky":
             call.affinity = request.headers.get(state.route.sticky_header, "") or form.affinity_of(envelope)
         journey = Journey(call, state, downstream, record)
@@ -146,11 +150,11 @@ class Forwarder:
         while True:
             selection = self._look(journey)
             now = self._services.loop.time()
-            endpoint = journey.call.endpoint
+            call = journey.call
             candidate = selection.candidate
             if candidate is not None:
                 excluded = journey.tried_credentials.get(candidate.target.id, ())
-                permit = candidate.state.acquire(endpoint, now, excluded)
+                permit = candidate.state.acquire(call.endpoint, now, excluded, call.envelope.stream)
                 if permit is not None:
                     return candidate, permit
                 continue  # lost the trial slot between looking and taking: that target is no candidate any more
@@ -158,7 +162,7 @@ class Forwarder:
             until = min(journey.deadline, journey.commit_by)
             if not full or now >= until:
                 raise GiveUp
-            permit = await self._queues.wait(full, endpoint, journey.tried_credentials, until)
+            permit = await self._queues.wait(full, call, journey.tried_credentials, until)
             journey.record.waited += self._services.loop.time() - now
             if permit is not None:
                 return next(c for c in full if c.state is permit.target), permit
@@ -170,24 +174,21 @@ class Forwarder:
         record = attempt.record
         record.delivered = True
         journey.record.served_by = record.target
-        reader, answer = attempt.reader, attempt.answer
-        usage, model, texts = (
-            (reader.usage, reader.model, reader.texts) if reader is not None else (answer.usage, answer.model, lambda: answer.texts)
-        )
-        record.served_model = model
+        record.served_model = attempt.served_model
+        usage = attempt.usage
         if usage is not None:
             apply_usage(record, attempt.candidate.target, usage)
         else:
-            await self._accounting.estimated(journey.call, record, attempt.candidate.target, texts())
+            await self._accounting.estimated(journey.call, record, attempt.candidate.target, attempt.texts())
         downstream = journey.downstream
-        if reader is not None:
-            downstream.write(journey.format.closing_comment(closing_words(journey, record)) + reader.terminator)
+        if attempt.reader is not None:
             journey.record.status = 200
-        else:
-            headers = commit_headers(journey, attempt) + usage_headers(record)
+            downstream.write(journey.format.closing_comment(closing_words(journey, record)) + attempt.reader.terminator)
+        elif attempt.answer is not None:
+            body = attempt.answer.body
             journey.record.status = record.status or 200
-            downstream.start(journey.record.status, headers, len(answer.body))
-            downstream.write(answer.body)
+            downstream.start(journey.record.status, commit_headers(journey, attempt) + usage_headers(record), len(body))
+            downstream.write(body)
         downstream.finish()
 
     # Failing.
@@ -246,13 +247,12 @@ class Forwarder:
         """Tokens of an attempt that did not end well: what the provider said, else an estimate if it may have generated."""
         record = attempt.record
         target = attempt.candidate.target
-        reader, answer = attempt.reader, attempt.answer
-        usage = reader.usage if reader is not None else answer.usage if answer is not None else None
-        if usage is not None:
-            apply_usage(record, target, usage)
+        record.served_model = attempt.served_model
+        if attempt.usage is not None:
+            apply_usage(record, target, attempt.usage)
         elif record.outcome.kind in SPENT:
             record.possibly_billed = True
-            self._accounting.estimate(journey.call, journey.booking, record, target, reader.texts() if reader else [])
+            self._accounting.estimate(journey.call, journey.booking, record, target, attempt.texts())
 
     def _close(self, record: CallRecord, journey: Journey | None) -> None:
         record.ended_at = self._services.loop.time()
@@ -269,5 +269,3 @@ def unknown_model(routing: Routing, model: str, allowed: frozenset[str] | None) 
     if near:
         message += " Did you mean " + ", ".join(f"`{name}`" for name in near) + "?"
     return Problem(404, message, code="model_not_found", param="model")
-
-

@@ -9,18 +9,20 @@ transport as calls, in the same bulkheads.
 
 import asyncio
 from collections.abc import Callable
+from functools import partial
 
 import structlog
 
+from proxy.core.call import Call, Envelope
 from proxy.core.endpoints import Endpoint
 from proxy.core.exchange import HeaderList, TransportError, UpstreamRequest
-from proxy.core.outcome import Outcome
+from proxy.core.outcome import OK, Outcome, OutcomeKind
 from proxy.core.records import ProbeRecord
 from proxy.core.settings import ProbeSettings
 from proxy.pipeline.routing import Routing
 from proxy.pipeline.services import Services
 from proxy.policy.outcomes import outcome_of
-from proxy.policy.probes import ProbeKind, ProbePlan
+from proxy.policy.probes import HourlyBudget, ProbeKind, ProbePlan
 from proxy.policy.targets import TargetState, Verdict
 from proxy.providers.contract import ProviderKind
 from proxy.tokens.prices import cost
@@ -30,11 +32,15 @@ TICK = 1.0
 MAX_BODY = 1024 * 1024
 
 
+#: Status, headers, body.
+Response = tuple[int, HeaderList, bytes]
+
+
 class ProbeReceiver:
     """Collects one small answer. `done` resolves to (status, headers, body), or to the outcome of a failure."""
 
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
-        self.done: asyncio.Future[tuple[int, HeaderList, bytes] | Outcome] = loop.create_future()
+        self.done: asyncio.Future[Response | Outcome] = loop.create_future()
         self._status = 0
         self._headers: HeaderList = ()
         self._body = bytearray()
@@ -55,6 +61,10 @@ class ProbeReceiver:
         if not self.done.done():
             self.done.set_result(outcome_of(error))
 
+    def expire(self, seconds: float) -> None:
+        if not self.done.done():
+            self.done.set_result(Outcome(OutcomeKind.FIRST_CONTENT_TIMEOUT, message=f"no answer in {seconds:g} s"))
+
 
 class Prober:
     """Probes the targets of the current routing. `run` ends only by cancellation."""
@@ -63,6 +73,7 @@ class Prober:
         self._services = services
         self._routing = routing
         self._plans: dict[str, ProbePlan] = {}
+        self._paid: dict[str, HourlyBudget] = {}
         self._under_way: dict[str, asyncio.Task[None]] = {}
 
     async def run(self) -> None:
@@ -87,7 +98,7 @@ class Prober:
             probe = self._probe(state, provider.probe, routing.kinds[state.provider], kind)
             task = self._services.loop.create_task(probe)
             self._under_way[state.id] = task
-            task.add_done_callback(lambda finished, target_id=state.id: self._finished(target_id, finished))
+            task.add_done_callback(partial(self._finished, state.id))
 
     def _finished(self, target_id: str, task: "asyncio.Task[None]") -> None:
         """An edge: a bug in a probe is logged and must not end the prober."""
@@ -98,7 +109,10 @@ class Prober:
     def _plan(self, state: TargetState, settings: ProbeSettings) -> ProbePlan:
         plan = self._plans.get(state.id)
         if plan is None or plan.settings != settings:
-            plan = self._plans[state.id] = ProbePlan(settings, self._services.rng)
+            paid = self._paid.get(state.provider)
+            if paid is None or paid.limit != settings.hourly_completions:
+                paid = self._paid[state.provider] = HourlyBudget(settings.hourly_completions)
+            plan = self._plans[state.id] = ProbePlan(settings, self._services.rng, paid)
         return plan
 
     def _endpoint(self, state: TargetState, now: float) -> Endpoint:
@@ -118,38 +132,50 @@ class Prober:
         now = self._services.loop.time()
         endpoint = self._endpoint(state, now)
         credential = state.ring.any_credential(state.model, now)
-        request = (
-            kind.free_probe(credential)
-            if what is ProbeKind.FREE
-            else kind.completion_probe(state.target, endpoint, credential)
-        )
+        request = kind.free_probe(credential)
+        if what is ProbeKind.COMPLETION:
+            request = kind.completion_probe(state.target, endpoint, credential)
         if request is None:
+            self._plan(state, settings).probed(what, True, now)
             return
-        outcome, record = await self._ask(state, settings, kind, request)
-        record.kind = what.value
-        self._plan(state, settings).probed(what, outcome.ok, self._services.loop.time())
-        state.probe_result(endpoint, ok=outcome.ok, kind=what, now=self._services.loop.time(), detail=record.detail)
+        result = await self._ask(request, settings.timeout)
+        ended = self._services.loop.time()
+        record = ProbeRecord(now, state.id, what.value, ok=False, took=ended - now)
+        outcome = judge(kind, what, probe_call(state, endpoint, request), result, record)
+        if record.usage is not None:
+            record.cost = cost(record.usage, state.target.price)
+        record.ok = outcome.ok
+        record.detail = outcome.message
+        self._plan(state, settings).probed(what, outcome.ok, ended)
+        state.probe_result(endpoint, ok=outcome.ok, kind=what, now=ended, detail=outcome.message)
         self._services.sink.probed(record)
 
-    async def _ask(
-        self, state: TargetState, settings: ProbeSettings, kind: ProviderKind, request: UpstreamRequest
-    ) -> tuple[Outcome, ProbeRecord]:
+    async def _ask(self, request: UpstreamRequest, seconds: float) -> Response | Outcome:
         loop = self._services.loop
         receiver = ProbeReceiver(loop)
-        began = loop.time()
         exchange = self._services.transport.send(request, receiver)
-        timer = loop.call_later(settings.timeout, receiver.on_failed, TIMED_OUT)
+        timer = loop.call_later(seconds, receiver.expire, seconds)
         try:
-            result = await receiver.done
+            return await receiver.done
         finally:
             timer.cancel()
             exchange.abort()
-        record = ProbeRecord(began, state.id, "", ok=False, took=loop.time() - began)
-        if isinstance(result, Outcome):
-            outcome = result
-        else:
-            status, headers, body = result
-            outcome = kind.probed(status, headers, body)
-        record.ok = outcome.ok
-        record.detail = outcome.message
-        return outcome, record
+
+
+def probe_call(state: TargetState, endpoint: Endpoint, request: UpstreamRequest) -> Call:
+    """What a completion probe would be, had a client sent it."""
+    return Call("probe", endpoint, Envelope(state.model, False, False, {}, request.body), {})
+
+
+def judge(kind: ProviderKind, what: ProbeKind, call: Call, result: Response | Outcome, record: ProbeRecord) -> Outcome:
+    """Did the probe succeed? A free one by its status, a completion like any answer, its usage noted."""
+    if isinstance(result, Outcome):
+        return result
+    status, headers, body = result
+    if not 200 <= status < 300:
+        return kind.error(status, headers, body)
+    if what is ProbeKind.FREE:
+        return OK
+    answer = kind.answer(call, headers, body)
+    record.usage = answer.usage
+    return answer.outcome

@@ -10,7 +10,7 @@ import asyncio
 from collections import deque
 from collections.abc import Sequence
 
-from proxy.core.endpoints import Endpoint
+from proxy.core.call import Call
 from proxy.core.outcome import Outcome, OutcomeKind
 from proxy.policy.strategies import Candidate
 from proxy.policy.targets import Permit, TargetState, Verdict
@@ -21,10 +21,10 @@ GRANTED_TOO_LATE = Outcome(OutcomeKind.CLIENT_GONE, message="left the queue")
 class Waiter:
     """One call in the queues of several targets. `granted` resolves once: to the permit, or None (choose again)."""
 
-    __slots__ = ("endpoint", "excluded", "granted")
+    __slots__ = ("call", "excluded", "granted")
 
-    def __init__(self, endpoint: Endpoint, excluded: dict[str, set[str]], granted: "asyncio.Future[Permit | None]") -> None:
-        self.endpoint = endpoint
+    def __init__(self, call: Call, excluded: dict[str, set[str]], granted: "asyncio.Future[Permit | None]") -> None:
+        self.call = call
         self.excluded = excluded
         self.granted = granted
 
@@ -43,10 +43,10 @@ class CapacityQueues:
         return len(self._queues.get(candidate.target.id, ())) < candidate.target.max_queue
 
     async def wait(
-        self, candidates: Sequence[Candidate], endpoint: Endpoint, excluded: dict[str, set[str]], until: float
+        self, candidates: Sequence[Candidate], call: Call, excluded: dict[str, set[str]], until: float
     ) -> Permit | None:
         """A permit of one of the full `candidates`; None: choose again, or `until` (loop time) has passed."""
-        waiter = Waiter(endpoint, excluded, self._loop.create_future())
+        waiter = Waiter(call, excluded, self._loop.create_future())
         for candidate in candidates:
             self._queues.setdefault(candidate.target.id, deque()).append(waiter)
         timer = self._loop.call_at(until, self._expire, waiter)
@@ -90,8 +90,9 @@ class CapacityQueues:
                 continue
             now = self._loop.time()
             excluded = waiter.excluded.get(state.id, ())
-            permit = state.acquire(waiter.endpoint, now, excluded)
-            if permit is None and state.admission(waiter.endpoint, now, excluded).verdict is Verdict.FULL:
+            endpoint = waiter.call.endpoint
+            permit = state.acquire(endpoint, now, excluded, waiter.call.envelope.stream)
+            if permit is None and state.admission(endpoint, now, excluded).verdict is Verdict.FULL:
                 return
             queue.popleft()
             waiter.granted.set_result(permit)

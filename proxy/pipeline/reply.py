@@ -24,6 +24,7 @@ HEARTBEAT_HEADERS: HeaderList = (
     (b"cache-control", b"no-cache"),
 )
 
+
 def commit_headers(journey: Journey, attempt: "Attempt") -> list[tuple[bytes, bytes]]:
     """Headers of a reply that a provider gave."""
     headers = [(name, value) for name, value in attempt.headers if name in PASSED]

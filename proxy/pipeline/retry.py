@@ -4,9 +4,9 @@ The first attempt runs outside tenacity, so a call that succeeds pays nothing. A
 given that failure as its first try and drives the rest. A shared instance is not safe between tasks, and its broad
 predicates would swallow cancellation, so both are avoided: one per call, and the only exception it repeats is our own.
 
-`next_step` decides. Another target costs no wait; the first failover is exempt from the budget, since it reroutes rather than
-amplifies. The same target is asked again only if nothing else is left, the failure table allows it, its budget does,
-and the wait (the provider's own delay, else full jitter) ends before the deadline.
+`next_step` decides. Another target costs no wait; the first failover is exempt from the budget, since it reroutes
+rather than amplifies. The same target is asked again only if nothing else is left, the failure table allows it, its
+budget does, and the wait (the provider's own delay, else full jitter) ends before the deadline.
 """
 
 import asyncio

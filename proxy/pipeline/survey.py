@@ -47,13 +47,13 @@ class Surveyor:
     def breakers(self, state: TargetState) -> dict[str, str]:
         """The breaker's state for each endpoint that was used."""
         now = self._loop.time()
-        return {endpoint.value: state.standing(endpoint, now).state.value for endpoint in state.endpoints}
+        return {endpoint.value: state.standing(endpoint, now).state for endpoint in state.endpoints}
 
     def explain(self, state: RouteState, model: str, needs: Needs, endpoint: Endpoint) -> dict[str, object]:
         """Where a request with these needs would go now, and why not elsewhere."""
         now = self._loop.time()
         choice = Choice(now, Random(0), "", endpoint)
-        selection = select(state.tiers, state.route.strategy, choice, set(), {}, needs)
+        selection = select(state.tiers, state.strategy, choice, set(), {}, needs)
         chosen = selection.candidate.target.id if selection.candidate else None
         rows = []
         for tier, candidate in self._tiered(state):

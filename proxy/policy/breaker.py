@@ -20,12 +20,12 @@ import contextlib
 import enum
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from random import Random
 
 import pybreaker
 
 from proxy.core.settings import BreakerSettings
+from proxy.policy.machine import FAIL_MAX, Storage, Transitions
 from proxy.policy.window import Window
 
 CLOSED, OPEN, HALF_OPEN = "closed", "open", "half_open"
@@ -111,11 +111,11 @@ class Breaker:
         self._settings = settings
         self._rng = rng
         self._on_change = on_change
-        self._storage = _Storage(key, Window(settings))
+        self._storage = Storage(key, Window(settings))
         self._machine = pybreaker.CircuitBreaker(
-            fail_max=_FAIL_MAX,
+            fail_max=FAIL_MAX,
             state_storage=self._storage,
-            listeners=[_Transitions(self._moved)],
+            listeners=[Transitions(self._moved)],
             name=key,
             throw_new_error_on_trip=False,
         )
@@ -235,14 +235,12 @@ class Breaker:
         return start + (1 - start) * (1 - min(1.0, left / ramp))
 
 
-_FAIL_MAX = 1
 _TRIALS = {
     (Result.OK, False): "the trial succeeded",
     (Result.OK, True): "the trial was slow",
     (Result.FAILED, False): "the trial failed",
     (Result.FAILED, True): "the trial failed",
 }
-_NOT_YET = datetime(9000, 1, 1, tzinfo=UTC)
 
 
 class _Failure(Exception):
@@ -255,75 +253,3 @@ def _fail() -> None:
 
 def _succeed() -> None:
     return
-
-
-class _Storage(pybreaker.CircuitBreakerStorage):
-    """pybreaker's memory, answered from our window and our clock. `now` is set before anything is replayed."""
-
-    def __init__(self, name: str, window: Window) -> None:
-        super().__init__(name)
-        self.window = window
-        self.current: str = pybreaker.STATE_CLOSED
-        self.now = 0.0
-        self.until = 0.0
-        self.cause = ""
-        self._successes = 0
-
-    @property
-    def state(self) -> str:
-        return self.current
-
-    @state.setter
-    def state(self, state: str) -> None:
-        self.current = state
-
-    def increment_counter(self) -> None:
-        self.window.record(True, self.now)
-
-    def reset_counter(self) -> None:
-        self.window.record(False, self.now)
-
-    @property
-    def counter(self) -> int:
-        """pybreaker compares this with `fail_max` after each failure in the closed state: any trip rule reaches it."""
-        cause = self.window.tripped(self.now)
-        if cause is None:
-            return 0
-        self.cause = cause
-        return _FAIL_MAX
-
-    def increment_success_counter(self) -> None:
-        self._successes += 1
-
-    def reset_success_counter(self) -> None:
-        self._successes = 0
-
-    @property
-    def success_counter(self) -> int:
-        return self._successes
-
-    @property
-    def opened_at(self) -> datetime | None:
-        """pybreaker adds the open time to this and compares with its wall clock. Far away while our clock says open, and
-        None, which it takes for long ago, after that: the wall clock cannot change the answer."""
-        return _NOT_YET if self.now < self.until else None
-
-    @opened_at.setter
-    def opened_at(self, datetime: datetime) -> None:
-        """pybreaker's wall-clock time of opening, of no use here: `_moved` sets `until` on our clock."""
-
-
-class _Transitions(pybreaker.CircuitBreakerListener):
-    """Passes pybreaker's transitions on by name."""
-
-    def __init__(self, moved: Callable[[str, str], None]) -> None:
-        self._moved = moved
-
-    def state_change(
-        self,
-        cb: pybreaker.CircuitBreaker,
-        old_state: pybreaker.CircuitBreakerState | None,
-        new_state: pybreaker.CircuitBreakerState,
-    ) -> None:
-        assert old_state is not None  # only the very first state has none, and that is not announced
-        self._moved(old_state.name, new_state.name)

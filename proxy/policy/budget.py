@@ -1,9 +1,9 @@
 """How many retries one target may get: retries help against single failures and amplify overload.
 
-Two limits, both must agree. A share: budgeted retries in the last 10 s stay within `budget_ratio` of all attempts in the last
-10 s, or `budget_floor` if that is more. A throttle after gRPC: 10 tokens, one lost at each retryable failure, a tenth
-won back at each success, no budgeted retries at half or below. The first failover of a call is not asked about here: it
-reroutes rather than amplifies.
+Two limits, both must agree. A share: budgeted retries in the last 10 s stay within `budget_ratio` of all attempts in the
+last 10 s, or `budget_floor` if that is more. A throttle after gRPC: 10 tokens, one lost at each retryable failure, a
+tenth won back at each success, no budgeted retries at half or below. The first failover of a call is not asked about here:
+it reroutes rather than amplifies.
 
 Invariant: the share holds exactly for every 10 s window that ends at a granted retry. Buckets of 100 ms keep it cheap; the
 bucket that is partly outside the window counts for the retries and not for the attempts.

@@ -9,6 +9,7 @@ Refuses to know secrets' shape and how they are refreshed.
 """
 
 from collections.abc import Callable, Collection, Sequence
+from itertools import pairwise
 from random import Random
 
 from proxy.core.outcome import Outcome, OutcomeKind
@@ -19,6 +20,7 @@ from proxy.policy.outcomes import RULES, Hold
 
 #: Two credentials that are refused within this many seconds point at the provider's own authentication.
 OUTAGE_WITHIN = 60.0
+MAX_MODELS = 256
 
 OnChange = Callable[[StateChange], None]
 
@@ -58,7 +60,7 @@ class CredentialState:
         if rule.hold is Hold.CREDENTIAL:
             holding = self._whole
         elif rule.hold is Hold.CREDENTIAL_MODEL:
-            holding = self._models.setdefault(model, Holding())
+            holding = self._part(model, now)
         else:
             return
         if outcome.kind is OutcomeKind.AUTH_FAILED:
@@ -70,6 +72,12 @@ class CredentialState:
     def refused(self, now: float) -> bool:
         """Is it held because the provider does not accept it?"""
         return now < self._whole.until and self._whole.kind is OutcomeKind.AUTH_FAILED
+
+    def _part(self, model: str, now: float) -> Holding:
+        """The hold for one model. Models can be named by clients, so those whose hold is over are forgotten in time."""
+        if len(self._models) >= MAX_MODELS and model not in self._models:
+            self._models = {name: part for name, part in self._models.items() if now < part.until}
+        return self._models.setdefault(model, Holding())
 
     def _ease(self, model: str) -> None:
         self._whole.ease()
@@ -92,7 +100,7 @@ class CredentialRing:
 
     def ready(self, model: str, now: float, exclude: Collection[str] = ()) -> bool:
         """Can any credential be used? Changes nothing."""
-        for state in self.credentials:
+        for state in self.credentials:  # noqa: SIM110 (a generator costs twice as much on the path of every request)
             if state.credential.id not in exclude and state.blocked(model, now) is None:
                 return True
         return False
@@ -127,7 +135,7 @@ class CredentialRing:
         moments = sorted(
             state.auth_failed_at for state in self.credentials if state.auth_failed_at is not None and state.refused(now)
         )
-        return any(later - earlier <= OUTAGE_WITHIN for earlier, later in zip(moments, moments[1:], strict=False))
+        return any(later - earlier <= OUTAGE_WITHIN for earlier, later in pairwise(moments))
 
 
 def pick(

@@ -1,7 +1,7 @@
 """How long to wait before a further attempt.
 
-Another target costs no wait: it has done nothing wrong. The same target is asked again at the time it named, if that is soon,
-else after full jitter, so that callers who failed together do not return together.
+Another target costs no wait: it has done nothing wrong. The same target is asked again at the time it named, if that is
+soon, else after full jitter, so that callers who failed together do not return together.
 """
 
 from random import Random

@@ -1,8 +1,8 @@
 """A time during which something is not asked: how long, and how it grows.
 
-Decides until when a credential or a target is left alone after an outcome, by its row of the failure table. A provider's hint
-is obeyed up to the row's limit; without one the hold doubles from repeat to repeat. A failure that comes in while the
-hold lasts is an old call's and does not double it.
+Decides until when a credential or a target is left alone after an outcome, by its row of the failure table. A provider's
+hint is obeyed up to the row's limit; without one the hold doubles from repeat to repeat. A failure without a hint that
+comes in while the same hold lasts is an old call's and changes nothing.
 
 Invariants: a hold never gets shorter and never ends before the provider's reset; jitter is only ever added (up to
 `JITTER`), so that several proxies don't come back as one. A success ends the growth, not the hold.
@@ -47,17 +47,12 @@ class Holding:
         """A success: the next hold starts small again."""
         self._next = 0.0
 
-    @property
-    def grown(self) -> bool:
-        """Would the next hold be longer than the first one?"""
-        return self._next > 0.0
-
     def _seconds(self, outcome: Outcome, rule: Rule, held: bool) -> float:
         # A hint of 0 together with a refusal tells nothing; without this, such a provider would be asked in a tight loop.
         if outcome.retry_after:
             return min(outcome.retry_after, rule.hint_cap)
-        seconds = max(rule.hold_for, self._next)
         if held:
-            return rule.hold_for
+            return 0.0 if self.kind is outcome.kind else rule.hold_for
+        seconds = max(rule.hold_for, self._next)
         self._next = min(rule.hold_cap, seconds * 2)
         return seconds

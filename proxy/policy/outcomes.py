@@ -65,7 +65,7 @@ class Rule:
 
 
 _YES, _NO = True, False
-_MIN, _HOUR = 60.0, 3600.0
+_MIN, _HOUR, _SIX = 60.0, 3600.0, 6 * 3600.0
 _BAD, _SERVER, _BUSY = "invalid_request_error", "server_error", "service_unavailable_error"
 _RATE, _QUOTA = "rate_limit_error", "insufficient_quota"
 _T, _M, _C, _U, _N = Blame.TARGET, Blame.MODEL, Blame.CREDENTIAL, Blame.CLIENT, Blame.NOBODY
@@ -77,7 +77,7 @@ RULES: Mapping[OutcomeKind, Rule] = {
     #                     blame else  here  brkr  hold  for   cap   status type   code                     hint cap
     _X.OK:                    Rule(_N, _NO,  _NO,  _NO,  _O,  0,    0,         200, "",      None),
     _X.RATE_LIMITED:          Rule(_C, _YES, _YES, _NO,  _KM, 5,    _MIN,      429, _RATE,   "rate_limit_exceeded", _HOUR),
-    _X.QUOTA_EXHAUSTED:       Rule(_C, _YES, _NO,  _NO,  _K,  900,  6 * _HOUR, 429, _QUOTA,  "insufficient_quota", 6 * _HOUR),
+    _X.QUOTA_EXHAUSTED:       Rule(_C, _YES, _NO,  _NO,  _K,  900,  _SIX,      429, _QUOTA,  "insufficient_quota", _SIX),
     _X.AUTH_FAILED:           Rule(_C, _YES, _NO,  _NO,  _K,  _MIN, 600,       502, _SERVER, "provider_auth_failed", 600),
     _X.OVERLOADED:            Rule(_T, _YES, _YES, _YES, _H,  0,    0,         503, _BUSY,   "server_is_overloaded", 300),
     _X.SERVER_ERROR:          Rule(_T, _YES, _YES, _YES, _O,  0,    0,         502, _SERVER, "provider_error"),

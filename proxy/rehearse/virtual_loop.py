@@ -8,6 +8,7 @@ executors run at once, on the loop's own thread. An idle loop with an unfinished
 """
 
 import asyncio
+import math
 import selectors
 from collections.abc import Callable, Coroutine
 from concurrent.futures import Executor
@@ -47,6 +48,16 @@ class VirtualLoop(asyncio.SelectorEventLoop):
 
     def time(self) -> float:
         return self._now
+
+    @property
+    def _clock_resolution(self) -> float:
+        # asyncio runs every timer that is due before `time() + resolution`. One ulp makes that "due now or earlier" at any
+        # magnitude; its own nanosecond would vanish in the rounding after some months, and nothing would ever be due.
+        return math.ulp(self._now)
+
+    @_clock_resolution.setter
+    def _clock_resolution(self, value: float) -> None:
+        """asyncio sets the resolution of the real clock, which is not ours."""
 
     def _advance(self) -> None:
         # The loop has already dropped cancelled timers from the front of its heap. The timer's own `when` is taken

@@ -26,6 +26,14 @@ class Backlog:
         if self._size > MAX_HELD:
             self._leave_unread()
 
+    def put_back(self, data: bytes) -> None:
+        """`data` came before everything held."""
+        if data:
+            self._chunks.insert(0, data)
+            self._size += len(data)
+            if self._size > MAX_HELD:
+                self._leave_unread()
+
     def take(self) -> bytes:
         """Everything held, in order; reading goes on."""
         data = b"".join(self._chunks)

@@ -14,6 +14,7 @@ import enum
 import math
 from typing import cast
 
+from aiohttp.base_protocol import BaseProtocol
 from aiohttp.http import HttpVersion10
 from aiohttp.http_exceptions import HttpProcessingError
 from aiohttp.http_parser import HttpRequestParser, RawRequestMessage
@@ -21,6 +22,7 @@ from aiohttp.streams import StreamReader
 
 from proxy.server.admission import Admission, admit
 from proxy.server.backlog import Backlog
+from proxy.server.guard import judge_parse_error
 from proxy.server.heads import CONTINUE
 from proxy.server.intake import Intake
 from proxy.server.outlet import Outlet
@@ -32,7 +34,6 @@ from proxy.server.refusals import (
     TOO_MANY_CONNECTIONS,
     UNAUTHENTICATED,
     Refusal,
-    judge_parse_error,
     unknown_path,
 )
 from proxy.server.responder import Responder
@@ -42,6 +43,21 @@ from proxy.server.watchdog import GRAIN, Watchdog
 MAX_HEAD = 64 * 1024
 #: Seconds a refused client has to take our reply; closing at once with bytes unread would destroy it (RFC 9112 9.6).
 LINGER = 1.0
+#: Requests answered from memory before other connections get their turn.
+TURN = 32
+#: What a client that pipelines is read in; the parser copies the rest of a piece at every request in it.
+SLICE = 16 * 1024
+
+
+class Unpaused(BaseProtocol):
+    """Body readers of aiohttp's parser ask their protocol to pause; ours are emptied at every read, so it never matters. One
+    serves all connections."""
+
+    def pause_reading(self) -> None:
+        return
+
+    def resume_reading(self, resume_parser: bool = True) -> None:
+        return
 
 
 class Phase(enum.Enum):
@@ -60,11 +76,12 @@ class Connection(asyncio.Protocol):
         "_fresh",
         "_head_bytes",
         "_intake",
-        "_lingering",
         "_outlet",
         "_parser",
         "_patience",
         "_phase",
+        "_pipelines",
+        "_queued",
         "_responder",
         "_roster",
         "_task",
@@ -74,11 +91,11 @@ class Connection(asyncio.Protocol):
     _outlet: Outlet
     _backlog: Backlog
 
-    def __init__(self, roster: Roster) -> None:
+    def __init__(self, roster: Roster, flow: Unpaused) -> None:
         self._roster = roster
         # Stops after each message (queue of one); the reader's limit is never reached, since it is emptied at every read.
         limit = roster.settings.max_body + MAX_HEAD
-        self._parser = HttpRequestParser(roster.flow, roster.loop, limit, auto_decompress=False, max_msg_queue_size=1)
+        self._parser = HttpRequestParser(flow, roster.loop, limit, auto_decompress=False, max_msg_queue_size=1)
         self._watchdog = Watchdog(roster.loop, self._due, self._expire)
         self._phase = Phase.HEAD
         self._began = 0.0  # loop time at which the present phase began
@@ -87,7 +104,8 @@ class Connection(asyncio.Protocol):
         self._intake: Intake | None = None
         self._responder: Responder | None = None
         self._task: asyncio.Task[None] | None = None
-        self._lingering = False
+        self._pipelines = False  # requests were found behind others
+        self._queued = False  # a `_continue` is coming
         self._patience = 0  # bytes still worth reading from a client that was refused
 
     def __repr__(self) -> str:
@@ -111,15 +129,12 @@ class Connection(asyncio.Protocol):
 
     def data_received(self, data: bytes) -> None:
         phase = self._phase
-        if phase is Phase.BODY or (phase is Phase.HEAD and not self._outlet.stalled):
-            if self._backlog:
-                self._backlog.hold(data)
-                data = self._backlog.take()
-            self._read(data)
-        elif phase is Phase.CLOSING:
+        if phase is Phase.CLOSING:
             self._backlog.discard(len(data), self._patience)
-        else:
+        elif phase is Phase.SERVING or self._queued or (phase is Phase.HEAD and self._outlet.stalled):
             self._backlog.hold(data)
+        else:
+            self._read(data)
 
     def eof_received(self) -> None:
         if self._phase is Phase.SERVING:
@@ -141,7 +156,8 @@ class Connection(asyncio.Protocol):
         self._roster.leave(self)
 
     def pause_writing(self) -> None:
-        self._outlet.note_stall()
+        self._outlet.stalled = True
+        self._outlet.mark()
         if self._responder is not None:
             self._responder.pause()
         self._watchdog.arm()
@@ -151,13 +167,16 @@ class Connection(asyncio.Protocol):
         if self._responder is not None:
             self._responder.resume()
         else:
-            self._roster.loop.call_soon(self._continue)
+            self._later()
 
     # -- reading
 
     def _read(self, data: bytes) -> None:
-        """Feed the parser, and go on with what it already holds for as long as replies are made at once."""
-        while True:
+        """Feed the parser, and go on with what it and the backlog hold for as long as replies are made at once."""
+        for _ in range(TURN):
+            if self._pipelines and self._intake is None and len(data) > SLICE:
+                self._backlog.put_back(data[SLICE:])
+                data = data[:SLICE]
             try:
                 messages, _, _ = self._parser.feed_data(data)
             except HttpProcessingError as error:
@@ -166,17 +185,32 @@ class Connection(asyncio.Protocol):
             if self._intake is not None:
                 self._take_body(self._intake, len(data))
             elif messages:
+                self._pipelines = self._pipelines or not data
                 self._open(*messages[0])
-            else:
+            elif data:
                 self._note_partial_head(len(data))
+            if not self._can_read() or (not messages and not self._backlog):
                 return
-            if self._phase is not Phase.HEAD or self._outlet.stalled:
-                return
-            data = b""
+            # What the parser still holds comes before what it has not been given.
+            data = b"" if messages and self._phase is Phase.HEAD else self._backlog.take()
+        self._backlog.put_back(data)
+        self._later()
+
+    def _can_read(self) -> bool:
+        return self._phase is Phase.BODY or (self._phase is Phase.HEAD and not self._outlet.stalled)
+
+    def _later(self) -> None:
+        """Read on when others have had their turn, and when whoever ended the reply has returned."""
+        if not self._queued:
+            self._queued = True
+            self._roster.loop.call_soon(self._continue)
+
+    def _continue(self) -> None:
+        self._queued = False
+        if self._can_read():
+            self._read(b"")
 
     def _note_partial_head(self, size: int) -> None:
-        if size == 0:
-            return
         if self._head_bytes == 0 and not self._fresh:
             self._began = self._roster.loop.time()
         self._head_bytes += size
@@ -264,11 +298,6 @@ class Connection(asyncio.Protocol):
         self._parser.message_consumed()
         self._watchdog.arm()
 
-    def _continue(self) -> None:
-        """Whatever stands behind the request that was just answered."""
-        if self._phase is Phase.HEAD and not self._outlet.stalled:
-            self._read(self._backlog.take())
-
     # -- what a responder reports
 
     def replied(self) -> None:
@@ -276,13 +305,12 @@ class Connection(asyncio.Protocol):
         if self._roster.draining:
             self._outlet.keep = False
         self._turn()
-        # Not now: this runs inside whoever ended the reply.
-        self._roster.loop.call_soon(self._continue)
+        self._later()
 
     def fail(self, refusal: Refusal) -> None:
         self._end_call()
         self._refuse(refusal)
-        self._roster.loop.call_soon(self._continue)
+        self._later()
 
     def broken(self, reset: bool) -> None:
         self._end_call()
@@ -303,7 +331,7 @@ class Connection(asyncio.Protocol):
         """End the connection once what was written has gone out. `linger`: the client may still be sending."""
         self._phase = Phase.CLOSING
         self._began = self._roster.loop.time()
-        self._lingering = linger
+        self._outlet.mark()
         transport = self._outlet.transport
         if transport.is_closing():
             return
@@ -331,13 +359,13 @@ class Connection(asyncio.Protocol):
         elif self._intake is not None:
             due = self._intake.due(settings.body_timeout)
         elif self._phase is Phase.CLOSING:
-            brief = self._lingering and self._outlet.flushed
-            due = self._began + (LINGER if brief else settings.write_timeout)
+            due = self._began + LINGER if self._outlet.flushed else self._outlet.stall_due
         return min(due, self._outlet.stall_due) if self._outlet.stalled else due
 
     def _expire(self) -> None:
         outlet = self._outlet
-        if outlet.stalled and outlet.stall_due <= self._roster.loop.time() + GRAIN:
+        waits = outlet.stalled or (self._phase is Phase.CLOSING and not outlet.flushed)
+        if waits and outlet.stall_due <= self._roster.loop.time() + GRAIN:
             self._judge_reader()
         elif self._phase is Phase.HEAD and self._head_bytes == 0:
             self._close()
@@ -350,7 +378,7 @@ class Connection(asyncio.Protocol):
 
     def _judge_reader(self) -> None:
         if self._outlet.drains():
-            self._outlet.note_stall()
+            self._outlet.mark()
             self._watchdog.arm()
         else:
             self._roster.count_cut("slow_reader")

@@ -12,12 +12,14 @@ from dataclasses import dataclass, field
 from ipaddress import ip_address
 
 from aiohttp.http import HttpVersion10, HttpVersion11
+from aiohttp.http_exceptions import HttpProcessingError, LineTooLong
 from aiohttp.http_parser import RawRequestMessage
 
 from proxy.server.refusals import (
     BAD_FRAMING,
     BAD_HEADER,
     BAD_HOST,
+    BAD_SYNTAX,
     BAD_TARGET,
     BAD_VERSION,
     BODY_ON_GET,
@@ -26,6 +28,7 @@ from proxy.server.refusals import (
     EXPECTATION,
     FOREIGN_HOST,
     FOREIGN_ORIGIN,
+    HEAD_TOO_LARGE,
     WEBSOCKET,
     Refusal,
 )
@@ -33,6 +36,8 @@ from proxy.server.refusals import (
 _AUTHORITY = re.compile(r"([A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\])(?::[0-9]{1,5})?", re.ASCII)
 #: Host values found good are remembered; a client that sends many different ones empties the memory.
 _REMEMBERED = 256
+#: A petabyte. aiohttp's parser takes 2^64-1 for "no body" and then swallows all that follows.
+_LENGTH_DIGITS = 15
 
 
 def split_authority(value: str) -> str | None:
@@ -52,6 +57,13 @@ def is_loopback(name: str) -> bool:
         return ip_address(name).is_loopback
     except ValueError:
         return False
+
+
+def judge_parse_error(error: HttpProcessingError) -> Refusal:
+    """What the parser would not read. Its own words may quote the request's bytes, so they are not repeated to anybody."""
+    if isinstance(error, LineTooLong) or "Too many headers" in error.message:
+        return HEAD_TOO_LARGE
+    return BAD_SYNTAX
 
 
 @dataclass(slots=True)
@@ -75,7 +87,7 @@ def make_rules(listen: str, hosts: tuple[str, ...], max_body: int) -> Rules:
 def vet_head(message: RawRequestMessage, rules: Rules) -> Refusal | None:
     """Everything that can be told before knowing who asks and for what."""
     headers = message.headers
-    coding = headers.get("transfer-encoding")
+    coding, length = headers.get("transfer-encoding"), headers.get("content-length", "0")
     if message.version not in (HttpVersion11, HttpVersion10):
         return BAD_VERSION
     path = message.path
@@ -83,9 +95,11 @@ def vet_head(message: RawRequestMessage, rules: Rules) -> Refusal | None:
         return BAD_TARGET
     if coding is not None and (coding.lower() != "chunked" or message.version == HttpVersion10):
         return BAD_FRAMING
+    if len(length) > _LENGTH_DIGITS:
+        return BAD_FRAMING
     if not all(map(_readable, message.raw_headers)):
         return BAD_HEADER
-    if message.method in ("GET", "HEAD") and (coding is not None or headers.get("content-length", "0").strip("0")):
+    if message.method in ("GET", "HEAD") and (coding is not None or length.strip("0")):
         return BODY_ON_GET
     if message.upgrade and headers.get("upgrade", "").lower() == "websocket":
         return WEBSOCKET

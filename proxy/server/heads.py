@@ -51,10 +51,8 @@ def build_head(status: int, headers: HeaderList, framing: bytes) -> bytes:
 
 def build_framing(length: int | None, *, keep: bool, old: bool) -> bytes:
     """Length and connection lines. `length` None: chunked, or for HTTP/1.0 (`old`) up to the connection's end."""
-    if length is not None:
-        framing = b"content-length: %d\r\n" % length
-    else:
-        framing = b"" if old else CHUNKED
+    unknown = b"" if old else CHUNKED
+    framing = unknown if length is None else b"content-length: %d\r\n" % length
     if not keep:
         return framing + CLOSE
     return framing + KEEP_ALIVE_10 if old else framing

@@ -1,15 +1,18 @@
 """The body of one admitted request, while it comes in."""
 
-from aiohttp.http_parser import RawRequestMessage
-from aiohttp.streams import StreamReader
+from typing import TYPE_CHECKING
 
 from proxy.core.exchange import ClientRequest
 from proxy.server.admission import Admission
 
+if TYPE_CHECKING:
+    from aiohttp.http_parser import RawRequestMessage
+    from aiohttp.streams import StreamReader
+
 #: Bytes a second that a body must bring on average, beyond the time it is given at least.
 BODY_RATE = 10 * 1024
 #: Bytes of framing and of requests behind this one that do not count.
-_SLACK = 128 * 1024
+_SLACK = 512 * 1024
 
 
 class Intake:
@@ -17,7 +20,7 @@ class Intake:
 
     __slots__ = ("_admission", "_began", "_chunks", "_message", "_payload", "_received", "_wire")
 
-    def __init__(self, admission: Admission, message: RawRequestMessage, payload: StreamReader, began: float) -> None:
+    def __init__(self, admission: Admission, message: "RawRequestMessage", payload: "StreamReader", began: float) -> None:
         self._admission = admission
         self._message = message
         self._payload = payload

@@ -8,7 +8,7 @@ from aiohttp import http_parser
 
 from proxy.core.settings import ServerSettings
 from proxy.server.application import Application
-from proxy.server.connection import Connection
+from proxy.server.connection import Connection, Unpaused
 from proxy.server.roster import Roster
 
 _LEAST_AIOHTTP = (3, 14, 3)
@@ -45,6 +45,7 @@ class DataPlane:
     def __init__(self, app: Application, settings: ServerSettings, *, loop: asyncio.AbstractEventLoop) -> None:
         require_parser()
         self.state = Roster(app, settings, loop)
+        self._flow = Unpaused(loop)
         self._server: asyncio.Server | None = None
 
     @property
@@ -61,16 +62,22 @@ class DataPlane:
 
     def connection(self) -> Connection:
         """The protocol factory."""
-        return Connection(self.state)
+        return Connection(self.state, self._flow)
 
-    async def start(self, sock: socket.socket | None = None) -> asyncio.Server:
-        """Listen on the configured address, or on a socket that is already bound. Raises OSError."""
+    async def start(
+        self, host: str | None = None, port: int | None = None, *, sock: socket.socket | None = None
+    ) -> tuple[str, int]:
+        """Listen: on a socket that is already bound, or on an address, by default the configured one. Returns the address
+        it really got (for port 0). Raises OSError."""
         loop, settings = self.state.loop, self.state.settings
         if sock is not None:
-            self._server = await loop.create_server(self.connection, sock=sock, backlog=_BACKLOG)
+            server = await loop.create_server(self.connection, sock=sock, backlog=_BACKLOG)
         else:
-            self._server = await loop.create_server(self.connection, settings.host, settings.port, backlog=_BACKLOG)
-        return self._server
+            host, port = host or settings.host, settings.port if port is None else port
+            server = await loop.create_server(self.connection, host, port, backlog=_BACKLOG)
+        self._server = server
+        address = server.sockets[0].getsockname()
+        return address[0], address[1]
 
     def drain(self) -> None:
         """From now on every reply is the last of its connection, and idle connections are closed. New connections are

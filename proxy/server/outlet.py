@@ -19,14 +19,14 @@ class Outlet:
     """`keep`: the connection may serve another request after this reply. `old`: the request was HTTP/1.0. `bodyless`: it was
     HEAD. `stalled`: the transport asked not to be written to."""
 
-    __slots__ = ("_roster", "_stalled_at", "_stalled_size", "bodyless", "keep", "old", "stalled", "transport")
+    __slots__ = ("_marked_at", "_marked_size", "_roster", "bodyless", "keep", "old", "stalled", "transport")
 
     def __init__(self, transport: asyncio.Transport, roster: Roster) -> None:
         transport.set_write_buffer_limits(HIGH_WATER, LOW_WATER)
         self.transport = transport
         self._roster = roster
-        self._stalled_at = 0.0
-        self._stalled_size = 0
+        self._marked_at = 0.0
+        self._marked_size = 0
         self.keep = True
         self.old = False
         self.bodyless = False
@@ -42,19 +42,19 @@ class Outlet:
         self.keep = self.keep and not refusal.close
         self.write_whole(refusal.status, refusal_headers(refusal), encode_body(refusal))
 
-    def note_stall(self) -> None:
-        self.stalled = True
-        self._stalled_at = self._roster.loop.time()
-        self._stalled_size = self.transport.get_write_buffer_size()
+    def mark(self) -> None:
+        """Watch from now on what the client takes."""
+        self._marked_at = self._roster.loop.time()
+        self._marked_size = self.transport.get_write_buffer_size()
 
     @property
     def stall_due(self) -> float:
-        """Loop time at which a client that takes nothing is too slow; means something only while `stalled`."""
-        return self._stalled_at + self._roster.settings.write_timeout
+        """Loop time at which a client that takes nothing of what waits for it is too slow."""
+        return self._marked_at + self._roster.settings.write_timeout
 
     def drains(self) -> bool:
         """The client took enough since it was last looked at: it is slow, not gone."""
-        taken = self._stalled_size - self.transport.get_write_buffer_size()
+        taken = self._marked_size - self.transport.get_write_buffer_size()
         return taken >= self._roster.settings.write_timeout * READ_RATE
 
     @property

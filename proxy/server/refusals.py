@@ -9,8 +9,6 @@ import json
 from dataclasses import dataclass, replace
 from functools import lru_cache
 
-from aiohttp.http_exceptions import HttpProcessingError, LineTooLong
-
 from proxy.core.exchange import HeaderList
 from proxy.server.endpoints import KNOWN_PATHS
 
@@ -23,6 +21,7 @@ class Refusal:
     status: int
     message: str
     code: str | None = None
+    param: str | None = None
     type: str = "invalid_request_error"
     close: bool = False
     headers: tuple[tuple[bytes, bytes], ...] = ()
@@ -36,10 +35,10 @@ BAD_SYNTAX = _malformed("bad_syntax", "The request is not valid HTTP/1.1.")
 BAD_TARGET = _malformed("bad_target", "The request target must be a path in origin form, such as /v1/chat/completions.")
 BAD_HEADER = _malformed("bad_header", "A header name holds an underscore, or a header value bytes that are not text.")
 BAD_HOST = _malformed("bad_host", "The Host header is missing or malformed.")
-BAD_FRAMING = _malformed("bad_framing", "Transfer-Encoding must be 'chunked', and needs HTTP/1.1.")
+BAD_FRAMING = _malformed("bad_framing", "The body's length is unclear; Transfer-Encoding must be 'chunked', in HTTP/1.1.")
 BODY_ON_GET = _malformed("body_on_get", "GET and HEAD requests must not carry a body.")
 WEBSOCKET = _malformed("websocket", "WebSocket upgrades are not served here; send ordinary HTTP requests.")
-BAD_VERSION = Refusal("bad_version", 505, "Only HTTP/1.1 and HTTP/1.0 are spoken here.", close=True)
+BAD_VERSION = Refusal("bad_version", 505, "This proxy speaks HTTP/1.0 and HTTP/1.1.", close=True)
 HEAD_TOO_LARGE = Refusal("head_too_large", 431, "The request line or the headers are too large.", close=True)
 SLOW_HEAD = Refusal("slow_head", 408, "The request's headers did not arrive in time.", close=True)
 SLOW_BODY = Refusal("slow_body", 408, "The request's body did not arrive in time.", close=True)
@@ -84,12 +83,13 @@ SHUTTING_DOWN = Refusal(
 INTERNAL = Refusal("internal", 500, "The proxy failed to handle this request; its log says more.", type="server_error")
 
 _UNKNOWN_PATH = Refusal("unknown_path", 404, "", code="unknown_url")
+_BAD_QUERY = Refusal("bad_query", 400, "", code="invalid_value")
 _WRONG_METHOD = Refusal("wrong_method", 405, "", code="method_not_allowed")
 
 
-def unknown_path(method: str, path: str) -> Refusal:
+def unknown_path(method: str, path: str, known: tuple[str, ...] = KNOWN_PATHS) -> Refusal:
     shown = path if len(path) <= 100 else path[:100] + "…"
-    return replace(_UNKNOWN_PATH, message=f"Unknown request URL: {method} {shown}. Known: {', '.join(KNOWN_PATHS)}.")
+    return replace(_UNKNOWN_PATH, message=f"Unknown request URL: {method} {shown}. Known: {', '.join(known)}.")
 
 
 def wrong_method(method: str, path: str, allowed: str) -> Refusal:
@@ -97,16 +97,13 @@ def wrong_method(method: str, path: str, allowed: str) -> Refusal:
     return replace(_WRONG_METHOD, message=message, headers=((b"allow", allowed.encode()),))
 
 
-def judge_parse_error(error: HttpProcessingError) -> Refusal:
-    """The parser's own words may quote the request's bytes, so they are not repeated to anybody."""
-    if isinstance(error, LineTooLong) or "Too many headers" in error.message:
-        return HEAD_TOO_LARGE
-    return BAD_SYNTAX
+def bad_query(param: str, message: str) -> Refusal:
+    return replace(_BAD_QUERY, message=message, param=param)
 
 
 @lru_cache(maxsize=128)
 def encode_body(refusal: Refusal) -> bytes:
-    error = {"message": refusal.message, "type": refusal.type, "param": None, "code": refusal.code}
+    error = {"message": refusal.message, "type": refusal.type, "param": refusal.param, "code": refusal.code}
     return json.dumps({"error": error}, ensure_ascii=False).encode("utf-8", "replace")
 
 

@@ -3,22 +3,10 @@
 import asyncio
 from typing import Protocol
 
-from aiohttp.base_protocol import BaseProtocol
-
 from proxy.core.settings import ServerSettings
 from proxy.server.application import Application
 from proxy.server.guard import make_rules
 from proxy.server.heads import DateLine
-
-
-class _Unpaused(BaseProtocol):
-    """Body readers of aiohttp's parser ask their protocol to pause; ours are emptied at every read, so it never matters."""
-
-    def pause_reading(self) -> None:
-        return
-
-    def resume_reading(self, resume_parser: bool = True) -> None:
-        return
 
 
 class Guest(Protocol):
@@ -44,7 +32,6 @@ class Roster:
         "draining",
         "emptied",
         "failed",
-        "flow",
         "left",
         "loop",
         "refused",
@@ -60,7 +47,6 @@ class Roster:
         self.loop = loop
         self.rules = make_rules(settings.host, settings.hosts, settings.max_body)
         self.date = DateLine(loop)
-        self.flow = _Unpaused(loop)
         self.connections: set[Guest] = set()
         self.tasks: set[asyncio.Task[None]] = set()
         self.draining = False

@@ -64,6 +64,8 @@ _LIFE = frozenset(
         "reason",
         "error",
         "where",
+        "at",
+        "started",
         "limit_s",
         "in_flight",
         "open",
@@ -75,8 +77,9 @@ _LIFE = frozenset(
         "attempt",
     ]
 )
+FIRST = ("timestamp", "level", "event")
 #: Every key that can stand in a line.
-KNOWN = frozenset({"event", "level", "timestamp"}) | _CALL | _CHANGE | _PROBE | _LIFE
+KNOWN = frozenset(FIRST) | _CALL | _CHANGE | _PROBE | _LIFE
 #: Keys whose text may come from elsewhere.
 FOREIGN = frozenset({"cause", "detail", "error", "reason", "problems"})
 MAX_TEXT = 300
@@ -102,8 +105,10 @@ def _plain(key: str, value: object) -> object:
 
 
 def keep_known(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:
-    """Drop every key that is not in `KNOWN`, and make the values plain."""
-    return {key: _plain(key, value) for key, value in event.items() if key in KNOWN}
+    """Drop every key that is not in `KNOWN`, make the values plain, and put what every line has at its beginning."""
+    kept = {key: event[key] for key in FIRST if key in event}
+    kept.update(event)
+    return {key: _plain(key, value) for key, value in kept.items() if key in KNOWN}
 
 
 def to_json(_logger: WrappedLogger, _method: str, event: EventDict) -> str:

@@ -164,9 +164,7 @@ class Connection(asyncio.Protocol):
 
     def close(self) -> None:
         self._state = CLOSED
-        if isinstance(self._sink, Drain):
-            self._sink.stop()
-        self._sink = DISCARD
+        self._silence()
         self._keeper.forget(self)
         if self._transport is not None:
             self._transport.abort()
@@ -314,8 +312,6 @@ class Connection(asyncio.Protocol):
         """The answer is complete: give the connection back or up, then say so."""
         if self._inflating is not None and not self._inflating.finish():
             return
-        if isinstance(self._sink, Drain):
-            self._sink.stop()
         exchange = self._let_go()
         self._served += 1
         transport = self._transport
@@ -347,7 +343,7 @@ class Connection(asyncio.Protocol):
     def _let_go(self) -> HttpExchange | None:
         """Part from the exchange: from here on its receiver hears nothing of this connection by itself."""
         exchange, self._exchange = self._exchange, None
-        self._sink = DISCARD
+        self._silence()
         if self._inflating is not None:
             self._inflating.stop()
             self._inflating = None
@@ -355,17 +351,22 @@ class Connection(asyncio.Protocol):
             exchange.unlink()
         return exchange
 
+    def _silence(self) -> None:
+        if isinstance(self._sink, Drain):
+            self._sink.stop()
+        self._sink = DISCARD
+
     def _catch_up(self) -> None:
         """After a pause: first what a decoder still holds, then the socket."""
         inflating = self._inflating
         if inflating is None or self.paused:
             return
         inflating.advance()
-        if self._inflating is not inflating or self.paused:
+        if self._inflating is not inflating:
             return
         if self._state == DONE:
             self._settle()
-        else:
+        elif not self.paused:
             self._read_on()
 
     def _read_on(self) -> None:

@@ -89,7 +89,8 @@ class Inflater:
     def _judge(self) -> None:
         if self._given > self._limits.decoded:
             raise DecodeError(f"decompressed body is larger than {self._limits.decoded} bytes")
-        if self._given > self._limits.ratio_from and self._given > self._taken * self._limits.ratio:
+        eaten = self._taken - len(self._tail)
+        if self._given > self._limits.ratio_from and self._given > eaten * self._limits.ratio:
             raise DecodeError(f"body grows more than {self._limits.ratio} times when decompressed")
 
 

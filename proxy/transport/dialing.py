@@ -6,6 +6,7 @@ here: whoever dials cancels the task, and cancelling leaves nothing open.
 """
 
 import asyncio
+import os
 import socket
 import ssl
 from collections.abc import Sequence
@@ -32,11 +33,12 @@ def explain(error: Exception) -> str:
     if isinstance(error, ssl.SSLCertVerificationError):
         return f"TLS: certificate refused: {error.verify_message or error.reason or error}"
     if isinstance(error, ssl.SSLError):
-        return f"TLS: {error.reason or error}"
+        return f"TLS: {getattr(error, 'reason', None) or error}"
     if isinstance(error, socket.gaierror):
         return f"name not resolved: {error.strerror or error}"
-    if isinstance(error, OSError) and error.strerror:
-        return error.strerror.lower()
+    if isinstance(error, OSError) and error.errno:
+        # The loops put addresses and their own words into strerror.
+        return os.strerror(error.errno).lower()
     return str(error) or type(error).__name__
 
 

@@ -28,7 +28,7 @@ from proxy.wire.failure_words import (
 from proxy.wire.trouble import Trouble, read_trouble
 
 _WINDOW = re.compile(
-    r"(?:context length is|context length \(|context size \(|prompt length is|tokens allowed \(|>|context length of|limit of)"
+    r"(?:context length (?:is|of|\()|context size \(|prompt length is|tokens allowed \(|limit of|>)"
     r"\s*([\d,]{2,12})(?![\d,.]*\s*[+])"
 )
 _OVERFLOW_STATUSES = frozenset((400, 403, 413, 422))

@@ -27,7 +27,7 @@ _UNREADABLE = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 ReadChoices = Callable[[Raw], tuple[list[str], bool, list[str | None]]]
 
 
-class Outside(Struct):
+class Outside(Struct, gc=False):
     """The top level of any answer."""
 
     choices: Raw = _NO_RAW

@@ -6,33 +6,33 @@ strings and Azure's filter chunk are not. Reasoning goes by `reasoning_content` 
 """
 
 from collections.abc import Iterator, Mapping
-from typing import Any, cast
+from typing import Any
 
 import msgspec
 from msgspec import Raw, Struct
 
 from proxy.core.outcome import Outcome, OutcomeKind
 from proxy.wire.openai_answer import read_answer
-from proxy.wire.openai_stream import Asked, Chunk, GroqPart, OpenAIStreamReader
+from proxy.wire.openai_stream import Asked, GroqPart, OpenAIStreamReader
 from proxy.wire.reading import Answer
 
 _NO_RAW = Raw(b"")
 
 
-class Function(Struct):
+class Function(Struct, gc=False):
     name: str | None = None
     arguments: str | dict[str, Any] | None = None
     input: str | None = None  # of a custom tool
 
 
-class ToolCall(Struct):
+class ToolCall(Struct, gc=False):
     index: int | None = None
     id: str | None = None
     function: Function | None = None
     custom: Function | None = None
 
 
-class Delta(Struct):
+class Delta(Struct, gc=False):
     """A `delta`, and just as well a whole `message`: they have the same members."""
 
     content: str | list[Any] | None = None
@@ -45,13 +45,13 @@ class Delta(Struct):
     audio: dict[str, Any] | None = None
 
 
-class ChatChoice(Struct):
+class ChatChoice(Struct, gc=False):
     index: int | None = None
     delta: Delta | None = None
     finish_reason: str | None = None
 
 
-class ChatChunk(Struct):
+class ChatChunk(Struct, gc=False):
     choices: list[ChatChoice] | None = None
     usage: Raw = _NO_RAW
     model: str | None = None
@@ -59,7 +59,7 @@ class ChatChunk(Struct):
     x_groq: GroqPart | None = None
 
 
-class MessageChoice(Struct):
+class MessageChoice(Struct, gc=False):
     index: int | None = None
     message: Delta | None = None
     finish_reason: str | None = None
@@ -69,7 +69,7 @@ _DECODE_CHUNK = msgspec.json.Decoder(ChatChunk).decode
 _CHOICES = msgspec.json.Decoder(list[MessageChoice])
 
 
-class ChatStreamReader(OpenAIStreamReader):
+class ChatStreamReader(OpenAIStreamReader[ChatChunk]):
     """Reads a stream of `chat.completion.chunk`."""
 
     __slots__ = ()
@@ -77,8 +77,8 @@ class ChatStreamReader(OpenAIStreamReader):
     def __init__(self, asked: Asked = Asked()) -> None:  # noqa: B008 (frozen)
         super().__init__(_DECODE_CHUNK, asked)
 
-    def _look(self, chunk: Chunk) -> None:
-        for choice in cast("ChatChunk", chunk).choices or ():
+    def _look(self, chunk: ChatChunk) -> None:
+        for choice in chunk.choices or ():
             index = choice.index or 0
             finish = choice.finish_reason
             if finish:
@@ -92,9 +92,11 @@ class ChatStreamReader(OpenAIStreamReader):
             if delta is None:
                 continue
             content = delta.content
-            if type(content) is str:
+            if isinstance(content, str):
                 if content:
                     self._keep(index, "content", content)
+                    if delta.tool_calls is None:  # nobody sends two kinds of text at once
+                        continue
             elif content:
                 self._keep_all(index, _list_parts(content))
             self._look_beside(index, delta)

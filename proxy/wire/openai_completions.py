@@ -1,25 +1,23 @@
 """Legacy text completions: the same frame as chat, with `text` for what chat calls a delta."""
 
-from typing import cast
-
 import msgspec
 from msgspec import Raw, Struct
 
 from proxy.core.outcome import Outcome, OutcomeKind
 from proxy.wire.openai_answer import read_answer
-from proxy.wire.openai_stream import Asked, Chunk, GroqPart, OpenAIStreamReader
+from proxy.wire.openai_stream import Asked, GroqPart, OpenAIStreamReader
 from proxy.wire.reading import Answer
 
 _NO_RAW = Raw(b"")
 
 
-class TextChoice(Struct):
+class TextChoice(Struct, gc=False):
     index: int | None = None
     text: str | None = None
     finish_reason: str | None = None
 
 
-class TextChunk(Struct):
+class TextChunk(Struct, gc=False):
     choices: list[TextChoice] | None = None
     usage: Raw = _NO_RAW
     model: str | None = None
@@ -31,7 +29,7 @@ _DECODE_CHUNK = msgspec.json.Decoder(TextChunk).decode
 _CHOICES = msgspec.json.Decoder(list[TextChoice])
 
 
-class CompletionStreamReader(OpenAIStreamReader):
+class CompletionStreamReader(OpenAIStreamReader[TextChunk]):
     """Reads a stream of `text_completion`."""
 
     __slots__ = ()
@@ -39,8 +37,8 @@ class CompletionStreamReader(OpenAIStreamReader):
     def __init__(self, asked: Asked = Asked()) -> None:  # noqa: B008 (frozen)
         super().__init__(_DECODE_CHUNK, asked)
 
-    def _look(self, chunk: Chunk) -> None:
-        for choice in cast("TextChunk", chunk).choices or ():
+    def _look(self, chunk: TextChunk) -> None:
+        for choice in chunk.choices or ():
             index = choice.index or 0
             finish = choice.finish_reason
             if finish == "error":

@@ -9,7 +9,7 @@ from proxy.wire.openai_stream import Asked
 from proxy.wire.reading import Answer
 
 
-class Embedding(Struct):
+class Embedding(Struct, gc=False):
     embedding: Raw = Raw(b"")
 
 

@@ -30,7 +30,14 @@ _NOT_JSON = (
     "We could not parse the JSON body of your request. (HINT: This likely means you aren't using your HTTP library "
     "correctly. The API expects a JSON payload, but what was sent was not valid JSON.)"
 )
-_TYPE_NAMES = {str: "a string", bool: "a boolean", int: "an integer", float: "a decimal", list: "an array", dict: "an object"}
+_TYPE_NAMES = {
+    str: "a string",
+    bool: "a boolean",
+    int: "an integer",
+    float: "a decimal",
+    list: "an array",
+    dict: "an object",
+}
 _LITERALS: Mapping[bytes, bool] = {b"true": True, b"false": False, b"null": False}
 
 
@@ -109,7 +116,9 @@ def _read_model(raw: Raw | None) -> str:
     if not isinstance(model, str):
         raise _make_type_error("model", "a string", model)
     if len(model) > MAX_MODEL:
-        raise EnvelopeError(f"Invalid 'model': string too long. Expected at most {MAX_MODEL} characters.", "model", "string_above_max_length")
+        raise EnvelopeError(
+            f"Invalid 'model': string too long. Expected at most {MAX_MODEL} characters.", "model", "string_above_max_length"
+        )
     if not model.isprintable():
         raise EnvelopeError("Invalid 'model': control characters are not allowed.", "model", "invalid_value")
     return model

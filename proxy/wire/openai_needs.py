@@ -21,15 +21,15 @@ _IMAGE_TYPES = frozenset(("image_url", "input_image"))
 _UNREADABLE = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 
 
-class _Part(Struct):
+class _Part(Struct, gc=False):
     type: str | None = None
 
 
-class _Content(Struct):
+class _Content(Struct, gc=False):
     content: str | list[_Part | str] | None = None
 
 
-class _Speaker(Struct):
+class _Speaker(Struct, gc=False):
     role: str | None = None
 
 

@@ -13,7 +13,7 @@ what follows from a verdict.
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Generic, Protocol, TypeVar
 
 import msgspec
 from msgspec import Raw, Struct
@@ -23,7 +23,7 @@ from proxy.core.usage import Usage
 from proxy.wire.failures import classify_inner
 from proxy.wire.lenient import repair
 from proxy.wire.openai_usage import read_usage
-from proxy.wire.sse import Block, EventSplitter, whole_blocks
+from proxy.wire.sse import Block, EventSplitter, are_whole_blocks
 from proxy.wire.trouble import find_error, parse_json, read_trouble
 
 TERMINATOR = b"data: [DONE]\n\n"
@@ -31,6 +31,7 @@ TERMINATOR = b"data: [DONE]\n\n"
 #: Characters of generated text kept for counting; what is beyond is not counted.
 MAX_TEXT = 2 * 1024 * 1024
 
+_LF = 0x0A
 _NO_RAW = Raw(b"")
 _FIELDS = msgspec.json.Decoder(dict[str, Raw])
 _ENCODE = msgspec.json.Encoder().encode
@@ -54,7 +55,7 @@ class Asked:
     reasoning_outside: bool = False
 
 
-class GroqPart(Struct):
+class GroqPart(Struct, gc=False):
     """Groq's own corner of a chunk."""
 
     usage: Raw = _NO_RAW
@@ -76,7 +77,10 @@ class Chunk(Protocol):
     def choices(self) -> Sequence[object] | None: ...
 
 
-class OpenAIStreamReader(ABC):
+ChunkT = TypeVar("ChunkT", bound=Chunk)
+
+
+class OpenAIStreamReader(ABC, Generic[ChunkT]):
     """The common part of the readers; implements `StreamReader`."""
 
     __slots__ = (
@@ -96,12 +100,12 @@ class OpenAIStreamReader(ABC):
         "usage",
     )
 
-    def __init__(self, decode: Callable[[bytes], Chunk], asked: Asked) -> None:
+    def __init__(self, decode: Callable[[bytes], ChunkT], asked: Asked) -> None:
         self._decode = decode
         self._asked = asked
         self._splitter = EventSplitter()
         self._finishes: dict[int, str | None] = {}
-        self._texts: dict[str, list[str]] = {}
+        self._texts: dict[str, bytearray] = {}
         self._kept = 0
         self._silent = False
         self.content = False
@@ -113,17 +117,17 @@ class OpenAIStreamReader(ABC):
         self.terminator = TERMINATOR
 
     @abstractmethod
-    def _look(self, chunk: Chunk) -> None:
+    def _look(self, chunk: ChunkT) -> None:
         """Note what the choices carry: `_keep` for content, `_finishes` for ends."""
 
     def feed(self, data: bytes) -> bytes:
         if self._silent:
             return b""
         if not self._splitter.pending:
-            blocks = whole_blocks(data)
-            if blocks == 1 and data.startswith(b"data: "):
+            # One whole event of one line: searching for one byte is several times cheaper than any other look at it.
+            if data[:6] == b"data: " and data.find(b"\n") == len(data) - 2 and data[-1] == _LF and data.find(b"\r") < 0:
                 return self._take(data[6:-2], data)
-            if blocks > 1:
+            if are_whole_blocks(data):
                 return self._take_lines(data)
         return self._take_blocks(self._splitter.feed(data))
 
@@ -144,7 +148,7 @@ class OpenAIStreamReader(ABC):
         return OK
 
     def texts(self) -> list[str]:
-        return ["".join(pieces) for pieces in self._texts.values()]
+        return [text.decode() for text in self._texts.values()]
 
     def _take_lines(self, data: bytes) -> bytes:
         """Several events of one line each. Gives back the same object where all of them may go on."""
@@ -209,7 +213,7 @@ class OpenAIStreamReader(ABC):
         usage = chunk.usage
         return self._take_usage(usage, chunk, raw) if usage else raw
 
-    def _salvage(self, payload: bytes) -> Chunk | None:
+    def _salvage(self, payload: bytes) -> ChunkT | None:
         """What the strict decoder could not read: the terminator, an empty event, a lone surrogate, an error in an odd
         shape; everything else is garbage and ends the stream."""
         bare = payload.strip()
@@ -256,7 +260,7 @@ class OpenAIStreamReader(ABC):
             self._fail(classify_inner(trouble))
         return trouble is not None
 
-    def _take_usage(self, usage: Raw, chunk: Chunk, raw: bytes) -> bytes:
+    def _take_usage(self, usage: Raw, chunk: ChunkT, raw: bytes) -> bytes:
         if len(usage) == 4 and bytes(usage) == b"null":
             return _strip_usage(raw) if self._asked.hide_usage else raw
         self.usage = read_usage(usage, self._asked.reasoning_outside) or self.usage
@@ -268,11 +272,10 @@ class OpenAIStreamReader(ABC):
         if self._kept > MAX_TEXT:
             return
         key = kind if index == 0 else f"{kind}:{index}"
-        pieces = self._texts.get(key)
-        if pieces is None:
-            self._texts[key] = [text]
-        else:
-            pieces.append(text)
+        written = self._texts.get(key)
+        if written is None:
+            written = self._texts[key] = bytearray()
+        written += text.encode()
 
     def _fail(self, outcome: Outcome) -> bytes:
         self.failure = outcome

@@ -42,7 +42,9 @@ def make_usage(value: Mapping[str, Any], reasoning_outside: bool = False) -> Usa
         reasoning = _read_count(value, "reasoning_tokens") or 0
     total_in, total_out = prompt or 0, completion or 0
     if prompt is None:
-        total_in = (_read_count(value, "prompt_cache_hit_tokens") or 0) + (_read_count(value, "prompt_cache_miss_tokens") or 0)
+        total_in = (_read_count(value, "prompt_cache_hit_tokens") or 0) + (
+            _read_count(value, "prompt_cache_miss_tokens") or 0
+        )
     if reasoning_outside:
         total_out += reasoning + (_read_count(value, "citation_tokens") or 0)
     cached = min(cached, total_in)

@@ -20,7 +20,9 @@ _SECRETS = re.compile(
     """
 )
 _BEARER = re.compile(r"(?i)\b(bearer|basic)\s+[^\s\"',;]{6,}")
-_AFTER_KEY = re.compile(r"(?i)(key|token|secret)([^a-z0-9*]{1,4}|\s+(?:provided|is|was)[^a-z0-9*]{1,4})([a-z0-9_\-*./+=]{8,})")
+_AFTER_KEY = re.compile(
+    r"(?i)(key|token|secret)(\s+(?:provided|is|was)[^a-z0-9*]{1,4}|[^a-z0-9*]{1,4})([a-z0-9_\-*./+=]{8,})"
+)
 _TITLE = re.compile(r"(?is)<title[^>]{0,200}>(.{0,200}?)</title")
 _BLANKS = re.compile(r"[\s\x00-\x1f\x7f]+")
 

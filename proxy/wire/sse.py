@@ -5,7 +5,7 @@ splitter keeps what is not yet a whole block and hands out the rest, each block 
 pass on what it was given. Two invariants: the bytes of all blocks put together are the stream's (line ends other than LF
 become LF, a byte order mark goes), and nothing is kept beyond one unfinished block of bounded size.
 
-Most reads of a live stream are exactly one or several whole LF-separated events. `whole_blocks` recognises those without
+Most reads of a live stream are exactly one or several whole LF-separated events. `are_whole_blocks` recognises those without
 looking at lines; a caller uses it while the splitter is not `pending`, and the splitter for everything else.
 
 Refuses to know what the data means. Source: the WHATWG HTML standard, section 9.2.
@@ -47,15 +47,11 @@ class Block:
 _QUIET_FIELDS = frozenset((b"id", b"retry"))
 
 
-def whole_blocks(data: bytes) -> int:
-    """How many whole blocks of one line each `data` is made of, LF only, nothing before or after; 0: it is not."""
+def are_whole_blocks(data: bytes) -> bool:
+    """Whether `data` is nothing but whole blocks of one line each, LF only."""
     if not data.endswith(b"\n\n") or b"\r" in data:
-        return 0
-    lines = data.count(b"\n")
-    if lines == 2:
-        return 1
-    blocks = data.count(b"\n\n")
-    return blocks if blocks * 2 == lines else 0
+        return False
+    return data.count(b"\n\n") * 2 == data.count(b"\n")
 
 
 class EventSplitter:

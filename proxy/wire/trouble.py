@@ -1,7 +1,7 @@
 """Reading an error, whatever shape it came in.
 
-Error bodies cannot be trusted to have the type that they claim (JSON as octet-stream, a page from the edge, Google's error in
-a one-element list, a bare string), so any body is tried as JSON and searched, in this order: `error` (an object or a
+Error bodies need not have the type that they claim (JSON as octet-stream, a page from the edge, Google's error in a
+one-element list, a bare string), so any body is tried as JSON and searched, in this order: `error` (an object or a
 string), a flat object with `message`, `detail` (a string or FastAPI's list). What is no JSON is text or a page.
 Never raises, whatever the bytes. Decides nothing: `failures.py` does.
 """

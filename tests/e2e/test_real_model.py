@@ -112,9 +112,7 @@ async def ask(client: openai.AsyncOpenAI, number: int, results: list[str]) -> No
     got = ""
     try:
         if number % 2:
-            stream = await client.chat.completions.create(
-                model="smollm2", messages=messages, stream=True, max_tokens=16
-            )
+            stream = await client.chat.completions.create(model="smollm2", messages=messages, stream=True, max_tokens=16)
             finished = None
             async for chunk in stream:
                 if chunk.choices:

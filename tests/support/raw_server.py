@@ -12,6 +12,7 @@ connection in order. A script that raises fails the test when the server is left
 """
 
 import asyncio
+import contextlib
 import socket
 import ssl
 import struct
@@ -47,6 +48,10 @@ class Peer:
             await self._writer.drain()
             await asyncio.sleep(0)
 
+    def info(self, name: str) -> object:
+        """What the transport knows: `ssl_object`, `sockname`."""
+        return self._writer.get_extra_info(name)
+
     def shut(self) -> None:
         """End of file towards the client; reading goes on."""
         self._writer.write_eof()
@@ -60,19 +65,15 @@ class Peer:
     async def wait_gone(self) -> bytes:
         """Until the client has closed or reset the connection; what it still sent."""
         rest = b""
-        try:
+        with contextlib.suppress(ConnectionError):
             rest = await self._reader.read(-1)
-        except ConnectionError:
-            pass
         self.gone.set()
         return rest
 
     async def end(self) -> None:
         self._writer.close()
-        try:
+        with contextlib.suppress(ConnectionError, ssl.SSLError):
             await self._writer.wait_closed()
-        except (ConnectionError, ssl.SSLError):
-            pass
 
 
 Script = Callable[[Peer], Awaitable[None]]
@@ -112,9 +113,8 @@ class RawServer:
 
     async def _run(self, script: Script, peer: Peer) -> None:
         try:
-            await script(peer)
-        except (ConnectionError, asyncio.IncompleteReadError):
-            pass
+            with contextlib.suppress(ConnectionError, asyncio.IncompleteReadError):
+                await script(peer)
         finally:
             await peer.end()
 

@@ -36,6 +36,7 @@ from proxy.rehearse.virtual_loop import run
 
 TIMEOUTS = Timeouts(connect=1.0, first_content=2.0, idle=1.0, total=30.0)
 BREAKER = BreakerSettings(window=10.0, slow=1.5, stall_floor=0.75, stall_factor=3.0, open_for=5.0, open_cap=60.0, ramp=10.0)
+RETRY = RetrySettings()
 PASSIVE = ProbeSettings(kind="passive")
 
 
@@ -50,7 +51,7 @@ def settings(
     strategy: str = "ordered",
     breaker: BreakerSettings = BREAKER,
     timeouts: Timeouts = TIMEOUTS,
-    retry: RetrySettings = RetrySettings(),
+    retry: RetrySettings = RETRY,
     providers: Mapping[str, Provider] | None = None,
     heartbeat: float = 15.0,
 ) -> Settings:
@@ -62,9 +63,7 @@ def settings(
 
     placed = tuple(tuple(target(place) for place in tier) for tier in tiers)
     names = dict.fromkeys(t.provider for tier in placed for t in tier)
-    route = Route(
-        "lamp", ("lamp",), placed, strategy=strategy, timeouts=timeouts, retry=retry, heartbeat=heartbeat
-    )
+    route = Route("lamp", ("lamp",), placed, strategy=strategy, timeouts=timeouts, retry=retry, heartbeat=heartbeat)
     return Settings(
         ServerSettings(),
         dict(providers) if providers is not None else {name: provider(name) for name in names},
@@ -203,7 +202,13 @@ def rehearse(
     return run(play, seed=seed)
 
 
-def play(script: Callable[[World], object], schedules: Mapping[str, Schedule | Behaviour], configured: Settings | None = None, *, seed: int = 1) -> object:
+def play(
+    script: Callable[[World], object],
+    schedules: Mapping[str, Schedule | Behaviour],
+    configured: Settings | None = None,
+    *,
+    seed: int = 1,
+) -> object:
     """Run a test's own coroutine in a world of virtual time."""
 
     async def body(rng: Random) -> object:
@@ -213,4 +218,18 @@ def play(script: Callable[[World], object], schedules: Mapping[str, Schedule | B
     return run(body, seed=seed)
 
 
-__all__ = ["BREAKER", "PASSIVE", "TIMEOUTS", "Outcome", "World", "always", "play", "provider", "rehearse", "replace", "settings", "spans", "steady"]
+__all__ = [
+    "BREAKER",
+    "PASSIVE",
+    "TIMEOUTS",
+    "Outcome",
+    "World",
+    "always",
+    "play",
+    "provider",
+    "rehearse",
+    "replace",
+    "settings",
+    "spans",
+    "steady",
+]

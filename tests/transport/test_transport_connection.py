@@ -1,5 +1,6 @@
 """One connection, fed by hand: framings at every split point, ends, limits, garbage."""
 
+import itertools
 from dataclasses import dataclass
 
 import pytest
@@ -132,7 +133,7 @@ def test_answer_in_three_pieces(name: str) -> None:
 def test_chunked_any_content_any_split(chunks: list[bytes], cuts: list[int], extension: bytes) -> None:
     wire = CHUNKED + b"".join(b"%x%s\r\n%s\r\n" % (len(chunk), extension, chunk) for chunk in chunks) + b"0\r\n\r\n"
     edges = [0, *sorted({cut for cut in cuts if cut < len(wire)}), len(wire)]
-    bench = Bench().feed(*(wire[start:end] for start, end in zip(edges, edges[1:], strict=False)))
+    bench = Bench().feed(*(wire[start:end] for start, end in itertools.pairwise(edges)))
     assert bench.recorder.body == b"".join(chunks)
     assert bench.recorder.events == ["head", *["body"][: len(chunks)], "complete"]
     assert bench.reusable

@@ -1,6 +1,7 @@
 """Decompression: every coding, any split, and none of the ways it is used against a reader."""
 
 import gzip
+import itertools
 import zlib
 
 import pytest
@@ -38,7 +39,7 @@ def inflate(coding: bytes, *pieces: bytes, limits: TransportLimits = LIMITS) -> 
 
 def cut(data: bytes, cuts: list[int]) -> list[bytes]:
     edges = [0, *sorted({at for at in cuts if at < len(data)}), len(data)]
-    return [data[start:end] for start, end in zip(edges, edges[1:], strict=False)]
+    return [data[start:end] for start, end in itertools.pairwise(edges)]
 
 
 @given(

@@ -23,8 +23,8 @@ def request(
 
 
 class Recorder:
-    """A receiver. `events` keeps the order: head, body (runs of body joined), complete, failed. `on_event`, if set, is called
-    with each event's name after it was noted, from inside the callback."""
+    """A receiver. `events` keeps the order: head, body (runs of body joined), complete, failed. `on_event`, if set, is
+    called with each event's name after it was noted, from inside the callback."""
 
     def __init__(self, on_event: Callable[[str], None] | None = None) -> None:
         self.events: list[str] = []

@@ -1,0 +1,199 @@
+"""`undimmed explain MODEL`: where a request would go, and why not elsewhere.
+
+Asks the running proxy, which knows the health of its targets; where none runs, says what the file alone decides.
+"""
+
+import argparse
+import http.client
+import json
+import os
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
+from urllib.parse import urlencode, urlsplit
+
+from proxy.cli.terminal import Terminal, err, out
+
+if TYPE_CHECKING:
+    from proxy.core.call import Needs
+    from proxy.core.settings import Route, Settings, Target
+    from proxy.core.usage import Price
+
+TIMEOUT = 2.0
+MAX_ANSWER = 4 * 1024 * 1024
+UNKNOWN = 1
+
+Row = tuple[str, str, str, str]
+_HEADS: Row = ("tier", "target", "price per million", "")
+
+
+def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    """The model, and what the request would have."""
+    parser = commands.add_parser(
+        "explain",
+        help="say where a request for a model would go, and why not elsewhere",
+        description="Ask the running proxy where a request for MODEL would go now. Where none runs, say what the "
+        "configuration alone decides. A proxy with client keys wants one of them in UNDIMMED_KEY.",
+    )
+    parser.add_argument("model", metavar="MODEL", help="the name a client would ask for")
+    parser.add_argument("--tools", action="store_true", help="the request has tools")
+    parser.add_argument("--images", action="store_true", help="the request has images")
+    parser.add_argument("--tokens", type=_tokens, default=0, metavar="N", help="its input tokens, about")
+    parser.add_argument("--config", metavar="FILE", help="the configuration (default: undimmed.yaml, if it exists)")
+    parser.add_argument(
+        "--admin", metavar="URL", help="the running proxy's admin address (default: server.admin of the file)"
+    )
+
+
+def _tokens(text: str) -> int:
+    number = int(text)
+    if number < 0:
+        raise ValueError(text)
+    return number
+
+
+def find_route(settings: "Settings", model: str) -> "Route | None":
+    """As the running proxy finds it: exact names, then globs in order, then provider/model."""
+    import fnmatch
+
+    from proxy.core.settings import Route, Target
+
+    exact = next((route for route in settings.routes if model in route.models), None)
+    globs = (route for route in settings.routes for name in route.models if "*" in name and fnmatch.fnmatchcase(model, name))
+    found = exact or next(globs, None)
+    provider, _, upstream = model.partition("/")
+    if found is None and upstream and provider in settings.providers and settings.providers[provider].direct:
+        return Route(name="direct", models=(model,), tiers=((Target(provider, upstream),),))
+    return found
+
+
+def show_price(price: "Price | None") -> str:
+    """`$2.50 in, $10 out`; an unknown price is said to be unknown."""
+    if price is None:
+        return "unknown"
+    request = f", ${price.per_request / 1e9:g} a request" if price.per_request else ""
+    return f"${price.input / 1e9:g} in, ${price.output / 1e9:g} out{request}"
+
+
+def _note(target: "Target", needs: "Needs") -> str:
+    from proxy.policy.selection import eligible
+
+    misfit = eligible(target, needs)
+    return f"skipped: {misfit}" if misfit else ""
+
+
+def static_rows(route: "Route", needs: "Needs") -> list[Row]:
+    """One row per target in the order of asking; the first that fits is marked where its tier leaves no choice."""
+    rows: list[Row] = []
+    first = True
+    for number, tier in enumerate(route.tiers, start=1):
+        notes = [_note(target, needs) for target in tier]
+        fitting = notes.count("")
+        for target, note in zip(tier, notes, strict=True):
+            if not note and first:
+                alone = fitting == 1 or (route.strategy == "ordered" and "" not in notes[: tier.index(target)])
+                note = (
+                    "asked first"
+                    if alone
+                    else ""
+                    if route.strategy == "ordered"
+                    else f"asked first if {route.strategy} picks it"
+                )
+            rows.append((str(number), target.id, show_price(target.price), note))
+        first = first and not fitting
+    return rows
+
+
+def _explain_file(settings: "Settings", args: argparse.Namespace, terminal: Terminal) -> int:
+    import difflib
+
+    from proxy.core.call import Needs
+
+    route = find_route(settings, args.model)
+    if route is None:
+        names = [name for route in settings.routes for name in route.models]
+        near = difflib.get_close_matches(args.model, names, n=3, cutoff=0.5)
+        hint = f"; did you mean {' or '.join(near)}?" if near else ""
+        err().say(f'error: {settings.source} has no route for "{args.model}"{hint}')
+        return UNKNOWN
+    terminal.say(f"{args.model}: route {route.name}, strategy {route.strategy}, up to {route.retry.attempts} attempts")
+    rows = static_rows(route, Needs(tools=args.tools, images=args.images, tokens=args.tokens))
+    terminal.table([_HEADS, *rows])
+    if all(note.startswith("skipped") for *_, note in rows):
+        terminal.say("  nothing fits this request: it would be refused")
+    return 0
+
+
+def _fetch(url: str, query: str) -> tuple[int, object] | None:
+    """Status and decoded answer of the admin plane; None: nobody there, or not one of ours."""
+    parts = urlsplit(url if "//" in url else f"//{url}", scheme="http")
+    make = http.client.HTTPSConnection if parts.scheme == "https" else http.client.HTTPConnection
+    connection = make(parts.hostname or "", parts.port, timeout=TIMEOUT)
+    key = os.environ.get("UNDIMMED_KEY")
+    try:
+        headers = {"authorization": f"Bearer {key}"} if key else {}
+        connection.request("GET", f"{parts.path.rstrip('/')}/explain?{query}", headers=headers)
+        answer = connection.getresponse()
+        decoded: object = json.loads(answer.read(MAX_ANSWER))
+        return answer.status, decoded
+    except (OSError, http.client.HTTPException, ValueError):
+        return None
+    finally:
+        connection.close()
+
+
+def _show_live(view: Mapping[str, object], terminal: Terminal) -> None:
+    goes_to = view.get("goes_to")
+    where = f"goes to {goes_to}" if goes_to else "nobody can take it now"
+    terminal.say(f"{view.get('model')}: route {view.get('route')}, {terminal.paint(where, 'green' if goes_to else 'red')}")
+    targets = view.get("targets")
+    rows = [row for row in targets if isinstance(row, dict)] if isinstance(targets, list) else []
+    terminal.table([(str(row.get("tier")), str(row.get("target")), str(row.get("why", ""))) for row in rows])
+
+
+def _message(view: object) -> str:
+    error = view.get("error") if isinstance(view, dict) else None
+    return str(error.get("message", "")) if isinstance(error, dict) else ""
+
+
+def _query(args: argparse.Namespace) -> str:
+    flags: Sequence[tuple[str, object]] = [("tools", int(args.tools)), ("images", int(args.images)), ("tokens", args.tokens)]
+    return urlencode([("model", args.model), *((name, value) for name, value in flags if value)])
+
+
+def _explain_live(url: str, args: argparse.Namespace, terminal: Terminal) -> int | None:
+    """Exit status; None: no proxy there that would tell."""
+    found = _fetch(url, _query(args))
+    if found is None:
+        return None
+    status, view = found
+    if status == 200 and isinstance(view, dict) and "targets" in view:
+        _show_live(view, terminal)
+        return 0
+    if status == 401:
+        err().say(f"the proxy at {url} wants a client key in UNDIMMED_KEY")
+        return None
+    if status == 404 and _message(view):
+        err().say(f"error: {_message(view)}")
+        return UNKNOWN
+    return None
+
+
+def run(args: argparse.Namespace) -> int:
+    """0: explained; 1: no such model. ConfigError where the configuration is needed and invalid."""
+    from proxy.config.discover import read_settings
+
+    terminal = out()
+    if args.admin is not None:
+        status = _explain_live(args.admin, args, terminal)
+        if status is not None:
+            return status
+        settings = read_settings(args.config, os.environ)
+    else:
+        settings = read_settings(args.config, os.environ)
+        server = settings.server
+        host = f"[{server.admin_host}]" if ":" in server.admin_host else server.admin_host
+        status = None if not server.admin_port else _explain_live(f"http://{host}:{server.admin_port}", args, terminal)
+        if status is not None:
+            return status
+    terminal.say(f"No running proxy told, so this is what {settings.source} alone decides:")
+    return _explain_file(settings, args, terminal)

@@ -1,0 +1,267 @@
+"""The live state of one `provider/model`: may it be asked now, with which credential, and what its attempts teach.
+
+Decides admission in one place, from the breaker of the endpoint, the target's own hold, the credentials and the cap on
+requests in flight. `admission` looks, `acquire` takes: it gives a permit exactly when the verdict is READY, TRIAL or
+RAMPING. Routes that name the same target share its state, and it outlives reloads.
+
+Breaker, hold and stall watch belong to one endpoint of the target: a chat model that is asked for embeddings is "not found"
+there and fine elsewhere, and real endpoints die one by one.
+
+Invariants: `in_flight` is the number of permits not settled; everything happens between two awaits of the caller, so
+nothing needs a lock; a trial slot is only taken together with a credential.
+"""
+
+import enum
+from collections.abc import Callable, Collection
+from dataclasses import dataclass
+from random import Random
+
+from proxy.core.endpoints import Endpoint
+from proxy.core.outcome import Outcome
+from proxy.core.records import StateChange
+from proxy.core.settings import BreakerSettings, ProbeSettings, RetrySettings, Target
+from proxy.policy.breaker import CLOSED, OPEN, Breaker, Standing
+from proxy.policy.budget import RetryBudget
+from proxy.policy.credentials import CredentialRing
+from proxy.policy.holds import Holding
+from proxy.policy.latency import Latency
+from proxy.policy.outcomes import RULES, Hold
+from proxy.policy.permits import Permit
+from proxy.policy.probes import ProbeKind
+from proxy.policy.stalls import StallWatch
+
+__all__ = ["Admission", "Permit", "TargetState", "Verdict"]
+
+
+class Verdict(enum.StrEnum):
+    """May a target be asked now? `RAMPING` is soft: this request falls into the share that should go elsewhere while the
+    target comes back, but it may be taken if nothing else is left."""
+
+    READY = "ready"
+    TRIAL = "trial"
+    RAMPING = "ramping"
+    FULL = "full"
+    HELD = "held"
+    OPEN = "open"
+
+
+@dataclass(slots=True)
+class Admission:
+    """A verdict and its reason: a sentence without a full stop, since when, and when it may change (loop time)."""
+
+    verdict: Verdict
+    cause: str = ""
+    since: float | None = None
+    until: float | None = None
+
+
+_READY = Admission(Verdict.READY)
+
+
+class _Lane:
+    """One endpoint of a target. Streamed and whole answers are watched apart: the head of a whole answer comes when all
+    of it is generated, so the p99 of one sort says nothing about the other."""
+
+    __slots__ = ("breaker", "healthy", "hold", "probed_at", "streams", "unhealthy", "wholes")
+
+    def __init__(self, breaker: Breaker, settings: BreakerSettings) -> None:
+        self.breaker = breaker
+        self.hold = Holding()
+        self.streams = StallWatch(settings)
+        self.wholes = StallWatch(settings)
+        self.healthy = 0
+        self.unhealthy = 0
+        self.probed_at = 0.0
+
+
+class TargetState:
+    """See the module's text. `probe` and `free_probe_lies` are the provider's, set by whoever knows them: until then a free
+    probe never heals. `streams`: it has streamed an answer. `on_release` is called after each settled permit, so that
+    those who queue can be served."""
+
+    __slots__ = (
+        "_breaker_settings",
+        "_lanes",
+        "_on_change",
+        "_rng",
+        "budget",
+        "free_probe_lies",
+        "id",
+        "in_flight",
+        "last_traffic",
+        "latency",
+        "model",
+        "on_release",
+        "probe",
+        "provider",
+        "ring",
+        "slow_after",
+        "streams",
+        "target",
+    )
+
+    def __init__(
+        self,
+        target: Target,
+        ring: CredentialRing,
+        breaker: BreakerSettings,
+        retry: RetrySettings,
+        rng: Random,
+        on_change: Callable[[StateChange], None],
+    ) -> None:
+        self.target = target
+        self.id = target.id
+        self.provider = target.provider
+        self.model = target.model
+        self.ring = ring
+        self.in_flight = 0
+        self.last_traffic = 0.0
+        self.latency = Latency()
+        self.budget = RetryBudget(retry)
+        self.on_release: Callable[[], None] | None = None
+        self.probe = ProbeSettings()
+        self.free_probe_lies = True
+        self.slow_after = breaker.slow
+        self.streams = False
+        self._breaker_settings = breaker
+        self._rng = rng
+        self._on_change = on_change
+        self._lanes: dict[Endpoint, _Lane] = {}
+
+    def __repr__(self) -> str:
+        return f"<TargetState {self.id} {self.in_flight} in flight, {[lane.breaker for lane in self._lanes.values()]}>"
+
+    @property
+    def endpoints(self) -> tuple[Endpoint, ...]:
+        """The endpoints that were asked about so far, in that order."""
+        return tuple(self._lanes)
+
+    # Admission.
+
+    def admission(self, endpoint: Endpoint, now: float, exclude: Collection[str] = ()) -> Admission:
+        """May this endpoint be asked at `now`? Changes nothing; draws a number only while ramping. `exclude`: credential
+        ids that this call has used up."""
+        lane = self._lanes.get(endpoint) or self._open_lane(endpoint)
+        refused = self._refused(lane, now, exclude)
+        if refused is not None:
+            return refused
+        return _READY if lane.breaker.flows(now) else self._returning(lane, now)
+
+    def acquire(self, endpoint: Endpoint, now: float, exclude: Collection[str] = (), stream: bool = True) -> Permit | None:
+        """Take the target; None: it may not be asked (any more). Whether a request falls into a ramp's share is not
+        decided again. `stream`: a streamed answer is asked for."""
+        lane = self._lanes.get(endpoint) or self._open_lane(endpoint)
+        if self._refused(lane, now, exclude) is not None:
+            return None
+        ticket = lane.breaker.acquire(now)
+        key = self.ring.pick(self.model, now, exclude)
+        assert ticket is not None  # `_refused` has looked at both
+        assert key is not None
+        watch = lane.streams if stream else lane.wholes
+        permit = Permit(self, endpoint, key, ticket, watch, now)
+        watch.started(permit)
+        self.in_flight += 1
+        self.last_traffic = now
+        self.budget.attempted(now)
+        return permit
+
+    def _refused(self, lane: _Lane, now: float, exclude: Collection[str]) -> Admission | None:
+        """Why not, the gravest reason first."""
+        breaker = lane.breaker
+        if not breaker.flows(now):
+            standing = breaker.look(now)
+            waiting = standing.until is not None and now < standing.until
+            if waiting or standing.trial_out:
+                return Admission(Verdict.OPEN, standing.cause, standing.since, standing.until)
+        hold = lane.hold
+        if now < hold.until:
+            return Admission(Verdict.HELD, hold.cause, hold.since, hold.until)
+        if not self.ring.ready(self.model, now, exclude):
+            cause, until = self.ring.refusal(self.model, now, exclude)
+            return Admission(Verdict.HELD, cause, None, until)
+        cap = self.target.max_in_flight
+        if cap is not None and self.in_flight >= cap:
+            return Admission(Verdict.FULL, f"{self.in_flight} requests are in flight, the limit")
+        return None
+
+    def _returning(self, lane: _Lane, now: float) -> Admission:
+        """Open and due for a trial, or closed again and ramping up."""
+        standing = lane.breaker.look(now)
+        if standing.state != CLOSED:
+            return Admission(Verdict.TRIAL, standing.cause, standing.since)
+        if self._rng.random() < standing.fraction:
+            return _READY
+        return Admission(Verdict.RAMPING, f"it is coming back, {standing.fraction:.0%} of its share", standing.since)
+
+    # What permits report.
+
+    def released(self, now: float) -> None:
+        """A permit was settled."""
+        self.in_flight -= 1
+        self.last_traffic = now
+        if self.on_release is not None:
+            self.on_release()
+
+    def hold(self, endpoint: Endpoint, outcome: Outcome, now: float) -> None:
+        """Leave one endpoint alone for a while, if the outcome's row says so."""
+        rule = RULES[outcome.kind]
+        if rule.hold not in (Hold.TARGET, Hold.PROVIDER_MODEL):
+            return
+        hold = self._lanes[endpoint].hold
+        if hold.extend(outcome, rule, now, self._rng):
+            self._on_change(StateChange(now, self.id, endpoint, "free", "held", hold.cause, hold.until))
+
+    # The stall rule.
+
+    def stall_after(self, endpoint: Endpoint, stream: bool = True) -> float | None:
+        """Seconds after which a permit without a first byte should have `check_stall` called; None: never."""
+        lane = self._lanes.get(endpoint)
+        return None if lane is None else (lane.streams if stream else lane.wholes).limit()
+
+    def check_stall(self, endpoint: Endpoint, now: float, stream: bool = True) -> list[Permit]:
+        """The permits that must be dispatched elsewhere, because the stall rule has opened the breaker, now or (for those
+        who have waited too long since) because it is open already. Each is returned once; settle it with STALLED."""
+        lane = self._lanes[endpoint]
+        watch = lane.streams if stream else lane.wholes
+        if lane.breaker.look(now).state != CLOSED:
+            return watch.overdue(now)
+        cause = watch.stalled(now)
+        if cause is None:
+            return []
+        lane.breaker.trip(now, cause)
+        return lane.streams.clear() + lane.wholes.clear()
+
+    # Views and probes.
+
+    def standing(self, endpoint: Endpoint, now: float) -> Standing:
+        """The breaker of one endpoint, for views."""
+        return (self._lanes.get(endpoint) or self._open_lane(endpoint)).breaker.look(now)
+
+    def probe_result(self, endpoint: Endpoint, ok: bool, kind: ProbeKind, now: float, detail: str = "") -> None:
+        """Learn from an active probe. Enough failures in a row open a closed breaker; enough successes in a row make an
+        open one try a real call early. A free probe that is known to lie proves failure, never health."""
+        lane = self._lanes.get(endpoint) or self._open_lane(endpoint)
+        state = lane.breaker.look(now).state
+        if self.last_traffic > lane.probed_at:
+            lane.healthy = lane.unhealthy = 0  # real calls came between: probes before them are no row with this one
+        lane.probed_at = now
+        if not ok:
+            lane.healthy = 0
+            lane.unhealthy += 1
+            if lane.unhealthy >= self.probe.unhealthy and state == CLOSED:
+                said = f": {detail}" if detail else ""
+                lane.breaker.trip(now, f"{lane.unhealthy} probes in a row failed{said}")
+        elif kind is ProbeKind.COMPLETION or not self.free_probe_lies:
+            lane.unhealthy = 0
+            lane.healthy = lane.healthy + 1 if state == OPEN else 0
+            if lane.healthy >= self.probe.healthy:
+                lane.healthy = 0
+                lane.breaker.early_trial(now)
+
+    def _open_lane(self, endpoint: Endpoint) -> _Lane:
+        def changed(before: str, after: str, cause: str, now: float, until: float | None) -> None:
+            self._on_change(StateChange(now, self.id, endpoint, before, after, cause, until))
+
+        breaker = Breaker(f"{self.id} {endpoint}", self._breaker_settings, self._rng, changed)
+        lane = self._lanes[endpoint] = _Lane(breaker, self._breaker_settings)
+        return lane

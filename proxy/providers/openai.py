@@ -1,0 +1,240 @@
+"""Servers that speak OpenAI's format, OpenAI among them: requests, answers, errors and probes.
+
+Theory of operation. The client's format is the provider's, so a body goes out as the bytes that came in but for the
+model's name, the request for usage, and what the vendor's preset drops or renames. Heads are made once per credential
+and endpoint; per request only forwarded client headers and the length are added. Judging is done by `wire`; this file
+only tells it what was asked and in whose dialect.
+
+Invariants: the destination and the credential come from the configuration alone; of a client's headers only an allow-list
+goes upstream, and only what cannot break a line; no secret stays in an outcome. Refuses to send, wait or decide.
+"""
+
+from collections.abc import Callable, Mapping
+
+import msgspec
+
+from proxy import __version__
+from proxy.core.call import Call, Envelope
+from proxy.core.endpoints import Endpoint
+from proxy.core.errors import ConfigError, ConfigProblem
+from proxy.core.exchange import HeaderList, UpstreamRequest
+from proxy.core.outcome import Outcome
+from proxy.core.settings import Credential, Provider, Target
+from proxy.providers.presets import PRESETS, Preset
+from proxy.wire.failures import classify
+from proxy.wire.openai_chat import ChatStreamReader, read_chat_answer
+from proxy.wire.openai_completions import CompletionStreamReader, read_completion_answer
+from proxy.wire.openai_embeddings import read_embeddings_answer
+from proxy.wire.openai_envelope import read_value, splice
+from proxy.wire.openai_stream import Asked
+from proxy.wire.reading import Answer, StreamReader
+
+PATHS: Mapping[Endpoint, str] = {
+    Endpoint.CHAT: "/chat/completions",
+    Endpoint.COMPLETIONS: "/completions",
+    Endpoint.EMBEDDINGS: "/embeddings",
+}
+
+#: Client headers that go upstream as they are.
+FORWARDED = ("openai-beta", "idempotency-key", "traceparent", "tracestate", "x-client-request-id")
+
+#: Headers that this file writes itself; configuring them would make two of them.
+_OWN_HEADERS = frozenset(
+    (
+        "host",
+        "authorization",
+        "content-type",
+        "content-length",
+        "transfer-encoding",
+        "connection",
+        "accept",
+        "accept-encoding",
+    )
+)
+
+_READERS: Mapping[Endpoint, Callable[[Asked], StreamReader]] = {
+    Endpoint.CHAT: ChatStreamReader,
+    Endpoint.COMPLETIONS: CompletionStreamReader,
+    Endpoint.EMBEDDINGS: ChatStreamReader,  # nobody streams embeddings; whatever comes is judged like chat
+}
+_ANSWERS: Mapping[Endpoint, Callable[[bytes, Asked], Answer]] = {
+    Endpoint.CHAT: read_chat_answer,
+    Endpoint.COMPLETIONS: read_completion_answer,
+    Endpoint.EMBEDDINGS: read_embeddings_answer,
+}
+_ENCODE = msgspec.json.Encoder().encode
+_ASK_USAGE = b'{"include_usage":true}'
+_SHORTEST_SECRET = 8
+
+
+class OpenAIKind:
+    """A provider of kind `openai`; implements `ProviderKind`. Raises ConfigError for what cannot be put into a head."""
+
+    endpoints = frozenset(PATHS)
+
+    def __init__(self, provider: Provider) -> None:
+        self._provider = provider
+        self._preset = _find_preset(provider)
+        self._fixed_headers = _write_headers(provider)
+        self._heads: dict[tuple[str, Endpoint, bool], tuple[str | None, bytes]] = {}
+
+    def __repr__(self) -> str:
+        return f"<OpenAIKind {self._provider.name} ({self._preset.name}) at {self._provider.origin.authority}>"
+
+    @property
+    def free_probe_lies(self) -> bool:
+        # A path that the operator chose is the operator's word.
+        return self._preset.free_probe_lies and self._provider.probe.path is None
+
+    def request(self, call: Call, target: Target, credential: Credential) -> UpstreamRequest:
+        envelope = call.envelope
+        body = splice(envelope, self._list_changes(envelope, target))
+        head = self._get_head(credential, call.endpoint, envelope.stream)
+        return self._make_request(head + _forward_headers(call.headers), body)
+
+    def reader(self, call: Call) -> StreamReader:
+        return _READERS[call.endpoint](self._describe(call.envelope))
+
+    def answer(self, call: Call, headers: HeaderList, body: bytes) -> Answer:
+        answer = _ANSWERS[call.endpoint](body, self._describe(call.envelope))
+        self._hide_secrets(answer.outcome)
+        return answer
+
+    def error(self, status: int, headers: HeaderList, body: bytes) -> Outcome:
+        return self._hide_secrets(classify(status, headers, body))
+
+    def free_probe(self, credential: Credential) -> UpstreamRequest | None:
+        path = self._provider.probe.path or self._preset.free_path
+        if path is None:
+            return None
+        origin = self._provider.origin
+        place = path if path.startswith("/") else f"{origin.prefix}/{path}"
+        head = self._write_head(f"GET {place}", credential, "application/json")
+        return UpstreamRequest(self._provider.name, origin, head + b"\r\n")
+
+    def completion_probe(self, target: Target, endpoint: Endpoint, credential: Credential) -> UpstreamRequest:
+        question: dict[str, object] = {"model": target.model}
+        if endpoint is Endpoint.EMBEDDINGS:
+            question["input"] = "hi"
+        elif endpoint is Endpoint.COMPLETIONS:
+            question.update(prompt="hi", max_tokens=1)
+        else:
+            question["messages"] = [{"role": "user", "content": "hi"}]
+            question[self._preset.cap] = 1
+        return self._make_request(self._get_head(credential, endpoint, False), _ENCODE(question))
+
+    def _describe(self, envelope: Envelope) -> Asked:
+        fields, preset = envelope.fields, self._preset
+        choices = read_value(envelope, "n") if "n" in fields else 1
+        return Asked(
+            hide_usage=preset.usage == "ask" and not envelope.wants_usage,
+            stops="stop" in fields and bool(read_value(envelope, "stop")),
+            choices=choices if type(choices) is int else 1,
+            lenient_finish=preset.lenient_finish,
+            reasoning_outside=preset.reasoning_outside,
+        )
+
+    def _list_changes(self, envelope: Envelope, target: Target) -> dict[str, bytes | None]:
+        preset, fields = self._preset, envelope.fields
+        changes: dict[str, bytes | None] = {}
+        if target.model != envelope.model:
+            changes["model"] = _ENCODE(target.model)
+        if preset.usage != "ask":
+            changes["stream_options"] = None
+        elif envelope.stream and not envelope.wants_usage:
+            changes["stream_options"] = _ask_usage(envelope)
+        for name in preset.drop:
+            changes[name] = None
+        for name, other in preset.rename.items():
+            value = fields.get(name)
+            if isinstance(value, msgspec.Raw):
+                changes[name] = None
+                if other not in fields:
+                    changes[other] = bytes(value)
+        return changes
+
+    def _make_request(self, head: bytes, body: bytes) -> UpstreamRequest:
+        # connect_timeout is the caller's to set
+        return UpstreamRequest(
+            self._provider.name, self._provider.origin, b"%bcontent-length: %d\r\n\r\n" % (head, len(body)), body
+        )
+
+    def _get_head(self, credential: Credential, endpoint: Endpoint, stream: bool) -> bytes:
+        key = (credential.id, endpoint, stream)
+        known = self._heads.get(key)
+        if known is not None and known[0] == credential.secret:
+            return known[1]
+        path = self._provider.origin.prefix + PATHS[endpoint]
+        accept = "text/event-stream" if stream else "application/json"
+        head = self._write_head(f"POST {path}", credential, accept) + b"content-type: application/json\r\n"
+        self._heads[key] = (credential.secret, head)
+        return head
+
+    def _write_head(self, line: str, credential: Credential, accept: str) -> bytes:
+        """The head but for the blank line and what depends on the request."""
+        secret = f"authorization: Bearer {credential.secret}\r\n" if credential.secret else ""
+        head = f"{line} HTTP/1.1\r\nhost: {self._provider.origin.authority}\r\n{secret}accept: {accept}\r\n"
+        return head.encode("latin-1") + self._fixed_headers
+
+    def _hide_secrets(self, outcome: Outcome) -> Outcome:
+        for credential in self._provider.credentials:
+            secret = credential.secret
+            if secret and len(secret) >= _SHORTEST_SECRET and secret in outcome.message:
+                outcome.message = outcome.message.replace(secret, "[redacted]")
+        return outcome
+
+
+def _find_preset(provider: Provider) -> Preset:
+    preset = PRESETS.get(provider.preset)
+    if preset is None:
+        raise ConfigError([ConfigProblem(f"there is no preset {provider.preset!r}", key=f"providers.{provider.name}")])
+    return preset
+
+
+def _write_headers(provider: Provider) -> bytes:
+    """The configured headers, after a check that they cannot break the head."""
+    headers = {"accept-encoding": "identity", "user-agent": f"undimmed/{__version__}"}
+    problems: list[ConfigProblem] = []
+    for name, value in provider.headers.items():
+        lower = name.lower()
+        if lower in _OWN_HEADERS or not _is_token(lower) or not _is_line(value):
+            problems.append(ConfigProblem("this header cannot be set", key=f"providers.{provider.name}.headers.{name}"))
+        headers[lower] = value
+    for credential in provider.credentials:
+        if credential.secret is not None and not _is_line(credential.secret):
+            problem = "this credential holds characters that no header can carry"
+            problems.append(ConfigProblem(problem, key=f"providers.{provider.name}.credentials ({credential.id})"))
+    if problems:
+        raise ConfigError(problems)
+    return "".join(f"{name}: {value}\r\n" for name, value in headers.items()).encode("latin-1")
+
+
+def _forward_headers(headers: Mapping[str, str]) -> bytes:
+    lines = b""
+    for name in FORWARDED:
+        value = headers.get(name)
+        if value is not None and _is_line(value):
+            lines += f"{name}: {value}\r\n".encode("latin-1")
+    return lines
+
+
+def _is_line(value: str) -> bool:
+    """Whether a value stands on one line and nobody can read it as something else."""
+    return value.isascii() and value.isprintable()
+
+
+def _is_token(name: str) -> bool:
+    return name.isascii() and name.replace("-", "").replace("_", "").isalnum()
+
+
+def _ask_usage(envelope: Envelope) -> bytes | None:
+    """`stream_options` with `include_usage`, the client's other options kept. What is no object is left for the provider
+    to refuse."""
+    if "stream_options" not in envelope.fields:
+        return _ASK_USAGE
+    options = read_value(envelope, "stream_options")
+    if options is None:
+        return _ASK_USAGE
+    if not isinstance(options, dict):
+        return bytes(envelope.fields["stream_options"])  # type: ignore[call-overload,no-any-return]
+    return _ENCODE({**options, "include_usage": True})

@@ -1,0 +1,140 @@
+from proxy.config.load import parse
+from proxy.core.settings import Credential, Origin, RetrySettings, Settings, Timeouts, When
+from proxy.core.usage import Price
+
+
+def read(text: str, env: dict[str, str] | None = None) -> Settings:
+    return parse(text, "f.yaml", env or {})
+
+
+def test_presets_by_kind_by_name_and_by_host() -> None:
+    providers = read(
+        """
+        providers:
+          plain: {kind: openai, credentials: [k], direct: true}
+          kind: {kind: groq, credentials: [k], direct: true}
+          name: {kind: openai, preset: mistral, credentials: [k], direct: true}
+          host: {kind: openai, base_url: "https://api.deepseek.com/v1", credentials: [k], direct: true}
+          own: {kind: openai, base_url: "http://127.0.0.1:9999/v1", direct: true}
+          moved: {kind: ollama, base_url: "http://gpu:11434/v1", direct: true}
+        """
+    ).providers
+    assert {name: p.preset for name, p in providers.items()} == {
+        "plain": "openai", "kind": "groq", "name": "mistral", "host": "deepseek", "own": "custom", "moved": "ollama",
+    }  # fmt: skip
+    assert {p.kind for p in providers.values()} == {"openai"}
+    assert providers["name"].origin == Origin("https", "api.mistral.ai", 443, "/v1")
+    assert providers["moved"].origin == Origin("http", "gpu", 11434, "/v1")
+
+
+def test_credentials_are_numbered_and_empty_ones_left_out() -> None:
+    text = 'providers: {a: {kind: openai, credentials: ["${K}", "${K2:-}", "${K3}"], direct: true}}'
+    provider = read(text, {"K": "sk-1", "K3": "sk-3"}).providers["a"]
+    assert provider.credentials == (Credential("a#1", "sk-1"), Credential("a#2", "sk-3"))
+    assert "sk-1" not in repr(provider)
+
+
+def test_a_single_credential_needs_no_list() -> None:
+    assert read("providers: {a: {kind: openai, credentials: k, direct: true}}").providers["a"].credentials[0].secret == "k"
+
+
+ROUTE = """
+providers: {a: {kind: vllm}, or: {kind: ollama}}
+routes:
+  - model: [m, "m-*"]
+    targets:
+      - or/anthropic/claude-x
+      - [a/x, {to: a/y, when: {tools: true, min_tokens: 100}, max_in_flight: 3, price: {input: 2.5, output: 0.15}}]
+    strategy: fastest
+"""
+
+
+def test_targets_tiers_and_names() -> None:
+    [route] = read(ROUTE).routes
+    assert (route.name, route.models, route.strategy) == ("m", ("m", "m-*"), "fastest")
+    assert [[target.id for target in tier] for tier in route.tiers] == [["or/anthropic/claude-x"], ["a/x", "a/y"]]
+    assert route.tiers[0][0].provider == "or"
+    assert route.tiers[0][0].model == "anthropic/claude-x"
+    last = route.tiers[1][1]
+    assert last.when == When(tools=True, min_tokens=100)
+    assert last.price == Price(2_500_000_000, 150_000_000)
+    assert (last.max_in_flight, last.max_queue, last.weight) == (3, 100, 1)
+
+
+def test_facts_belong_to_the_target_id_wherever_they_are_written() -> None:
+    settings = read(
+        """
+        providers: {a: {kind: vllm, models: {x: {context_window: 8k, price: {input: 1, output: 2, per_request: 0.01}}}}}
+        routes:
+          - {model: m, targets: [a/x]}
+          - {model: n, targets: [{to: a/x, max_in_flight: 4, max_queue: 0}]}
+        """
+    )
+    first, second = (route.targets[0] for route in settings.routes)
+    assert first == second
+    assert (first.context_window, first.max_in_flight, first.max_queue) == (8000, 4, 0)
+    assert first.price == Price(10**9, 2 * 10**9, None, 10_000_000)
+
+
+def test_defaults_lie_under_what_a_route_says() -> None:
+    settings = read(
+        """
+        providers: {a: {kind: openai, credentials: [k]}}
+        defaults: {timeout: {idle: 20s, total: 100s}, retry: {attempts: 5}, strategy: fastest, breaker: {consecutive: 7},
+                   probe: {every: 5s}}
+        routes:
+          - {model: m, targets: [a/x], timeout: {total: 50s}, retry: {cap: 1s}}
+        """
+    )
+    [route] = settings.routes
+    assert route.timeouts == Timeouts(idle=20, total=50)
+    assert route.retry == RetrySettings(attempts=5, cap=1.0)
+    assert route.strategy == "fastest"
+    assert settings.timeouts == Timeouts(idle=20, total=100)
+    assert settings.breaker.consecutive == 7
+    assert settings.providers["a"].probe.every == 5
+
+
+def timeouts_of(target: str, timeout: str) -> Timeouts:
+    providers = "providers: {a: {kind: openai, credentials: [k], direct: true}, l: {kind: ollama, direct: true}}"
+    return read(f"{providers}\nroutes: [{{model: m, targets: [{target}], timeout: {timeout}}}]").routes[0].timeouts
+
+
+def test_shipped_limits_bend_to_written_ones() -> None:
+    assert timeouts_of("a/x", "{total: 2s}") == Timeouts(connect=2, first_content=2, idle=2, total=2)
+    assert timeouts_of("a/x", "{first_content: 1s}") == Timeouts(connect=1, first_content=1)
+
+
+def test_slow_starters_get_the_time_of_their_preset_where_they_are_alone() -> None:
+    assert timeouts_of("l/x", "{}").first_content == 300
+    assert timeouts_of("l/x", "{first_content: 5s}").first_content == 5
+    assert timeouts_of("l/x", "{total: 60s}").first_content == 60
+    assert timeouts_of("a/x, l/x", "{}").first_content == 15
+
+
+def test_server_and_keys() -> None:
+    digest = "AB" * 32
+    settings = read(
+        f"""
+        server: {{listen: "[::1]:9000", admin: off, max_body: 1MiB, hosts: llm.local}}
+        providers: {{a: {{kind: vllm, direct: true}}}}
+        routes: [{{model: [m, n], targets: [a/x]}}]
+        keys: [{{name: ci, hash: "sha256:{digest}", routes: [n, direct, a/y]}}, {{name: all, hash: "{"cd" * 32}"}}]
+        """
+    )
+    server = settings.server
+    assert (server.host, server.port, server.admin_port, server.max_body, server.hosts) == (
+        "::1",
+        9000,
+        None,
+        1024**2,
+        ("llm.local",),
+    )
+    assert settings.keys[0].digest == digest.lower()
+    assert settings.keys[0].routes == {"m", "direct", "a/y"}, "a second public name means its route"
+    assert settings.keys[1].routes is None
+
+
+def test_headers_are_lower_case() -> None:
+    text = "providers: {a: {kind: vllm, direct: true, headers: {X-Title: me}}}"
+    assert read(text).providers["a"].headers == {"x-title": "me"}

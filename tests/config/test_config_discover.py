@@ -1,0 +1,97 @@
+from collections.abc import Sequence
+
+import pytest
+
+from proxy.config.discover import OTHER_SERVER, discover, read_settings, survey, to_yaml
+from proxy.config.known_models import KNOWN_MODELS
+from proxy.config.load import Overrides, parse
+from proxy.core.errors import ConfigError
+from proxy.core.settings import Credential
+from proxy.providers.presets import PRESETS
+
+
+def nobody(port: int, key: str | None) -> Sequence[str] | None:
+    return None
+
+
+def test_providers_by_their_usual_variables() -> None:
+    env = {"OPENAI_API_KEY": "sk-1", "OPENAI_API_KEY_2": "sk-2", "OPENROUTER_API_KEY": "sk-3", "GROQ_API_KEY": ""}
+    settings = discover(env, nobody)
+    assert list(settings.providers) == ["openai", "openrouter"]
+    assert settings.providers["openai"].credentials == (Credential("openai#1", "sk-1"), Credential("openai#2", "sk-2"))
+    assert all(provider.direct for provider in settings.providers.values())
+    gpt = next(route for route in settings.routes if route.name == "gpt-5")
+    assert [[target.id for target in tier] for tier in gpt.tiers] == [["openai/gpt-5"], ["openrouter/openai/gpt-5"]]
+    assert settings.source == "environment"
+
+
+def test_the_same_key_in_two_variables_is_one_credential() -> None:
+    settings = discover({"TOGETHER_API_KEY": "k", "TOGETHERAI_API_KEY": "k"}, nobody)
+    assert len(settings.providers["together"].credentials) == 1
+
+
+def test_local_servers_by_their_ports() -> None:
+    asked: dict[int, str | None] = {}
+
+    def look(port: int, key: str | None) -> Sequence[str] | None:
+        asked[port] = key
+        return {11434: ["llama3.2:1b", "qwen3:8b", "qwen3:8b"], 8000: ["qwen3:8b"]}.get(port)
+
+    settings = discover({"VLLM_API_KEY": "v"}, look)
+    assert set(asked) == {preset.local_port for preset in PRESETS.values() if preset.local_port}
+    assert asked[8000] == "v"
+    assert list(settings.providers) == ["ollama", "vllm"]
+    assert settings.providers["vllm"].credentials[0].secret == "v"
+    by_name = {route.name: [target.id for target in route.targets] for route in settings.routes}
+    assert by_name == {"llama3.2:1b": ["ollama/llama3.2:1b"], "qwen3:8b": ["ollama/qwen3:8b", "vllm/qwen3:8b"]}
+
+
+def test_a_local_server_that_is_away_is_not_a_provider_for_its_key() -> None:
+    with pytest.raises(ConfigError):
+        discover({"OLLAMA_API_KEY": "k"}, nobody)
+
+
+def test_beside_llama_cpp_we_listen_elsewhere() -> None:
+    settings = discover({}, lambda port, key: ["smollm2"] if port == 8080 else None)
+    assert f"127.0.0.1:{settings.server.port}" in OTHER_SERVER
+    assert settings.server.port != 8080
+
+
+def test_a_server_without_models_can_still_be_addressed() -> None:
+    settings = discover({}, lambda port, key: [] if port == 11434 else None)
+    assert settings.routes == ()
+    assert settings.providers["ollama"].direct
+
+
+ODD = ["a", "on", "a: b", "${HOME}", "$${x}", "é", 'q"uote', "C:\\x", "/models/x.gguf", "12", "-", "#", "1:30", "2024-11-20"]
+UNUSABLE = ["", " x", "a*", "x\ny", "file:/etc/passwd"]
+
+
+def test_what_is_printed_is_what_runs() -> None:
+    env = {variable: f"sk-{variable}" for preset in PRESETS.values() for variable in preset.env}
+    found = survey(env, lambda port, key: ODD + UNUSABLE if port == 11434 else None)
+    text = to_yaml(found)
+    assert "sk-" not in text
+    settings = discover(env, lambda port, key: ODD + UNUSABLE if port == 11434 else None)
+    assert parse(text, "environment", env) == settings
+    names = {route.name for route in settings.routes}
+    assert set(ODD) | set(KNOWN_MODELS) == names
+
+
+def test_overrides_hold_here_too() -> None:
+    assert discover({"XAI_API_KEY": "k"}, nobody, Overrides(listen="127.0.0.1:9")).server.port == 9
+
+
+def test_nothing_found_says_what_was_tried_and_what_to_do() -> None:
+    with pytest.raises(ConfigError) as caught:
+        discover({}, nobody)
+    text = str(caught.value)
+    for words in ("OPENAI_API_KEY", "OPENROUTER_API_KEY", "ollama 11434", "undimmed demo", "undimmed.yaml"):
+        assert words in text
+
+
+def test_settings_come_from_the_file_where_there_is_one(tmp_path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert read_settings(None, {"XAI_API_KEY": "k"}, nobody).source == "environment"
+    (tmp_path / "undimmed.yaml").write_text("providers: {a: {kind: vllm, direct: true}}")
+    assert list(read_settings(None, {"XAI_API_KEY": "k"}, nobody).providers) == ["a"]

@@ -1,0 +1,139 @@
+"""What every line of the provider table must keep, with every preset: the seam that the next vendor is built to."""
+
+from collections.abc import Iterator
+
+import h11
+import pytest
+
+from proxy.core.call import Call
+from proxy.core.endpoints import Endpoint
+from proxy.core.exchange import UpstreamRequest
+from proxy.core.outcome import OutcomeKind
+from proxy.core.settings import Credential, Origin, Provider, Target
+from proxy.providers.contract import ProviderKind
+from proxy.providers.presets import PRESETS
+from proxy.providers.table import KINDS
+from proxy.wire.openai_envelope import read_envelope
+
+SECRET = "sk-very-secret-1234567890"
+CREDENTIAL = Credential("p#1", SECRET)
+TARGET = Target("p", "upstream-model")
+BODIES = {
+    Endpoint.CHAT: b'{"model":"public","messages":[{"role":"user","content":"hi"}],"unknown":{"a":[1.10]}%b}',
+    Endpoint.COMPLETIONS: b'{"model":"public","prompt":"hi","unknown":{"a":[1.10]}%b}',
+    Endpoint.EMBEDDINGS: b'{"model":"public","input":"hi","unknown":{"a":[1.10]}%b}',
+}
+LINES = [(kind, preset) for kind in KINDS for preset in PRESETS]
+
+
+@pytest.fixture(params=LINES, ids=[f"{kind}-{preset}" for kind, preset in LINES])
+def kind(request: pytest.FixtureRequest) -> Iterator[ProviderKind]:
+    name, preset = request.param
+    yield KINDS[name](Provider("p", name, preset, Origin("https", "api.example", 443, "/v1"), (CREDENTIAL,)))
+
+
+def make_call(endpoint: Endpoint, stream: bool = False, headers: dict[str, str] | None = None) -> Call:
+    envelope = read_envelope(BODIES[endpoint] % (b',"stream":true' if stream else b""), endpoint)
+    return Call("id", endpoint, envelope, headers or {})
+
+
+def parse(request: UpstreamRequest) -> tuple[h11.Request, bytes]:
+    server = h11.Connection(h11.SERVER)
+    server.receive_data(request.head + request.body)
+    head = server.next_event()
+    assert isinstance(head, h11.Request)
+    body = b""
+    while isinstance(event := server.next_event(), h11.Data):
+        body += event.data
+    assert isinstance(event, h11.EndOfMessage)
+    assert server.trailing_data == (b"", False)
+    return head, body
+
+
+@pytest.mark.parametrize("stream", [False, True])
+def test_requests_are_sound_http(kind: ProviderKind, stream: bool) -> None:
+    for endpoint in kind.endpoints:
+        request = kind.request(make_call(endpoint, stream), TARGET, CREDENTIAL)
+        head, body = parse(request)
+        names = [name for name, _ in head.headers]
+        assert len(names) == len(set(names))
+        assert (request.pool, request.origin.host, head.method) == ("p", "api.example", b"POST")
+        assert body == request.body
+        assert b"upstream-model" in body + head.target
+        assert b"[1.10]" in body
+
+
+def test_client_headers_cannot_break_a_request(kind: ProviderKind) -> None:
+    hostile = {"authorization": "Bearer client", "x-api-key": "client", "host": "evil", "cookie": "a=b", "connection": "x"}
+    hostile |= {"idempotency-key": "a\r\nx-evil: 1", "traceparent": "\x00", "openai-beta": "é"}
+    for endpoint in kind.endpoints:
+        head, _ = parse(kind.request(make_call(endpoint, headers=hostile), TARGET, CREDENTIAL))
+        values = b"|".join(value for _, value in head.headers)
+        assert b"client" not in values
+        assert b"evil" not in values
+        assert not {b"cookie", b"x-api-key", b"idempotency-key", b"traceparent", b"openai-beta"} & {
+            n for n, _ in head.headers
+        }
+
+
+def test_equal_calls_make_equal_requests(kind: ProviderKind) -> None:
+    for endpoint in kind.endpoints:
+        first, second = (kind.request(make_call(endpoint), TARGET, CREDENTIAL) for _ in range(2))
+        assert (first.head, first.body) == (second.head, second.body)
+
+
+def test_a_renewed_secret_is_used(kind: ProviderKind) -> None:
+    for endpoint in kind.endpoints:
+        kind.request(make_call(endpoint), TARGET, CREDENTIAL)
+        request = kind.request(make_call(endpoint), TARGET, Credential(CREDENTIAL.id, "renewed"))
+        assert b"renewed" in request.head
+        assert SECRET.encode() not in request.head
+
+
+def test_probes_are_sound_http(kind: ProviderKind) -> None:
+    for endpoint in kind.endpoints:
+        head, body = parse(kind.completion_probe(TARGET, endpoint, CREDENTIAL))
+        assert head.method == b"POST"
+        assert b"upstream-model" in body + head.target
+        assert len(body) < 200
+    free = kind.free_probe(CREDENTIAL)
+    if free is not None:
+        head, body = parse(free)
+        assert (head.method, body) == (b"GET", b"")
+        assert kind.free_probe_lies in (True, False)
+
+
+@pytest.mark.parametrize(
+    "body", [b"", b"<html>", b"\xff\x00", b"[" * 10_000, b'{"error":{"message":"bad key %b"}}' % SECRET.encode()]
+)
+@pytest.mark.parametrize("status", [301, 400, 401, 403, 404, 418, 429, 500, 503, 999])
+def test_errors_are_judged_whatever_the_bytes(kind: ProviderKind, status: int, body: bytes) -> None:
+    outcome = kind.error(status, [(b"retry-after", b"-1"), (b"\xff", b"\xff")], body)
+    assert not outcome.ok
+    assert outcome.status == status
+    assert SECRET not in repr(outcome)
+    assert outcome.retry_after is None
+
+
+def test_whole_answers_that_are_none_never_pass(kind: ProviderKind) -> None:
+    for endpoint in kind.endpoints:
+        for body in (b"", b"<html>", b"{}", b'{"error":{"message":"x"}}', b"[" * 10_000, b"\xff"):
+            assert not kind.answer(make_call(endpoint), [], body).outcome.ok
+
+
+def test_readers_are_fresh_and_start_with_nothing(kind: ProviderKind) -> None:
+    for endpoint in kind.endpoints:
+        reader = kind.reader(make_call(endpoint, stream=True))
+        assert reader is not kind.reader(make_call(endpoint, stream=True))
+        assert (reader.content, reader.failure, reader.done, reader.usage, reader.data_events) == (
+            False,
+            None,
+            False,
+            None,
+            0,
+        )
+        assert reader.feed(b": comment\n\n") in (b"", b": comment\n\n")
+        assert not reader.content
+        assert reader.data_events == 0
+        assert reader.end().kind is OutcomeKind.STREAM_BROKEN
+        assert reader.texts() == []

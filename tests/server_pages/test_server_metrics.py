@@ -1,0 +1,189 @@
+import re
+from decimal import Decimal
+
+import pytest
+
+from proxy.core.endpoints import Endpoint
+from proxy.core.outcome import OK, Outcome, OutcomeKind
+from proxy.core.records import AttemptRecord, CallRecord, ProbeRecord, StateChange
+from proxy.core.usage import Usage
+from proxy.server.metrics import METRICS, Gauges, TargetGauge, escape, render
+from proxy.stores.process import ProcessFigures
+from proxy.stores.tally import Tally
+
+NAME = re.compile(r"[a-zA-Z_:][a-zA-Z0-9_:]*")
+LABEL = re.compile(r'([a-zA-Z_][a-zA-Z0-9_]*)="((?:[^"\\\n]|\\["\\n])*)"(,|$)')
+SAMPLE = re.compile(r"([a-zA-Z_:][a-zA-Z0-9_:]*)(?:\{(.*)\})? ([^ ]+)")
+UNESCAPED = {"\\\\": "\\", '\\"': '"', "\\n": "\n"}
+
+PROCESS = ProcessFigures(resident=50_000_000, cpu=1.25, descriptors=12)
+GAUGES = Gauges(
+    version="1.2.3",
+    started=1.7e9,
+    process=PROCESS,
+    targets={"a/x": TargetGauge(3, 1, {"chat": "open", "embeddings": "closed"}), "b/y": TargetGauge()},
+    upstream_connections={("a", "idle"): 2, ("a", "busy"): 3},
+    client_connections=7,
+    calls_in_flight=4,
+    loop_lag=0.002,
+    log_lines_dropped=9,
+)
+
+
+def parse(text):
+    """A strict reader of the text format: {name: (type, {(sample name, labels): value})}."""
+    assert text.endswith("\n")
+    assert "\n\n" not in text
+    families, current = {}, ""
+    for line in text[:-1].split("\n"):
+        if line.startswith("# HELP "):
+            current = line.split(" ", 3)[2]
+            assert NAME.fullmatch(current)
+            assert current not in families
+        elif line.startswith("# TYPE "):
+            _, _, name, kind = line.split(" ")
+            assert name == current
+            families[name] = (kind, {})
+        else:
+            kind, samples = families[current]
+            name, inner, value = SAMPLE.fullmatch(line).groups()
+            suffixes = ("_bucket", "_sum", "_count") if kind == "histogram" else ("",)
+            assert name in {current + suffix for suffix in suffixes}
+            key = (name, labels(inner or ""))
+            assert key not in samples
+            samples[key] = Decimal(value)
+    return families
+
+
+def labels(inner):
+    found, at = [], 0
+    while at < len(inner):
+        match = LABEL.match(inner, at)
+        assert match, inner
+        found.append((match[1], re.sub(r"\\.", lambda escaped: UNESCAPED[escaped[0]], match[2])))
+        at = match.end()
+    assert len({key for key, _ in found}) == len(found)
+    return tuple(found)
+
+
+def filled():
+    tally = Tally(since=1.7e9)
+    usage = Usage(input=100, output=20, cached=50, reasoning=5)
+    failed = AttemptRecord(
+        "a/x", "a", "a#1", 0.0, Outcome(OutcomeKind.STALLED), usage=usage, cost=1500, possibly_billed=True
+    )
+    served = AttemptRecord("b/y", "b", "b#1", 1.0, OK, first_content_at=1.25, ended_at=2.0, usage=usage, delivered=True)
+    record = CallRecord("r", "gpt", Endpoint.CHAT, True, None, 0.0, 0.0, ended_at=2.0, status=200, waited=0.5)
+    record.attempts = [failed, served]
+    tally.call_finished(record)
+    tally.state_changed(StateChange(1.0, "a/x", "chat", "closed", "open", "why"))
+    tally.probed(ProbeRecord(1.0, "a/x", "completion", True, 0.1, usage=Usage(input=3, output=1), cost=40))
+    return tally
+
+
+@pytest.fixture(scope="module")
+def families():
+    return parse(render(filled(), GAUGES).decode())
+
+
+def value(families, name, **wanted):
+    found = [
+        number for (sample, pairs), number in families[name.removesuffix("_bucket").removesuffix("_count")][1].items()
+        if sample == name and wanted.items() <= dict(pairs).items()
+    ]  # fmt: skip
+    assert len(found) == 1
+    return found[0]
+
+
+def test_every_metric_of_the_table_is_there_with_samples(families):
+    assert list(families) == [metric.name for metric in METRICS]
+    assert all(samples for _, samples in families.values())
+    assert {kind for kind, _ in families.values()} == {"counter", "gauge", "histogram"}
+
+
+def test_names_follow_the_conventions():
+    for metric in METRICS:
+        assert metric.name.startswith(("undimmed_", "process_"))
+        assert (metric.type == "counter") == metric.name.endswith("_total")
+        assert metric.help.endswith(".")
+        assert "\n" not in metric.help
+
+
+@pytest.mark.parametrize(
+    ("name", "wanted", "expected"),
+    [
+        ("undimmed_requests_total", {"route": "gpt", "stream": "true", "outcome": "ok", "status": "200"}, "1"),
+        ("undimmed_requests_total", {"endpoint": "chat"}, "1"),
+        ("undimmed_attempts_total", {"route": "gpt", "target": "a/x", "outcome": "stalled"}, "1"),
+        ("undimmed_tokens_total", {"target": "b/y", "kind": "input", "source": "provider"}, "100"),
+        ("undimmed_tokens_total", {"target": "b/y", "kind": "cached"}, "50"),
+        ("undimmed_tokens_total", {"target": "b/y", "kind": "reasoning"}, "5"),
+        ("undimmed_wasted_tokens_total", {"target": "a/x", "reason": "stalled"}, "120"),
+        ("undimmed_wasted_cost_usd_total", {"target": "a/x", "reason": "stalled"}, "0.0000015"),
+        ("undimmed_cost_usd_total", {"target": "a/x"}, "0.0000015"),
+        ("undimmed_unpriced_attempts_total", {"target": "b/y"}, "1"),
+        ("undimmed_possibly_billed_attempts_total", {"target": "a/x"}, "1"),
+        ("undimmed_failovers_total", {"route": "gpt", "from": "a/x", "to": "b/y"}, "1"),
+        ("undimmed_probes_total", {"target": "a/x", "kind": "completion", "ok": "true"}, "1"),
+        ("undimmed_probe_tokens_total", {"target": "a/x"}, "4"),
+        ("undimmed_probe_cost_usd_total", {"target": "a/x"}, "0.00000004"),
+        ("undimmed_state_changes_total", {"subject": "a/x", "state": "open"}, "1"),
+        ("undimmed_time_to_first_content_seconds_bucket", {"target": "b/y", "le": "0.2"}, "0"),
+        ("undimmed_time_to_first_content_seconds_bucket", {"target": "b/y", "le": "0.3"}, "1"),
+        ("undimmed_time_to_first_content_seconds_count", {"target": "a/x"}, "0"),
+        ("undimmed_request_duration_seconds_bucket", {"route": "gpt", "le": "+Inf"}, "1"),
+        ("undimmed_waited_seconds_bucket", {"route": "gpt", "le": "0.5"}, "1"),
+        ("undimmed_breaker_state", {"target": "a/x", "endpoint": "chat"}, "2"),
+        ("undimmed_breaker_state", {"target": "a/x", "endpoint": "embeddings"}, "0"),
+        ("undimmed_in_flight", {"target": "a/x"}, "3"),
+        ("undimmed_queue_length", {"target": "a/x"}, "1"),
+        ("undimmed_upstream_connections", {"provider": "a", "state": "busy"}, "3"),
+        ("undimmed_client_connections", {}, "7"),
+        ("undimmed_calls_in_flight", {}, "4"),
+        ("undimmed_ready", {}, "1"),
+        ("undimmed_event_loop_lag_seconds", {}, "0.002"),
+        ("undimmed_log_lines_dropped_total", {}, "9"),
+        ("undimmed_build_info", {"version": "1.2.3"}, "1"),
+        ("process_resident_memory_bytes", {}, "50000000"),
+        ("process_cpu_seconds_total", {}, "1.25"),
+        ("process_open_fds", {}, "12"),
+        ("process_start_time_seconds", {}, "1700000000.0"),
+    ],
+)
+def test_values(families, name, wanted, expected):
+    assert value(families, name, **wanted) == Decimal(expected)
+
+
+def test_histograms_are_cumulative(families):
+    for name, (kind, samples) in families.items():
+        if kind != "histogram":
+            continue
+        series = {}
+        for (sample, pairs), number in samples.items():
+            rest = tuple(pair for pair in pairs if pair[0] != "le")
+            series.setdefault(rest, {}).setdefault(sample, []).append((dict(pairs).get("le"), number))
+        for parts in series.values():
+            bounds = [bound for bound, _ in parts[name + "_bucket"]]
+            numbers = [number for _, number in parts[name + "_bucket"]]
+            assert bounds[-1] == "+Inf"
+            assert [float(bound) for bound in bounds] == sorted(float(bound) for bound in bounds)
+            assert numbers == sorted(numbers)
+            assert numbers[-1] == parts[name + "_count"][0][1]
+
+
+def test_labels_are_escaped():
+    name = 'a/"quoted"\\ \n new {x} =,'
+    families = parse(render(Tally(0.0), Gauges("v", 0.0, PROCESS, targets={name: TargetGauge(5)})).decode())
+    assert value(families, "undimmed_in_flight", target=name) == 5
+    assert escape('"\\\n') == '\\"\\\\\\n'
+
+
+def test_an_empty_tally_is_a_valid_page():
+    families = parse(render(Tally(0.0), Gauges("v", 0.0, ProcessFigures(1, 0.0, None), ready=False)).decode())
+    assert families["process_open_fds"][1] == {}
+    assert value(families, "undimmed_ready") == 0
+
+
+def test_odd_text_does_not_break_the_page():
+    page = render(Tally(0.0), Gauges("v", 0.0, PROCESS, targets={"a/\ud800": TargetGauge(1)}))
+    assert value(parse(page.decode()), "undimmed_in_flight", target="a/?") == 1

@@ -1,0 +1,258 @@
+"""Every line here is a provider's answer as documented, recorded or read in its source."""
+
+# ruff: noqa: E501
+
+import json
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from proxy.core.outcome import OutcomeKind as Kind
+from proxy.wire.failures import classify, classify_inner
+from proxy.wire.trouble import read_trouble
+
+Headers = list[tuple[bytes, bytes]]
+
+
+def openai(code: str | int | None, message: str = "x", kind: str | None = None, **rest: object) -> bytes:
+    return json.dumps({"error": {"message": message, "type": kind, "param": None, "code": code, **rest}}).encode()
+
+
+def anthropic(kind: str, message: str = "x", detail: str | None = None) -> bytes:
+    details = {"details": {"error_code": detail}} if detail else {}
+    return json.dumps({"type": "error", "error": {"type": kind, "message": message, **details}, "request_id": "r"}).encode()
+
+
+def google(message: str, *details: dict[str, object], code: int = 429, status: str = "RESOURCE_EXHAUSTED") -> bytes:
+    error: dict[str, object] = {"code": code, "message": message, "status": status}
+    if details:
+        error["details"] = list(details)
+    return json.dumps({"error": error}).encode()
+
+
+def quota(*ids: str) -> dict[str, object]:
+    return {"@type": "type.googleapis.com/google.rpc.QuotaFailure", "violations": [{"quotaId": name} for name in ids]}
+
+
+RETRY_INFO: dict[str, object] = {"@type": "type.googleapis.com/google.rpc.RetryInfo", "retryDelay": "26s"}
+RETRY: Headers = [(b"Retry-After", b"7")]
+AZURE = "Requests to the ChatCompletions_Create Operation under Azure OpenAI API version 2024-10-21 have exceeded token rate limit of your current OpenAI S0 pricing tier. Please retry after {} seconds."
+GOOGLE_QUOTA = "You exceeded your current quota, please check your plan and billing details."
+FAMILY: list[tuple[str, Headers, bytes, Kind]] = [
+    ("openai rpm", RETRY, openai("rate_limit_exceeded", "Rate limit reached for gpt-x", "requests"), Kind.RATE_LIMITED),
+    ("openai tpm", [], openai("rate_limit_exceeded", "on tokens per min (TPM): Limit 30000", "tokens"), Kind.RATE_LIMITED),
+    ("openai slow down", RETRY, openai("slow_down", kind="rate_limit_error"), Kind.RATE_LIMITED),
+    ("openai no money", [], openai("insufficient_quota", GOOGLE_QUOTA, "insufficient_quota"), Kind.QUOTA_EXHAUSTED),
+    ("openai credits", RETRY, openai("credit_balance_exhausted", kind="insufficient_quota"), Kind.QUOTA_EXHAUSTED),
+    ("openai organisation spend", [], openai("organization_spend_limit_exceeded"), Kind.QUOTA_EXHAUSTED),
+    ("openai project spend", RETRY, openai("project_spend_limit_exceeded"), Kind.QUOTA_EXHAUSTED),
+    ("openai usage", [], openai("organization_usage_limit_exceeded"), Kind.QUOTA_EXHAUSTED),
+    ("openai flex", [], openai("resource_unavailable"), Kind.OVERLOADED),
+    ("openai type only", [], openai(None, kind="insufficient_quota"), Kind.QUOTA_EXHAUSTED),
+    ("anthropic pace", RETRY, anthropic("rate_limit_error"), Kind.RATE_LIMITED),
+    ("anthropic limit used up", [(b"anthropic-ratelimit-tokens-remaining", b"0")], anthropic("rate_limit_error"), Kind.RATE_LIMITED),
+    ("anthropic no hint", [(b"anthropic-ratelimit-tokens-remaining", b"9")], anthropic("rate_limit_error"), Kind.QUOTA_EXHAUSTED),
+    ("anthropic spend", RETRY, anthropic("rate_limit_error", detail="enforced_spend_limit_reached"), Kind.QUOTA_EXHAUSTED),
+    ("anthropic contract", [], anthropic("rate_limit_error", detail="contract_spend_limit_reached"), Kind.QUOTA_EXHAUSTED),
+    ("anthropic ramp", [], anthropic("rate_limit_error", detail="ramp_limit_exceeded"), Kind.RATE_LIMITED),
+    ("azure pace", RETRY, openai("429", AZURE.format(37)), Kind.RATE_LIMITED),
+    ("azure day", [(b"retry-after", b"86400")], openai("429", AZURE.format(86400)), Kind.QUOTA_EXHAUSTED),
+    ("azure day in words", [], openai("429", AZURE.format(86400)), Kind.QUOTA_EXHAUSTED),
+    ("azure zero hint", [(b"retry-after", b"0")], openai("RateLimitReached", "Too many"), Kind.RATE_LIMITED),
+    ("gemini minute", [], google(GOOGLE_QUOTA, quota("GenerateRequestsPerMinutePerProjectPerModel"), RETRY_INFO), Kind.RATE_LIMITED),
+    ("gemini day", [], google(GOOGLE_QUOTA, quota("GenerateRequestsPerDayPerProjectPerModel-FreeTier"), RETRY_INFO), Kind.QUOTA_EXHAUSTED),
+    ("gemini retry info", [], google(GOOGLE_QUOTA, RETRY_INFO), Kind.RATE_LIMITED),
+    ("vertex shared", [], google("Resource exhausted. Please try again later. See error-code-429"), Kind.OVERLOADED),
+    ("vertex provisioned", [], google("Exceeded the Provisioned Throughput."), Kind.RATE_LIMITED),
+    ("gemini bare", [], google(GOOGLE_QUOTA), Kind.RATE_LIMITED),
+    ("z.ai balance", [], openai("1113", "Insufficient balance or no resource package"), Kind.QUOTA_EXHAUSTED),
+    ("unknown vendor quota", [], b'{"message":"You exceeded your current quota"}', Kind.QUOTA_EXHAUSTED),
+    ("bedrock pace", [], b'{"__type":"com.amazon#ThrottlingException:http://x","message":"Too many tokens, please wait"}', Kind.RATE_LIMITED),
+    ("bedrock day", [], b'{"message":"Too many tokens per day, please wait"}', Kind.QUOTA_EXHAUSTED),
+    ("mistral", [], b'{"object":"error","message":"Requests rate limit exceeded","type":"rate_limited","code":"1300"}', Kind.RATE_LIMITED),
+    ("edge", [], b"<html><title>429 Too Many Requests</title>", Kind.RATE_LIMITED),
+    ("nothing", [], b"", Kind.RATE_LIMITED),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("headers", "body", "kind"), [line[1:] for line in FAMILY], ids=[line[0] for line in FAMILY])
+def test_429_is_two_families(headers: Headers, body: bytes, kind: Kind) -> None:
+    outcome = classify(429, headers, body)
+    assert outcome.kind is kind
+    assert outcome.status == 429
+
+
+OTHERS: list[tuple[int, bytes, Kind]] = [
+    # Credentials
+    (401, openai("invalid_api_key", "Incorrect API key provided: sk-abc"), Kind.AUTH_FAILED),
+    (401, openai("401", "Access denied due to invalid subscription key"), Kind.AUTH_FAILED),
+    (401, b"<html><title>401</title></html>", Kind.AUTH_FAILED),
+    (403, openai("unsupported_country_region_territory"), Kind.AUTH_FAILED),
+    (403, b'{"__type":"AccessDeniedException","message":"no"}', Kind.AUTH_FAILED),
+    (400, google("API key not valid. Please pass a valid API key.", {"reason": "API_KEY_INVALID"}, code=400, status="INVALID_ARGUMENT"), Kind.AUTH_FAILED),
+    (400, openai(None, "Incorrect API key provided"), Kind.AUTH_FAILED),
+    (412, openai(None, "account suspended"), Kind.AUTH_FAILED),
+    # Money
+    (402, openai("402", "Insufficient Balance"), Kind.QUOTA_EXHAUSTED),
+    (402, anthropic("billing_error"), Kind.QUOTA_EXHAUSTED),
+    (400, anthropic("invalid_request_error", "Your credit balance is too low to access the Anthropic API"), Kind.QUOTA_EXHAUSTED),
+    (400, b'{"__type":"ServiceQuotaExceededException","message":"x"}', Kind.QUOTA_EXHAUSTED),
+    (403, b'{"code":"Forbidden","error":"Your team ran out of credits"}', Kind.QUOTA_EXHAUSTED),
+    # Context
+    (400, openai("context_length_exceeded", kind="invalid_request_error"), Kind.CONTEXT_TOO_LONG),
+    (400, openai(400, "request (5000 tokens) exceeds the available context size (4096 tokens)", "exceed_context_size_error", n_ctx=4096), Kind.CONTEXT_TOO_LONG),
+    (400, anthropic("invalid_request_error", "prompt is too long: 210000 tokens > 200000 maximum"), Kind.CONTEXT_TOO_LONG),
+    (400, b'{"message":"too many tokens: 9000"}', Kind.CONTEXT_TOO_LONG),
+    (400, openai(400, "Provider returned error", metadata={"raw": "prompt is too long"}), Kind.CONTEXT_TOO_LONG),
+    (403, openai(None, "`inputs` tokens + `max_new_tokens` must be <= 8193"), Kind.CONTEXT_TOO_LONG),
+    (413, anthropic("request_too_large"), Kind.CONTEXT_TOO_LONG),
+    (413, b"Input is too long for requested model.", Kind.CONTEXT_TOO_LONG),
+    (422, b'{"detail":[{"loc":["body"],"msg":"maximum context length is 8","type":"value_error"}]}', Kind.CONTEXT_TOO_LONG),
+    (413, openai("rate_limit_exceeded", "Request too large on tokens per minute (TPM)", "tokens"), Kind.RATE_LIMITED),
+    (413, openai(None, "exceeds tokens per minute (TPM): reduce the length of the messages"), Kind.RATE_LIMITED),
+    (400, openai(None, "rate limit: maximum context length"), Kind.BAD_REQUEST),
+    (413, b"<html>413 Request Entity Too Large</html>", Kind.BAD_REQUEST),
+    # Filters
+    (400, openai("content_policy_violation"), Kind.CONTENT_FILTERED),
+    (400, openai("content_filter", innererror={"code": "ResponsibleAIPolicyViolation"}), Kind.CONTENT_FILTERED),
+    (400, openai(None, "Your request was rejected as a result of our safety system."), Kind.CONTENT_FILTERED),
+    (403, openai(403, "x", metadata={"reasons": ["violence"], "flagged_input": "x"}), Kind.CONTENT_FILTERED),
+    (403, openai(403, "openai/gpt-4o requires moderation. Your input was flagged"), Kind.CONTENT_FILTERED),
+    # Models
+    (404, openai("model_not_found"), Kind.MODEL_NOT_FOUND),
+    (400, openai("model_not_found"), Kind.MODEL_NOT_FOUND),
+    (404, openai("DeploymentNotFound"), Kind.MODEL_NOT_FOUND),
+    (404, b"404 page not found", Kind.MODEL_NOT_FOUND),
+    (404, openai(None, 'model "x" not found, try pulling it first', "not_found_error"), Kind.MODEL_NOT_FOUND),
+    (400, openai(400, "x/y is not a valid model ID"), Kind.MODEL_NOT_FOUND),
+    (410, b"", Kind.MODEL_NOT_FOUND),
+    # The request's own fault
+    (400, openai("invalid_value", kind="invalid_request_error"), Kind.BAD_REQUEST),
+    (400, b"not json at all", Kind.BAD_REQUEST),
+    (405, b"", Kind.BAD_REQUEST),
+    (415, b"", Kind.BAD_REQUEST),
+    (422, b'{"detail":[{"loc":["body","n"],"msg":"field required","type":"missing"}]}', Kind.BAD_REQUEST),
+    (501, openai(501, "not supported", "not_supported_error"), Kind.BAD_REQUEST),
+    # Load
+    (503, openai("server_is_overloaded", kind="service_unavailable_error"), Kind.OVERLOADED),
+    (503, openai(503, "Loading model", "unavailable_error"), Kind.OVERLOADED),
+    (503, openai(None, "server busy, please try again.  maximum pending requests exceeded", "api_error"), Kind.OVERLOADED),
+    (503, b"<html>503</html>", Kind.OVERLOADED),
+    (498, openai("capacity_exceeded"), Kind.OVERLOADED),
+    (529, anthropic("overloaded_error"), Kind.OVERLOADED),
+    (500, anthropic("overloaded_error"), Kind.OVERLOADED),
+    # The server's fault
+    (500, openai(None, kind="server_error"), Kind.SERVER_ERROR),
+    (500, openai(None, kind="rate_limit_error"), Kind.RATE_LIMITED),
+    (502, b"<html><title>502 Bad Gateway</title></html>", Kind.SERVER_ERROR),
+    (504, b"", Kind.SERVER_ERROR),
+    (408, b"", Kind.SERVER_ERROR),
+    (409, b"", Kind.SERVER_ERROR),
+    (424, openai(None, "x"), Kind.SERVER_ERROR),
+    (425, b"", Kind.SERVER_ERROR),
+    (499, b'{"message":"gone"}', Kind.SERVER_ERROR),
+    *[(status, b"<html>edge</html>", Kind.SERVER_ERROR) for status in (520, 521, 522, 523, 524)],
+    (301, b"", Kind.SERVER_ERROR),
+    (307, b"", Kind.SERVER_ERROR),
+    (403, b"<!DOCTYPE html><title>Just a moment...</title>", Kind.SERVER_ERROR),
+    (403, b'{"error":{"message":"no","metadata":{}}}', Kind.AUTH_FAILED),
+    (999, b"", Kind.SERVER_ERROR),
+    # The answer itself was bad
+    (400, openai("tool_use_failed", failed_generation="<tool"), Kind.MALFORMED),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("status", "body", "kind"), OTHERS)
+def test_every_other_failure_has_its_kind(status: int, body: bytes, kind: Kind) -> None:
+    assert classify(status, [], body).kind is kind
+
+
+def test_openrouters_402_with_a_delay_is_money_held_by_requests_in_flight() -> None:
+    outcome = classify(402, RETRY, openai(402, "in flight"))
+    assert (outcome.kind, outcome.retry_after) == (Kind.RATE_LIMITED, 7.0)
+
+
+@pytest.mark.parametrize(
+    ("body", "kind", "status"),
+    [
+        (openai(502, "Provider returned error"), Kind.SERVER_ERROR, 502),
+        (openai("server_error"), Kind.SERVER_ERROR, None),
+        (openai("rate_limit_exceeded"), Kind.RATE_LIMITED, None),
+        (openai("context_length_exceeded"), Kind.CONTEXT_TOO_LONG, None),
+        (openai("invalid_value", kind="invalid_request_error"), Kind.BAD_REQUEST, None),
+        (openai(401, "no"), Kind.AUTH_FAILED, 401),
+        (openai(200, "odd"), Kind.SERVER_ERROR, None),
+        (b'{"error":"an error was encountered while running the model"}', Kind.SERVER_ERROR, None),
+        (b'{"error":"Context size has been exceeded"}', Kind.CONTEXT_TOO_LONG, None),
+        (anthropic("overloaded_error"), Kind.OVERLOADED, None),
+        (google("x", code=503, status="UNAVAILABLE"), Kind.OVERLOADED, 503),
+    ],
+)
+def test_errors_inside_a_200_go_by_their_inner_class(body: bytes, kind: Kind, status: int | None) -> None:
+    outcome = classify_inner(read_trouble(body))
+    assert (outcome.kind, outcome.status) == (kind, status)
+
+
+@pytest.mark.parametrize(
+    ("text", "window"),
+    [
+        ("This model's maximum context length is 8,192 tokens. However, your messages resulted in 9001 tokens", 8192),
+        ("prompt is too long: 210000 tokens > 200000 maximum", 200000),
+        ("input length and `max_tokens` exceed context limit: 188240 + 21333 > 200000, decrease", 200000),
+        ("The input token count (1200000) exceeds the maximum number of tokens allowed (1048576).", 1048576),
+        ("The input (300000 tokens) is longer than the model's context length (131072 tokens).", 131072),
+        ("request (5000 tokens) exceeds the available context size (4096 tokens), try increasing it", 4096),
+        ("This model's maximum prompt length is 131072 but the request contains 537812 tokens.", 131072),
+        ("Your input exceeds the context window of this model.", None),
+    ],
+)
+def test_the_window_that_an_error_names_is_read(text: str, window: int | None) -> None:
+    outcome = classify(400, [], openai(None, text))
+    assert (outcome.kind, outcome.context_window) == (Kind.CONTEXT_TOO_LONG, window)
+
+
+def test_the_window_in_a_field_is_read() -> None:
+    assert classify(400, [], openai(400, "x", "exceed_context_size_error", n_ctx=4096)).context_window == 4096
+
+
+def test_the_providers_words_are_kept_and_keys_are_not() -> None:
+    body = openai("invalid_api_key", "Incorrect API key provided: sk-proj-abcdef1234567890.", "invalid_request_error")
+    outcome = classify(401, [], body)
+    assert (outcome.code, outcome.type, outcome.param) == ("invalid_api_key", "invalid_request_error", None)
+    assert outcome.message.startswith("Incorrect API key provided: [redacted]")
+
+
+def test_a_page_is_named_not_shown() -> None:
+    assert classify(502, [], b"<html><title>502 Bad Gateway</title>" + b"x" * 1_000_000).message == (
+        "HTML error page (502 Bad Gateway)"
+    )
+
+
+def test_an_empty_error_says_its_status() -> None:
+    assert classify(500, [], b"").message == "status 500"
+    assert classify_inner(read_trouble(b'{"error":{"a":1}}')).message == "error without a message"
+
+
+@given(st.integers(100, 999), st.binary(max_size=300))
+def test_no_bytes_raise(status: int, body: bytes) -> None:
+    outcome = classify(status, [(b"retry-after", body[:20]), (b"\xff", b"\xff")], body)
+    assert not outcome.ok
+    assert len(outcome.message) <= 500
+
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.floats() | st.integers() | st.text(max_size=20),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.sampled_from(
+        ["error", "message", "code", "type", "param", "detail", "details", "status", "metadata", "raw", "reason", "violations",
+         "quotaId", "retryDelay", "innererror", "n_ctx", "object", "error_code", "reasons", "msg"]), inner, max_size=5),
+    max_leaves=15,
+)  # fmt: skip
+
+
+@given(st.sampled_from([200, 400, 402, 403, 413, 429, 500]), JSON)
+def test_no_shape_raises(status: int, value: object) -> None:
+    body = json.dumps(value).encode()
+    assert not classify(status, [], body).ok
+    assert not classify_inner(read_trouble(body)).ok
+    assert not classify(status, [], json.dumps({"error": value}).encode()).ok

@@ -1,0 +1,102 @@
+import json
+
+import pytest
+
+from proxy.core.call import Envelope, Needs
+from proxy.core.endpoints import Endpoint
+from proxy.wire.openai_envelope import read_envelope
+from proxy.wire.openai_needs import affinity_of, needs_of
+
+
+def read(endpoint: Endpoint = Endpoint.CHAT, **fields: object) -> Envelope:
+    return read_envelope(json.dumps({"model": "m", **fields}, separators=(",", ":")).encode(), endpoint)
+
+
+def user(content: object) -> dict[str, object]:
+    return {"role": "user", "content": content}
+
+
+SYSTEM = {"role": "system", "content": "be good"}
+IMAGE = {"type": "image_url", "image_url": {"url": "data:image/png;base64," + "A" * 4000}}
+
+
+def test_a_plain_request_needs_nothing() -> None:
+    assert needs_of(read(messages=[user("x" * 400)], stream=True)) == Needs(stream=True, tokens=108)
+
+
+@pytest.mark.parametrize(
+    ("fields", "tools"),
+    [
+        ({"tools": [{"type": "function"}]}, True),
+        ({"functions": [{"name": "f"}]}, True),
+        ({"tools": []}, False),
+        ({"tools": None}, False),
+    ],
+)
+def test_tools(fields: dict[str, object], tools: bool) -> None:
+    assert needs_of(read(messages=[], **fields)).tools is tools
+
+
+@pytest.mark.parametrize(
+    ("content", "images"),
+    [
+        ([{"type": "text", "text": "a"}, IMAGE], True),
+        ([{"type": "input_image", "image_url": "https://x"}], True),
+        ("what does image_url mean?", False),
+        ([{"type": "text", "text": "image_url"}], False),
+        (["image_url"], False),
+        ({"image_url": 1}, False),
+        (None, False),
+    ],
+)
+def test_images(content: object, images: bool) -> None:
+    assert needs_of(read(messages=[SYSTEM, user(content)])).images is images
+
+
+def test_encoded_files_are_no_tokens() -> None:
+    audio = {"type": "input_audio", "input_audio": {"data": "A" * 4000, "format": "wav"}}
+    assert needs_of(read(messages=[user([IMAGE, audio])])).tokens < 100
+    spaced = read_envelope(b'{"model":"m","messages":[{"data": "%b"}]}' % (b"A" * 4000), Endpoint.CHAT)
+    assert needs_of(spaced).tokens < 100
+
+
+def test_prompts_inputs_and_tools_are_read_too() -> None:
+    assert needs_of(read(Endpoint.COMPLETIONS, prompt="x" * 400)).tokens == 100
+    assert needs_of(read(Endpoint.EMBEDDINGS, input=["x" * 396])).tokens == 100
+    assert needs_of(read(messages=[], tools=[{"description": "x" * 400}])).tokens > 100
+
+
+@pytest.mark.parametrize("messages", ["image_url", 7, [7, "image_url"], {"image_url": 1}, [[]]])
+def test_odd_messages_need_nothing(messages: object) -> None:
+    envelope = read(messages=messages)
+    assert not needs_of(envelope).images
+    assert affinity_of(envelope) == ""
+
+
+def test_affinity_stays_while_the_conversation_grows() -> None:
+    start = [SYSTEM, user("hi")]
+    grown = [*start, {"role": "assistant", "content": "yes"}, SYSTEM, user("more")]
+    key = affinity_of(read(messages=start))
+    assert len(key) == 32
+    assert affinity_of(read(messages=grown)) == key
+    assert affinity_of(read(messages=[SYSTEM, user("other")])) != key
+    assert affinity_of(read(messages=[user("hi")])) not in ("", key)
+
+
+def test_a_developer_message_counts_as_the_first_instruction() -> None:
+    assert affinity_of(read(messages=[{"role": "developer", "content": "a"}])) != ""
+
+
+def test_affinity_of_a_prompt_is_its_start() -> None:
+    start = "x" * 600
+    key = affinity_of(read(Endpoint.COMPLETIONS, prompt=start + "a"))
+    assert affinity_of(read(Endpoint.COMPLETIONS, prompt=start + "b")) == key != ""
+
+
+def test_embeddings_belong_to_no_conversation() -> None:
+    assert affinity_of(read(Endpoint.EMBEDDINGS, input="x")) == ""
+
+
+def test_an_unclosed_file_in_bytes_that_are_no_json_ends_the_count() -> None:
+    envelope = Envelope("m", False, False, {"messages": b"not raw"}, b"")
+    assert needs_of(envelope) == Needs()
