@@ -6,6 +6,7 @@ bound with a full backlog that nobody empties. Only loopback addresses are ever 
 """
 
 import asyncio
+import os
 import socket
 import struct
 from collections.abc import Callable
@@ -296,8 +297,10 @@ class _Connection(asyncio.Protocol):
     def _reset(self) -> None:
         if self._transport is None:
             return
-        sock = self._transport.get_extra_info("socket")
-        sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, RESET_ON_CLOSE)
+        # uvloop lends only a part of the socket's interface; a duplicate of its descriptor has all of it.
+        descriptor = os.dup(self._transport.get_extra_info("socket").fileno())
+        with socket.socket(fileno=descriptor) as sock:
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, RESET_ON_CLOSE)
         self._transport.abort()
 
 

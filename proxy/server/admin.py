@@ -64,9 +64,9 @@ class AdminPlane:
             raise ValueError("no admin port is configured")
         application = web.Application(client_max_size=_MAX_BODY)
         application.router.add_route("*", "/{path:.*}", self._answer)
-        self._runner = web.AppRunner(application, access_log=None, keepalive_timeout=_KEEPALIVE)
+        self._runner = web.AppRunner(application, access_log=None, keepalive_timeout=_KEEPALIVE, shutdown_timeout=1.0)
         await self._runner.setup()
-        site = web.TCPSite(self._runner, self._settings.admin_host, self._settings.admin_port, shutdown_timeout=1.0)
+        site = web.TCPSite(self._runner, self._settings.admin_host, self._settings.admin_port)
         await site.start()
         address = self._runner.addresses[0]
         return address[0], address[1]

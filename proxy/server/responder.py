@@ -13,7 +13,7 @@ from typing import Protocol
 import structlog
 
 from proxy.core.exchange import HeaderList, Source
-from proxy.server.heads import build_framing, build_head
+from proxy.server.heads import CLOSE, build_framing, build_head
 from proxy.server.outlet import Outlet
 from proxy.server.refusals import INTERNAL, SHUTTING_DOWN, Refusal
 from proxy.server.roster import Roster
@@ -71,7 +71,7 @@ class Responder:
         if self._roster.draining or (length is None and outlet.old):
             outlet.keep = False
         if status in (204, 304):
-            self._left, framing = 0, build_framing(None, keep=outlet.keep, old=True)
+            self._left, framing = 0, b"" if outlet.keep else CLOSE
         else:
             self._left = length if length is not None else _UNTIL_CLOSE if outlet.old else _CHUNKED
             framing = build_framing(length, keep=outlet.keep, old=outlet.old)

@@ -134,13 +134,8 @@ def _parse_timestamp(value: str) -> float | None:
     return _as_unix(moment)
 
 
-def _as_unix(moment: datetime) -> float | None:
-    if moment.tzinfo is None:
-        moment = moment.replace(tzinfo=UTC)
-    try:
-        return moment.timestamp()
-    except OverflowError:
-        return None
+def _as_unix(moment: datetime) -> float:
+    return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp()
 
 
 def _since(now: float | None, then: float | None) -> float | None:

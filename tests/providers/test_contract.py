@@ -1,7 +1,5 @@
 """What every line of the provider table must keep, with every preset: the seam that the next vendor is built to."""
 
-from collections.abc import Iterator
-
 import h11
 import pytest
 
@@ -27,9 +25,9 @@ LINES = [(kind, preset) for kind in KINDS for preset in PRESETS]
 
 
 @pytest.fixture(params=LINES, ids=[f"{kind}-{preset}" for kind, preset in LINES])
-def kind(request: pytest.FixtureRequest) -> Iterator[ProviderKind]:
+def kind(request: pytest.FixtureRequest) -> ProviderKind:
     name, preset = request.param
-    yield KINDS[name](Provider("p", name, preset, Origin("https", "api.example", 443, "/v1"), (CREDENTIAL,)))
+    return KINDS[name](Provider("p", name, preset, Origin("https", "api.example", 443, "/v1"), (CREDENTIAL,)))
 
 
 def make_call(endpoint: Endpoint, stream: bool = False, headers: dict[str, str] | None = None) -> Call:

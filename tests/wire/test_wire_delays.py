@@ -57,7 +57,8 @@ def test_googles_retry_info() -> None:
 
 HOSTILE = [
     b"-1", b"NaN", b"1e309", b"inf", b"", b"0", b"1000000000000", b"99999999999999999999999999", b"abc",
-    b"7; drop", b"1e-400", b"Wed, 21 Oct 2015 07:28:00 GMT", b"Wed, 99 Foo 2026 99:99:99 GMT", b"Fri, 31 Dec 9999 23:59:59 GMT", b"12 parsecs",
+    b"7; drop", b"1e-400", b"Wed, 21 Oct 2015 07:28:00 GMT", b"Wed, 99 Foo 2026 99:99:99 GMT",
+    b"Fri, 31 Dec 9999 23:59:59 GMT", b"12 parsecs",
     b"0x10", "٣".encode(), b"\xff", b"m", b"5x",
 ]  # fmt: skip
 

@@ -32,7 +32,10 @@ def google(message: str, *details: dict[str, object], code: int = 429, status: s
 
 
 def quota(*ids: str) -> dict[str, object]:
-    return {"@type": "type.googleapis.com/google.rpc.QuotaFailure", "violations": [{"quotaId": name} for name in ids]}
+    return {
+        "@type": "type.googleapis.com/google.rpc.QuotaFailure",
+        "violations": [*({"quotaId": name} for name in ids), {}, 1],
+    }
 
 
 RETRY_INFO: dict[str, object] = {"@type": "type.googleapis.com/google.rpc.RetryInfo", "retryDelay": "26s"}
