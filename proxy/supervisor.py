@@ -12,6 +12,7 @@ import gc
 import signal
 import sys
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 
 import structlog
@@ -33,15 +34,23 @@ WATCH_EVERY = 2.0
 EXIT_CANNOT_START = 3
 
 
+@dataclass(frozen=True, slots=True)
+class Log:
+    """Where lines go, and whether finished calls are among them."""
+
+    writer: LineWriter
+    calls: bool = True
+
+
 class Proxy:
     """One running proxy: two listeners, one gateway. Use from a running loop; `start`, then `stop` once."""
 
-    def __init__(self, settings: Settings, *, log: LineWriter | None = None, estimator: Estimator | None = None) -> None:
+    def __init__(self, settings: Settings, *, log: Log | None = None, estimator: Estimator | None = None) -> None:
         self._settings = settings
         self._loop = asyncio.get_running_loop()
         self._transport = HttpTransport(self._loop)
         self._set_pool_limits(settings)
-        sinks: list[Sink] = [LogSink()] if log is not None else []
+        sinks: list[Sink] = [LogSink(calls=log.calls)] if log is not None else []
         counting = estimator or thread_estimator(self._loop, settings)
         self.parts: Parts = assemble(settings, self._transport, counting, sinks)
         self.gateway: Gateway = self.parts.gateway
@@ -71,7 +80,7 @@ class Proxy:
         return counts
 
     def dropped_log_lines(self) -> int:
-        return self._log.dropped if self._log is not None else 0
+        return self._log.writer.dropped if self._log is not None else 0
 
     async def start(self) -> tuple[str, int]:
         """Listen. The address is the data plane's, with the port it really got."""
@@ -126,10 +135,10 @@ async def _watch_file(path: Path, changed: Callable[[], None]) -> None:
             changed()
 
 
-async def _serve(load: Callable[[], Settings], path: Path | None, writer: LineWriter) -> None:
+async def _serve(load: Callable[[], Settings], path: Path | None, lines: Log) -> None:
     loop = asyncio.get_running_loop()
     settings = load()
-    proxy = Proxy(settings, log=writer)
+    proxy = Proxy(settings, log=lines)
     host, port = await proxy.start()
     gc.collect()
     gc.freeze()
@@ -164,16 +173,17 @@ async def _serve(load: Callable[[], Settings], path: Path | None, writer: LineWr
     log.info("stopped")
 
 
-def run_proxy(load: Callable[[], Settings], *, path: Path | None, log_format: LogFormat) -> int:
+def run_proxy(load: Callable[[], Settings], *, path: Path | None, log_format: LogFormat, access_log: bool = True) -> int:
     """Run until a signal. `load` is called once now and again at every reload; ConfigError passes through the first time.
+    `access_log`: one line per finished call, besides those for state changes.
 
     Returns the process's exit status: 0, or 3 if a listener could not be opened.
     """
     import uvloop
 
-    writer = configure(log_format, sys.stderr)
+    writer = configure(log_format, sys.stdout)
     try:
-        uvloop.run(_serve(load, path, writer))
+        uvloop.run(_serve(load, path, Log(writer, access_log)))
     except OSError as error:
         sys.stderr.write(f"undimmed: cannot start: {error.strerror or error}\n")
         return EXIT_CANNOT_START

@@ -269,8 +269,10 @@ def _say(text: str) -> None:
 
 
 def _print_summary(play: Play) -> None:
-    seconds = play.story.now
-    _say(f"\nThe outage is over: {seconds:.0f} s, one provider down in four ways, and this is what clients noticed.\n")
+    if play.stop.is_set():
+        _say(f"\nEnded after {play.story.now:.0f} s. What clients noticed:\n")
+    else:
+        _say(f"\nThe outage is over: one provider failed in four ways in {play.story.now:.0f} s. What clients noticed:\n")
     for line in play.story.summary().lines():
         _say(f"  {line}")
     for name, total in play.story.sums().items():

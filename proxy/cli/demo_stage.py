@@ -37,11 +37,11 @@ BREAKER = BreakerSettings(
     stall_factor=0.5,
     stall_floor=0.8,
     open_for=1.2,
-    open_cap=2.0,
+    open_cap=1.2,
     ramp=1.5,
     ramp_from=0.2,
 )
-TIMEOUTS = Timeouts(connect=1.0, first_content=2.5, idle=2.0, total=20.0)
+TIMEOUTS = Timeouts(connect=1.0, first_content=2.0, answer=2.5, idle=2.0, total=20.0)
 
 #: Nano-dollars for a million tokens, in and out.
 PRICES = {

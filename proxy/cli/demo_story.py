@@ -15,6 +15,9 @@ EVENTS_KEPT = 200
 #: Seconds over which shares of traffic and failures are shown.
 RECENT = 3.0
 FAILURES_OVER = 10
+#: While a target ramps up, only some of the looks find it refusing; it has its full share after this long without.
+RAMP_SEEN = 0.8
+HALF_OPEN = "the open time has passed"
 
 
 @dataclass(slots=True)
@@ -78,6 +81,7 @@ class Story:
         self.events: deque[Event] = deque(maxlen=EVENTS_KEPT)
         self.rows: list[Row] = []
         self._last: dict[tuple[str, str], tuple[str, str]] = {}
+        self._ramping: dict[tuple[str, str], float] = {}
         self._recent: deque[Seen] = deque()
 
     def add(self, seen: Seen) -> None:
@@ -116,11 +120,14 @@ class Story:
     def _row(self, route: str, target: Mapping[str, Any], shares: Mapping[tuple[str, str], float], loop_now: float) -> Row:
         name = target["target"]
         recent = self._tally.recent(name, loop_now)[-FAILURES_OVER:]
+        state, cause = self._steady((route, name), target["state"]), target["cause"] or ""
+        if state == "open" and cause == HALF_OPEN:
+            state = "trial"
         return Row(
             route=route,
             target=name,
-            state=target["state"],
-            cause=target["cause"] or "",
+            state=state,
+            cause=cause,
             next_trial=target["next_trial_s"],
             in_flight=target["in_flight"],
             ttft_ms=target["ttft_ms"],
@@ -128,18 +135,25 @@ class Story:
             share=shares.get((route, name), 0.0),
         )
 
+    def _steady(self, key: tuple[str, str], state: str) -> str:
+        """A ramp admits by lot, so that a look may find the target ready or not: call it ramping until it is over."""
+        before = self._last.get(key, ("ready", ""))[0]
+        if state == "ramping" or (state == "ready" and before in ("open", "trial")):
+            self._ramping[key] = self.now + RAMP_SEEN
+        return "ramping" if state == "ready" and self.now < self._ramping.get(key, 0.0) else state
+
     def _notice(self, row: Row) -> None:
         key = (row.route, row.target)
-        before, cause = self._last.get(key, ("ready", ""))
+        before, _ = self._last.get(key, ("ready", ""))
         self._last[key] = (row.state, row.cause)
-        if row.state == before and not (row.state == "open" and row.cause != cause):
+        if row.state == before:
             return
         if row.state == "open":
-            word = "stays open" if before in ("trial", "open") else "opened"
+            word = "stays open" if before == "trial" else "opened"
             self.tell(f"{row.target} {word}: {row.cause}{self._instead(row)}", "red")
         elif row.state == "ramping":
             self.tell(f"{row.target} answered its trial: traffic comes back bit by bit", "yellow")
-        elif row.state == "ready" and before in ("ramping", "open", "trial", "held"):
+        elif row.state == "ready" and before in ("ramping", "held"):
             self.tell(f"{row.target} has its full share again", "green")
         elif row.state == "held":
             self.tell(f"{row.target} is left alone for a while: {row.cause}{self._instead(row)}", "yellow")

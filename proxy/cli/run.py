@@ -33,6 +33,9 @@ def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") 
     parser.add_argument(
         "--log-format", choices=("json", "console"), help="default: console on a terminal, json everywhere else"
     )
+    parser.add_argument(
+        "--no-access-log", action="store_true", help="log state changes only, not a line for every finished call"
+    )
 
 
 def describe_targets(route: "Route") -> str:
@@ -116,4 +119,4 @@ def run(args: argparse.Namespace) -> int:
 
     from proxy.supervisor import run_proxy
 
-    return run_proxy(load, path=path, log_format=log_format)
+    return run_proxy(load, path=path, log_format=log_format, access_log=not args.no_access_log)

@@ -6,7 +6,16 @@ from decimal import Decimal
 from typing import TypeVar
 
 from proxy.config.addresses import parse_base_url
-from proxy.config.models import Document, KeyModel, ProviderModel, RouteModel, ServerModel, TargetModel, split_address
+from proxy.config.models import (
+    DefaultsModel,
+    Document,
+    KeyModel,
+    ProviderModel,
+    RouteModel,
+    ServerModel,
+    TargetModel,
+    split_address,
+)
 from proxy.config.shapes import PriceModel, Section, TimeoutModel
 from proxy.config.source import Path
 from proxy.core.settings import (
@@ -69,11 +78,10 @@ def origin_of(provider: ProviderModel) -> Origin:
     return parse_base_url(url)
 
 
-def fit_timeouts(defaults: TimeoutModel | None, own: TimeoutModel | None, patience: float | None) -> Timeouts:
+def fit_timeouts(defaults: TimeoutModel | None, own: TimeoutModel | None) -> Timeouts:
     """The limits of a route. Values that nobody wrote bend to those that somebody did: a written total of 10s
-    also bounds the shipped first-content limit. `patience` stands in for the shipped first-content limit."""
-    shipped = Timeouts() if patience is None else Timeouts(first_content=patience)
-    limits = overlay(shipped, defaults, own)
+    also bounds the shipped first-content limit."""
+    limits = overlay(Timeouts(), defaults, own)
     first = limits.first_content if _written("first_content", defaults, own) else min(limits.first_content, limits.total)
     idle = limits.idle if _written("idle", defaults, own) else min(limits.idle, limits.total)
     connect = limits.connect if _written("connect", defaults, own) else min(limits.connect, first)
@@ -118,7 +126,7 @@ def _number(facts: Mapping[str, list[Statement]], name: str) -> int | None:
     return value if isinstance(value, int) else None
 
 
-def _target(model: TargetModel, facts: Mapping[str, list[Statement]]) -> Target:
+def _target(model: TargetModel, facts: Mapping[str, list[Statement]], patience: float | None) -> Target:
     bare = Target(model.provider, model.model)
     price = facts["price"][0].value if "price" in facts else None
     queue = _number(facts, "max_queue")
@@ -130,10 +138,11 @@ def _target(model: TargetModel, facts: Mapping[str, list[Statement]]) -> Target:
         context_window=_number(facts, "context_window"),
         price=_price(price) if isinstance(price, PriceModel) else None,
         when=None if model.when is None else When(**dict(model.when)),
+        first_content=patience,
     )
 
 
-def _provider(name: str, model: ProviderModel, defaults: ProbeSettings) -> Provider:
+def _provider(name: str, model: ProviderModel, defaults: DefaultsModel) -> Provider:
     secrets = [secret.get_secret_value() for secret in model.credentials]
     shipped = {} if model.max_connections is None else {"max_connections": model.max_connections}
     return Provider(
@@ -143,22 +152,20 @@ def _provider(name: str, model: ProviderModel, defaults: ProbeSettings) -> Provi
         origin=origin_of(model),
         credentials=tuple(Credential(f"{name}#{i}", secret) for i, secret in enumerate(filter(None, secrets), start=1)),
         headers={key.lower(): value.get_secret_value() for key, value in model.headers.items()},
-        probe=overlay(defaults, model.probe),
+        probe=overlay(ProbeSettings(), defaults.probe, model.probe),
         direct=model.direct,
+        first_content=patience_of(model, defaults.timeout),
         **shipped,
     )
 
 
-def patience_of(route: RouteModel, providers: Mapping[str, ProviderModel]) -> float | None:
-    """How long the slow starters of a route may take, where it has no others: among others it must fail over soon."""
-    usual = [
-        preset_of(providers[target.provider]).first_content
-        for tier in route.targets
-        for target in tier
-        if target.provider in providers
-    ]
-    waits = [wait for wait in usual if wait is not None]
-    return max(waits) if waits and len(waits) == len(usual) else None
+def patience_of(provider: ProviderModel, *written: TimeoutModel | None) -> float | None:
+    """How long a slow starter may take to its first content, unless somebody has written a limit."""
+    usual = preset_of(provider).first_content
+    if usual is None or _written("first_content", *written):
+        return None
+    total = overlay(Timeouts(), *written).total
+    return min(usual, total)
 
 
 def _route(model: RouteModel, document: Document, said: Mapping[str, Mapping[str, list[Statement]]]) -> Route:
@@ -170,8 +177,18 @@ def _route(model: RouteModel, document: Document, said: Mapping[str, Mapping[str
     route = Route(
         name=model.model[0],
         models=model.model,
-        tiers=tuple(tuple(_target(target, said.get(target.to, {})) for target in tier) for tier in model.targets),
-        timeouts=fit_timeouts(defaults.timeout, model.timeout, patience_of(model, document.providers)),
+        tiers=tuple(
+            tuple(
+                _target(
+                    target,
+                    said.get(target.to, {}),
+                    patience_of(document.providers[target.provider], defaults.timeout, model.timeout),
+                )
+                for target in tier
+            )
+            for tier in model.targets
+        ),
+        timeouts=fit_timeouts(defaults.timeout, model.timeout),
         retry=overlay(RetrySettings(), defaults.retry, model.retry),
     )
     return replace(route, **changes)
@@ -197,15 +214,14 @@ def _key(model: KeyModel, routes: Sequence[RouteModel]) -> ClientKey:
 def build(document: Document, source: str) -> Settings:
     """Settings of a document without problems."""
     defaults = document.defaults
-    probe = overlay(ProbeSettings(), defaults.probe)
     said = statements(document, range(len(document.routes)))
     return Settings(
         server=_server(document.server),
-        providers={name: _provider(name, provider, probe) for name, provider in document.providers.items()},
+        providers={name: _provider(name, provider, defaults) for name, provider in document.providers.items()},
         routes=tuple(_route(route, document, said) for route in document.routes),
         keys=tuple(_key(key, document.routes) for key in document.keys),
         breaker=overlay(BreakerSettings(), defaults.breaker),
-        timeouts=fit_timeouts(defaults.timeout, None, None),
+        timeouts=fit_timeouts(defaults.timeout, None),
         retry=overlay(RetrySettings(), defaults.retry),
         source=source,
     )

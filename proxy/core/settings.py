@@ -132,6 +132,7 @@ class Provider:
     probe: ProbeSettings = ProbeSettings()
     direct: bool = False  # may clients name `provider/model` themselves?
     max_connections: int = 1024
+    first_content: float | None = None  # seconds; for servers that load models or queue silently
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,7 +149,8 @@ class When:
 @dataclass(frozen=True, slots=True)
 class Target:
     """Provider + upstream model in one route. Targets with the same `id` share their live state (breaker, in-flight
-    requests, caps): `max_in_flight` and `max_queue` are properties of the id, `weight`, `when` of the place."""
+    requests, caps): `max_in_flight` and `max_queue` are properties of the id, `weight`, `when` of the place.
+    `first_content` (seconds) replaces the route's limit for a slow starter, where nobody has written a limit."""
 
     provider: str
     model: str
@@ -158,6 +160,7 @@ class Target:
     context_window: int | None = None
     price: Price | None = None
     when: When | None = None
+    first_content: float | None = None
 
     @property
     def id(self) -> str:

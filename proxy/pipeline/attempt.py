@@ -6,8 +6,8 @@ everything a stream brings is held back, so that any failure before it can go el
 written as they come. Whole answers are collected and judged at their end.
 
 One timer per attempt watches all limits. It is not moved when bytes arrive: it fires at the earliest moment at which a
-limit *could* be over, looks at the timestamps, and sleeps on. The verdict falls exactly once, in `_conclude`, which settles the
-permit, cuts the exchange unless the answer was whole, and completes the attempt's record.
+limit *could* be over, looks at the timestamps, and sleeps on. The verdict falls exactly once, in `_conclude`, which
+settles the permit, cuts the exchange unless the answer was whole, and completes the attempt's record.
 """
 
 import asyncio
@@ -279,8 +279,7 @@ class Attempt:
         else:
             if journey.commit_by < moment:
                 moment = journey.commit_by
-            stream = journey.call.envelope.stream
-            wait = timeouts.first_content if stream else journey.whole_limit
+            wait = journey.first_limit(self.candidate.target)
             if started + wait < moment:
                 moment, kind = started + wait, OutcomeKind.FIRST_CONTENT_TIMEOUT
             idle = self._last + timeouts.idle if self._status and self.reader is None else INFINITY

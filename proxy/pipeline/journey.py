@@ -1,10 +1,13 @@
 """The state of one call on its way through the attempts: private to its task, gone with it."""
 
+from dataclasses import replace
+
 from proxy.core.call import Call
 from proxy.core.endpoints import Endpoint
 from proxy.core.exchange import Downstream
 from proxy.core.outcome import Outcome
 from proxy.core.records import CallRecord
+from proxy.core.settings import Target
 from proxy.pipeline.accounting import Booking
 from proxy.pipeline.routing import RouteState
 from proxy.wire.formats import FORMATS
@@ -47,11 +50,14 @@ class Journey:
         self.tried: set[str] = set()
         self.tried_credentials: dict[str, set[str]] = {}
 
-    @property
-    def whole_limit(self) -> float:
-        """Seconds an answer that is not streamed may take: generated text takes its time, embeddings do not."""
+    def first_limit(self, target: Target) -> float:
+        """Seconds to a stream's first content, or to the end of a whole answer: generated text takes its time, embeddings
+        do not."""
         timeouts = self.route.route.timeouts
-        return timeouts.first_content if self.call.endpoint is Endpoint.EMBEDDINGS else timeouts.whole
+        if target.first_content is not None:
+            timeouts = replace(timeouts, first_content=target.first_content)
+        whole = not self.call.envelope.stream and self.call.endpoint is not Endpoint.EMBEDDINGS
+        return timeouts.whole if whole else timeouts.first_content
 
     @property
     def outcomes(self) -> list[Outcome]:

@@ -105,6 +105,7 @@ class Routing:
             max_in_flight=same.max_in_flight if same else None,
             context_window=same.context_window if same else None,
             price=same.price if same else None,
+            first_content=provider.first_content,
         )
         return Route(name=DIRECT, models=(target.id,), tiers=((target,),), timeouts=settings.timeouts, retry=settings.retry)
 

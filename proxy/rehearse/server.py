@@ -11,6 +11,7 @@ import socket
 import struct
 from collections.abc import Callable
 from random import Random
+from typing import cast
 
 from proxy.rehearse.answers import Asked, read_head
 from proxy.rehearse.behaviour import Behaviour
@@ -162,8 +163,8 @@ class _Connection(asyncio.Protocol):
         self._continued = False
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        assert isinstance(transport, asyncio.Transport)
-        self._transport = transport
+        # uvloop's transports are not subclasses of asyncio's.
+        self._transport = cast(asyncio.Transport, transport)
         self._owner.connected += 1
         self._owner.open.add(self)
 

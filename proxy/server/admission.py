@@ -1,16 +1,12 @@
 """From a parsed head to the decision what becomes of the request, before a byte of its body is read."""
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 from proxy.core.endpoints import Endpoint
 from proxy.server.application import Application, Identity
 from proxy.server.endpoints import ENDPOINTS, HEALTH, find_page
-from proxy.server.guard import Rules, vet_body, vet_head, vet_origin
+from proxy.server.guard import Head, Rules, vet_body, vet_head, vet_origin
 from proxy.server.refusals import UNAUTHENTICATED, Refusal, unknown_path, wrong_method
-
-if TYPE_CHECKING:
-    from aiohttp.http_parser import RawRequestMessage
 
 _ANYBODY = Identity()
 
@@ -25,7 +21,7 @@ class Admission:
     query: str = ""
 
 
-def admit(message: "RawRequestMessage", rules: Rules, app: Application) -> Admission | Refusal:
+def admit(message: Head, rules: Rules, app: Application) -> Admission | Refusal:
     refusal = vet_head(message, rules)
     if refusal is not None:
         return refusal

@@ -237,7 +237,7 @@ class Connection(asyncio.Protocol):
         elif verdict.endpoint is None:
             self._answer_page(verdict, message.method)
         else:
-            self._await_body(Intake(verdict, message, payload, roster.loop.time()))
+            self._await_body(Intake(verdict, message.headers, payload, roster.loop.time()))
 
     def _await_body(self, intake: Intake) -> None:
         self._intake = intake

@@ -10,10 +10,10 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from ipaddress import ip_address
+from typing import Protocol
 
-from aiohttp.http import HttpVersion10, HttpVersion11
+from aiohttp.http import HttpVersion, HttpVersion10, HttpVersion11
 from aiohttp.http_exceptions import HttpProcessingError, LineTooLong
-from aiohttp.http_parser import RawRequestMessage
 
 from proxy.server.refusals import (
     BAD_FRAMING,
@@ -38,6 +38,28 @@ _AUTHORITY = re.compile(r"([A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\])(?::[0-9]{1,5})?",
 _REMEMBERED = 256
 #: A petabyte. aiohttp's parser takes 2^64-1 for "no body" and then swallows all that follows.
 _LENGTH_DIGITS = 15
+
+
+class Head(Protocol):
+    """A request's head as aiohttp's parser gives it. `headers` finds names in any case."""
+
+    @property
+    def method(self) -> str: ...
+
+    @property
+    def path(self) -> str: ...
+
+    @property
+    def version(self) -> HttpVersion: ...
+
+    @property
+    def headers(self) -> Mapping[str, str]: ...
+
+    @property
+    def raw_headers(self) -> tuple[tuple[bytes, bytes], ...]: ...
+
+    @property
+    def upgrade(self) -> bool: ...
 
 
 def split_authority(value: str) -> str | None:
@@ -84,7 +106,7 @@ def make_rules(listen: str, hosts: tuple[str, ...], max_body: int) -> Rules:
     return Rules(loopback, names | {own} if names and not loopback else names, max_body)
 
 
-def vet_head(message: RawRequestMessage, rules: Rules) -> Refusal | None:
+def vet_head(message: Head, rules: Rules) -> Refusal | None:
     """Everything that can be told before knowing who asks and for what."""
     headers = message.headers
     coding, length = headers.get("transfer-encoding"), headers.get("content-length", "0")
@@ -97,7 +119,7 @@ def vet_head(message: RawRequestMessage, rules: Rules) -> Refusal | None:
         return BAD_FRAMING
     if len(length) > _LENGTH_DIGITS:
         return BAD_FRAMING
-    if not all(map(_readable, message.raw_headers)):
+    if not _readable(message.raw_headers):
         return BAD_HEADER
     if message.method in ("GET", "HEAD") and (coding is not None or length.strip("0")):
         return BODY_ON_GET
@@ -106,13 +128,15 @@ def vet_head(message: RawRequestMessage, rules: Rules) -> Refusal | None:
     return vet_host(headers, rules)
 
 
-def _readable(header: tuple[bytes, bytes]) -> bool:
-    name, value = header
+def _readable(headers: tuple[tuple[bytes, bytes], ...]) -> bool:
     # Underscores: CGI-like servers behind or before us read `a_b` and `a-b` as one name.
-    if b"_" in name:
+    if b"_" in b"".join([name for name, _ in headers]):
         return False
-    if value.isascii():
-        return True
+    values = [value for _, value in headers]
+    return b"".join(values).isascii() or all(map(_is_utf8, values))
+
+
+def _is_utf8(value: bytes) -> bool:
     try:
         value.decode()
     except UnicodeDecodeError:
@@ -152,7 +176,7 @@ def vet_origin(method: str, headers: Mapping[str, str], rules: Rules) -> Refusal
     return None if method == "GET" and headers.get("sec-fetch-mode") == "navigate" else FOREIGN_ORIGIN
 
 
-def vet_body(message: RawRequestMessage, rules: Rules) -> Refusal | None:
+def vet_body(message: Head, rules: Rules) -> Refusal | None:
     """What can be told of a body before it is read."""
     headers = message.headers
     length = headers.get("content-length")

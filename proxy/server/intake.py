@@ -1,13 +1,10 @@
 """The body of one admitted request, while it comes in."""
 
-from typing import TYPE_CHECKING
+from collections.abc import Mapping
+from typing import Protocol
 
 from proxy.core.exchange import ClientRequest
 from proxy.server.admission import Admission
-
-if TYPE_CHECKING:
-    from aiohttp.http_parser import RawRequestMessage
-    from aiohttp.streams import StreamReader
 
 #: Bytes a second that a body must bring on average, beyond the time it is given at least.
 BODY_RATE = 10 * 1024
@@ -15,14 +12,22 @@ BODY_RATE = 10 * 1024
 _SLACK = 512 * 1024
 
 
+class BodyReader(Protocol):
+    """Where the parser puts the body it decodes."""
+
+    def read_nowait(self) -> bytes: ...
+
+    def is_eof(self) -> bool: ...
+
+
 class Intake:
     """Collects what the parser has decoded, emptying its reader at every step so that it never fills."""
 
-    __slots__ = ("_admission", "_began", "_chunks", "_message", "_payload", "_received", "_wire")
+    __slots__ = ("_admission", "_began", "_chunks", "_headers", "_payload", "_received", "_wire")
 
-    def __init__(self, admission: Admission, message: "RawRequestMessage", payload: "StreamReader", began: float) -> None:
+    def __init__(self, admission: Admission, headers: Mapping[str, str], payload: BodyReader, began: float) -> None:
         self._admission = admission
-        self._message = message
+        self._headers = headers
         self._payload = payload
         self._began = began
         self._chunks: list[bytes] = []
@@ -36,7 +41,7 @@ class Intake:
     @property
     def wants_continue(self) -> bool:
         """The client waits for a word from us before it sends its body."""
-        return self._received == 0 and "expect" in self._message.headers
+        return self._received == 0 and "expect" in self._headers
 
     def take(self, wire: int, limit: int) -> bool:
         """`wire` bytes were fed to the parser; False: the body is over `limit`. Framing counts too, with some slack:
@@ -58,4 +63,4 @@ class Intake:
             raise ValueError("a page has no body to take in")
         body = self._chunks[0] if len(self._chunks) == 1 else b"".join(self._chunks)
         identity = admission.identity
-        return ClientRequest(admission.endpoint, self._message.headers, body, identity.key, identity.routes, self._began)
+        return ClientRequest(admission.endpoint, self._headers, body, identity.key, identity.routes, self._began)

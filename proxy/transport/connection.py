@@ -65,6 +65,7 @@ class Connection(asyncio.Protocol):
         "_loop",
         "_notable",
         "_parser",
+        "_pieces",
         "_served",
         "_sink",
         "_state",
@@ -90,6 +91,7 @@ class Connection(asyncio.Protocol):
         self._served = 0
         self._headers: list[tuple[bytes, bytes]] = []
         self._notable: dict[bytes, bytes] = {}
+        self._pieces: list[bytes] = []
         self._head_left = 0
         self._framing = 0
         self._surplus = False
@@ -170,7 +172,8 @@ class Connection(asyncio.Protocol):
             self._transport.abort()
 
     def fail(self, kind: FailureKind, detail: str) -> None:
-        """Close, and end the exchange, if there is one, with a failure."""
+        """Close, and end the exchange, if there is one, with a failure; what was read before counts."""
+        self._hand_over()
         exchange = self._let_go()
         self.close()
         if exchange is not None:
@@ -186,8 +189,10 @@ class Connection(asyncio.Protocol):
         if state == BODY:
             self._framing += len(data)
             self._feed(data)
+            self._hand_over()
         elif state == HEAD:
             self._feed_head(data)
+            self._hand_over()
         elif state == IDLE:
             self.close()
         elif state == DONE:
@@ -242,8 +247,7 @@ class Connection(asyncio.Protocol):
             self._open_body(status)
 
     def on_body(self, data: bytes) -> None:
-        self._framing = 0
-        self._sink.on_body(data)
+        self._pieces.append(data)
 
     def on_message_complete(self) -> None:
         if self._state == BODY:
@@ -251,6 +255,20 @@ class Connection(asyncio.Protocol):
             self._surplus = not self._parser.should_keep_alive()
 
     # -- inside
+
+    def _hand_over(self) -> None:
+        """Give the body of this read on in one piece: a read often holds many chunks, and each piece costs the receiver
+        an event loop's write to its client."""
+        pieces = self._pieces
+        if pieces:
+            self._framing = 0
+            data = pieces[0] if len(pieces) == 1 else b"".join(pieces)
+            pieces.clear()
+            try:
+                self._sink.on_body(data)
+            except BaseException:
+                self._state = BODY  # for a receiver that failed on it the answer is not complete
+                raise
 
     def _feed(self, data: bytes) -> None:
         try:

@@ -21,9 +21,10 @@ class Supervisor:
         self.load: Callable[[], Settings] | None = None
         self.path: Path | None = None
         self.log_format = ""
+        self.access_log = False
 
-    def run_proxy(self, load: Callable[[], Settings], *, path: Path | None, log_format: str) -> int:
-        self.load, self.path, self.log_format = load, path, log_format
+    def run_proxy(self, load: Callable[[], Settings], *, path: Path | None, log_format: str, access_log: bool) -> int:
+        self.load, self.path, self.log_format, self.access_log = load, path, log_format, access_log
         return 3
 
 
@@ -40,6 +41,7 @@ def test_runs_the_usual_file_and_passes_the_status_on(file: Path, supervisor: Su
     assert main(["run"]) == 3
     assert supervisor.path == Path("undimmed.yaml")
     assert supervisor.log_format == "json"
+    assert supervisor.access_log
     shown = capsys.readouterr()
     assert shown.out == "", "the output belongs to the log"
     assert "m, m-*  a/x -> [b/y | b/z (when), ordered]" in shown.err

@@ -100,15 +100,22 @@ def timeouts_of(target: str, timeout: str) -> Timeouts:
     return read(f"{providers}\nroutes: [{{model: m, targets: [{target}], timeout: {timeout}}}]").routes[0].timeouts
 
 
+def patience_of_last(targets: str, timeout: str) -> float | None:
+    providers = "providers: {a: {kind: openai, credentials: [k], direct: true}, l: {kind: ollama, direct: true}}"
+    route = read(f"{providers}\nroutes: [{{model: m, targets: [{targets}], timeout: {timeout}}}]").routes[0]
+    return route.targets[-1].first_content
+
+
 def test_shipped_limits_bend_to_written_ones() -> None:
     assert timeouts_of("a/x", "{total: 2s}") == Timeouts(connect=2, first_content=2, idle=2, total=2)
     assert timeouts_of("a/x", "{first_content: 1s}") == Timeouts(connect=1, first_content=1)
 
 
-def test_slow_starters_get_the_time_of_their_preset_where_they_are_alone() -> None:
-    assert timeouts_of("l/x", "{}").first_content == 300
-    assert timeouts_of("l/x", "{first_content: 5s}").first_content == 5
-    assert timeouts_of("l/x", "{total: 60s}").first_content == 60
+def test_slow_starters_get_the_time_of_their_preset_unless_a_limit_is_written() -> None:
+    assert patience_of_last("a/x, l/x", "{}") == 300
+    assert patience_of_last("a/x, l/x", "{first_content: 5s}") is None
+    assert patience_of_last("l/x", "{total: 60s}") == 60
+    assert patience_of_last("l/x, a/x", "{}") is None
     assert timeouts_of("a/x, l/x", "{}").first_content == 15
 
 

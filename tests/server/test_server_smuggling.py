@@ -80,7 +80,7 @@ def test_payloads_arriving_byte_by_byte_are_judged_the_same() -> None:
         await asyncio.gather(*(drip(bench, payload) for payload in small))
         assert all(request.body == b"abcd" for request in bench.app.served)
 
-    run_bench(scenario, header_timeout=9.0, body_timeout=9.0)
+    run_bench(scenario)
 
 
 @pytest.mark.live

@@ -40,7 +40,7 @@ def test_a_head_that_does_not_come_is_cut(start: bytes) -> None:
         assert reply.startswith(b"HTTP/1.1 408 ")
         assert bench.plane.state.refused == {"slow_head": 1}
 
-    run_bench(scenario)
+    run_bench(scenario, header_timeout=0.2)
 
 
 def test_a_head_that_drips_is_cut_all_the_same() -> None:
@@ -50,7 +50,7 @@ def test_a_head_that_drips_is_cut_all_the_same() -> None:
         assert await drip(client, b"X: y\r\n") < 2.5
         assert bench.plane.state.refused == {"slow_head": 1}
 
-    run_bench(scenario)
+    run_bench(scenario, header_timeout=0.2)
 
 
 def test_a_second_head_has_the_head_limit_not_the_idle_one() -> None:
@@ -61,7 +61,7 @@ def test_a_second_head_has_the_head_limit_not_the_idle_one() -> None:
         await client.send(b"GET /he")
         assert b" 408 " in await client.read_to_end()
 
-    run_bench(scenario, keepalive_timeout=60.0)
+    run_bench(scenario, header_timeout=0.2)
 
 
 def test_a_connection_that_says_nothing_is_closed_without_a_word() -> None:
@@ -69,7 +69,7 @@ def test_a_connection_that_says_nothing_is_closed_without_a_word() -> None:
         assert await bench.exchange(b"") == b""
         assert bench.plane.state.refused == {}
 
-    run_bench(scenario)
+    run_bench(scenario, header_timeout=0.2)
 
 
 def test_an_idle_connection_is_closed_after_its_time() -> None:
@@ -79,18 +79,18 @@ def test_an_idle_connection_is_closed_after_its_time() -> None:
         await client.read_until(b"}")
         assert await client.read_to_end() == b""
 
-    run_bench(scenario)
+    run_bench(scenario, keepalive_timeout=0.2)
 
 
 def test_a_connection_in_use_is_not_closed_by_the_limits_of_waiting() -> None:
     async def scenario(bench: Bench) -> None:
         client = await bench.connect()
-        for _ in range(8):
+        for _ in range(5):
             await client.send(get("/health"))
             await client.read_until(b"}")
             await asyncio.sleep(0.1)
 
-    run_bench(scenario, header_timeout=0.05)
+    run_bench(scenario, header_timeout=0.3)
 
 
 @pytest.mark.parametrize("start", [b"", b"only some of it"])
@@ -101,7 +101,7 @@ def test_a_body_that_does_not_come_is_cut(start: bytes) -> None:
         assert bench.plane.state.refused == {"slow_body": 1}
         assert bench.app.served == []
 
-    run_bench(scenario)
+    run_bench(scenario, body_timeout=0.2)
 
 
 def test_a_body_that_drips_is_cut_whatever_length_it_announced() -> None:
@@ -111,7 +111,7 @@ def test_a_body_that_drips_is_cut_whatever_length_it_announced() -> None:
         assert await drip(client, b"x") < 2.5
         assert bench.plane.state.refused == {"slow_body": 1}
 
-    run_bench(scenario)
+    run_bench(scenario, body_timeout=0.2)
 
 
 def test_a_body_that_keeps_coming_fast_enough_is_not_cut() -> None:
@@ -123,7 +123,7 @@ def test_a_body_that_keeps_coming_fast_enough_is_not_cut() -> None:
             await asyncio.sleep(0.02)
         await client.read_until(b"x" * 50000)
 
-    run_bench(scenario, body_timeout=0.1)
+    run_bench(scenario, body_timeout=0.15)
 
 
 # -- slow in reading
@@ -173,7 +173,7 @@ def test_a_reader_that_stops_pauses_the_source_and_is_cut_in_the_end() -> None:
         assert bench.plane.state.left == 1
         assert bench.plane.open_connections == 0
 
-    run_bench(scenario, app=pump(source))
+    run_bench(scenario, app=pump(source), write_timeout=0.3)
     assert source.resumed == 0
 
 
@@ -185,7 +185,7 @@ def test_a_reader_that_trickles_is_cut() -> None:
             await client.receive(1)
             await asyncio.sleep(0.02)
 
-    run_bench(scenario, app=pump(Recorder()))
+    run_bench(scenario, app=pump(Recorder()), write_timeout=0.3)
 
 
 def test_a_reader_that_comes_back_gets_everything() -> None:
@@ -236,7 +236,7 @@ def test_a_slow_reader_of_a_whole_answer_is_not_cut() -> None:
             await asyncio.sleep(0.01)
         assert got > 8_000_000
 
-    run_bench(scenario, app=FakeApplication(large))
+    run_bench(scenario, app=FakeApplication(large), write_timeout=0.4)
 
 
 def test_a_client_that_asks_for_pages_and_does_not_read_is_not_answered_without_bound() -> None:
@@ -248,7 +248,7 @@ def test_a_client_that_asks_for_pages_and_does_not_read_is_not_answered_without_
         assert bench.plane.state.cut == {"slow_reader": 1}
         await asyncio.gather(sending, return_exceptions=True)
 
-    run_bench(scenario)
+    run_bench(scenario, write_timeout=0.3)
 
 
 # -- leaving
@@ -315,7 +315,7 @@ def test_leaving_before_the_request_is_whole_leaves_nothing_behind(sent: bytes) 
         await until(lambda: bench.plane.open_connections == 0)
         assert bench.app.served == []
 
-    run_bench(scenario, header_timeout=60.0, body_timeout=60.0)
+    run_bench(scenario)
 
 
 def test_leaving_after_the_reply_is_not_leaving_early() -> None:
