@@ -108,20 +108,20 @@ def draw(story: Story, address: str) -> RenderableType:
         events.add_row(f"{event.at:.1f} s", Text(event.text, style=event.style))
     for _ in range(SHOWN_EVENTS - len(shown)):
         events.add_row("", "")
-    hint = Text(f"try it: curl {address}/v1/models    watch it: curl {address}/health    Ctrl-C ends", style="dim")
+    hint = Text(f"curl {address}/health shows the same    failed: attempts in 10 s    Ctrl-C ends", style="dim")
     return Group(scene, _targets(story), _clients(story), _routes(story), Text(""), events, hint)
 
 
 def _targets(story: Story) -> Table:
     table = Table(width=WIDTH, pad_edge=False, box=None, header_style="dim")
-    table.add_column("route", width=11)
-    table.add_column("target", width=12)
-    table.add_column("state", width=10)
+    table.add_column("route", width=10)
+    table.add_column("target", width=11)
+    table.add_column("state", width=9)
     table.add_column("in flight", justify="right", width=9)
     table.add_column("first word", justify="right", width=10)
-    table.add_column("failed/10 s", justify="right", width=11)
+    table.add_column("failed", justify="right", width=6)
     table.add_column("serves", width=BAR + 5)
-    table.add_column("next trial", justify="right", width=10)
+    table.add_column("trial in", justify="right", width=8)
     before = ""
     for row in story.rows:
         table.add_row(row.route if row.route != before else "", *_cells(row))

@@ -117,7 +117,7 @@ def test_wrong_checksum() -> None:
         inflate(b"gzip", bytes(packed))
 
 
-@pytest.mark.parametrize("coding", [b"br", b"zstd", b"compress", b"gzip, gzip", b"\xff"])
+@pytest.mark.parametrize("coding", [b"br", b"zstd", b"compress", b"gzip, gzip", b"\xff"], ids=repr)
 def test_codings_that_are_not_read(coding: bytes) -> None:
     with pytest.raises(DecodeError, match="was not asked for"):
         Inflater(coding, LIMITS)
