@@ -147,10 +147,12 @@ class Forwarder:
 
     async def _admit(self, journey: Journey) -> tuple[Candidate, Permit]:
         """A target and its permit. Waits only while every target that is left is full."""
+        call = journey.call
+        promised, journey.promised = journey.promised, None
         while True:
-            selection = self._look(journey)
+            selection = self._look(journey) if promised is None else Selection(promised)
+            promised = None
             now = self._services.loop.time()
-            call = journey.call
             candidate = selection.candidate
             if candidate is not None:
                 excluded = journey.tried_credentials.get(candidate.target.id, ())
@@ -158,7 +160,7 @@ class Forwarder:
                 if permit is not None:
                     return candidate, permit
                 continue  # lost the trial slot between looking and taking: that target is no candidate any more
-            full = [waiting for waiting in selection.full if self._queues.has_room(waiting)]
+            full = self._waitable(journey, selection, now)
             until = min(journey.deadline, journey.commit_by)
             if not full or now >= until:
                 raise GiveUp
@@ -166,6 +168,13 @@ class Forwarder:
             journey.record.waited += self._services.loop.time() - now
             if permit is not None:
                 return next(c for c in full if c.state is permit.target), permit
+
+    def _waitable(self, journey: Journey, selection: Selection, now: float) -> list[Candidate]:
+        """The full candidates whose queue has room; for a third attempt only one, and only if its budget allows."""
+        full = [candidate for candidate in selection.full if self._queues.has_room(candidate)]
+        if len(journey.record.attempts) < 2:
+            return full
+        return next(([candidate] for candidate in full if candidate.state.budget.take(now)), [])
 
     # Delivering.
 
@@ -197,8 +206,8 @@ class Forwarder:
         """Tell the client why there is no answer, in the form its reply still allows."""
         problem = self._problem(journey)
         journey.record.outcome = self._kind_of(journey)
-        journey.record.status = problem.status
         downstream = journey.downstream
+        journey.record.status = 200 if downstream.started else problem.status
         if downstream.started:
             downstream.write(journey.format.error_event(problem))
             downstream.abort()

@@ -10,6 +10,7 @@ from proxy.core.records import CallRecord
 from proxy.core.settings import Target
 from proxy.pipeline.accounting import Booking
 from proxy.pipeline.routing import RouteState
+from proxy.policy.strategies import Candidate
 from proxy.wire.formats import FORMATS
 
 
@@ -17,7 +18,7 @@ class Journey:
     """What the attempt loop knows about one call.
 
     `deadline` and `commit_by` are loop times: the first ends the call, the second is how long the client will wait for the
-    first byte. `tried` holds target ids that are out for this call, `tried_credentials` the credentials of a target
+    first byte. `promised` is the candidate that the retry budget was asked for. `tried` holds target ids that are out for this call, `tried_credentials` the credentials of a target
     that failed by themselves (another one of the same target may still be tried).
     """
 
@@ -30,6 +31,7 @@ class Journey:
         "downstream",
         "format",
         "next_heartbeat",
+        "promised",
         "record",
         "route",
         "tried",
@@ -47,6 +49,7 @@ class Journey:
         self.commit_by = float("inf")
         self.next_heartbeat = float("inf")
         self.committed = False
+        self.promised: Candidate | None = None
         self.tried: set[str] = set()
         self.tried_credentials: dict[str, set[str]] = {}
 

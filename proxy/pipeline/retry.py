@@ -136,6 +136,7 @@ class Retries:
     def _elsewhere(self, candidate: Candidate, made: int, now: float) -> Step:
         if made > 1 and not candidate.state.budget.take(now):
             return STOP
+        self._journey.promised = candidate
         return Step(go=True)
 
     def _here(self, failure: RetryableAttempt, made: int, now: float) -> Step:
@@ -161,4 +162,5 @@ class Retries:
             return STOP
         self._journey.tried.discard(target_id)
         self._journey.tried_credentials.pop(target_id, None)
+        self._journey.promised = failure.candidate
         return Step(go=True, wait=wait)

@@ -219,7 +219,8 @@ def few_retries(evidence: Evidence) -> Iterator[str]:
             every[attempt.target].append(attempt.started_at)
             rotated = tried.get(attempt.target) not in (None, attempt.credential)
             if not rotated and (place >= 2 or attempt.target in tried):
-                budgeted[attempt.target].append(attempt.started_at)
+                # The budget is asked when the attempt before has failed; waiting in a queue comes after.
+                budgeted[attempt.target].append(record.attempts[place - 1].ended_at)
             tried[attempt.target] = attempt.credential
     retry = evidence.settings.retry
     for target, times in budgeted.items():
@@ -240,7 +241,9 @@ def _over_budget(target: str, retries: list[float], every: list[float], retry: R
 
 
 def _amplified(evidence: Evidence) -> Iterator[str]:
+    """At little traffic each breaker must see some failures before it can open; those are not amplification."""
     calls: Counter[int] = Counter()
+    failing: dict[int, set[tuple[str, str]]] = defaultdict(set)
     attempts: Counter[int] = Counter()
     for record in evidence.records:
         if any(fault <= record.started_at <= fault + 2.0 for fault in evidence.faults):
@@ -248,8 +251,10 @@ def _amplified(evidence: Evidence) -> Iterator[str]:
         window = int(record.started_at // 10.0)
         calls[window] += 1
         attempts[window] += len(record.attempts)
+        failing[window] |= {(a.target, record.endpoint.value) for a in record.attempts if not a.outcome.ok}
     for window, count in calls.items():
-        if count >= 20 and attempts[window] > 1.5 * count:
+        learning = evidence.settings.breaker.consecutive * len(failing[window])
+        if count >= 20 and attempts[window] > 1.5 * count + learning:
             yield f"{attempts[window]} attempts for the {count} requests from {window * 10} s on"
 
 

@@ -67,7 +67,7 @@ def test_an_idle_loop_is_a_deadlock_that_names_who_waits():
     async def main(rng: Random) -> None:
         await asyncio.get_running_loop().create_task(stuck(), name="the stuck one")
 
-    with pytest.raises(Deadlock, match="the stuck one .*stuck"):
+    with pytest.raises(Deadlock, match=r"the stuck one .*stuck"):
         run(main, seed=0)
     assert cleaned == [True]
 
