@@ -7,7 +7,7 @@ server's renderers. A reload replaces `routing` in one assignment; calls under w
 import asyncio
 import hashlib
 import hmac
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Coroutine, Mapping
 from dataclasses import dataclass
 from typing import Protocol
 from urllib.parse import unquote
@@ -117,8 +117,8 @@ class Gateway:
     def identify(self, headers: Mapping[str, str]) -> Identity | None:
         return self._keys.identify(headers)
 
-    async def serve(self, request: ClientRequest, downstream: Downstream) -> None:
-        await self._forwarder.serve(request, downstream)
+    def serve(self, request: ClientRequest, downstream: Downstream) -> Coroutine[object, object, None]:
+        return self._forwarder.serve(request, downstream)
 
     def page(self, path: str, query: str, identity: Identity) -> Page | None:
         maker = PAGES.get(path)

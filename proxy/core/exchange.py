@@ -101,7 +101,8 @@ class Downstream(Protocol):
 
     def write(self, data: bytes) -> None: ...
 
-    def finish(self) -> None: ...
+    def finish(self, data: bytes = b"") -> None:
+        """`data` as the last bytes of the body, written together with the message's end."""
 
     def abort(self) -> None: ...
 

@@ -38,7 +38,7 @@ INFINITY = float("inf")
 
 class Attempt:
     """See the module's text. `answer` is the judged whole answer, `reader` the stream's reader; one of them is set once the
-    verdict is OK."""
+    verdict is OK. `tail` is what is left to write of a whole stream."""
 
     __slots__ = (
         "_armed",
@@ -61,6 +61,7 @@ class Attempt:
         "permit",
         "reader",
         "record",
+        "tail",
     )
 
     def __init__(
@@ -74,6 +75,7 @@ class Attempt:
         self.answer: Answer | None = None
         self.reader: StreamReader | None = None
         self.headers: HeaderList = ()
+        self.tail = b""
         self._status = 0
         self._streaming = False
         self._held: list[bytes] = []
@@ -85,8 +87,8 @@ class Attempt:
         self._timer: TimerHandle | None = None
         self._armed = INFINITY
         self._verdict: asyncio.Future[Outcome] = services.loop.create_future()
-        target = candidate.target
-        self.record = AttemptRecord(target.id, target.provider, permit.credential.id, permit.started, OK, trial=permit.trial)
+        state = candidate.state
+        self.record = AttemptRecord(state.id, state.provider, permit.credential.id, permit.started, OK, trial=permit.trial)
         journey.record.attempts.append(self.record)
 
     @property
@@ -151,21 +153,23 @@ class Attempt:
         if reader.data_events != self._events:
             self._events = reader.data_events
             self._last = self._services.loop.time()
-        if self._streaming:
+        if reader.done:
+            self._end_stream(reader, out)
+        elif reader.failure is not None:
+            if out and self._streaming:
+                self._journey.downstream.write(out)
+            self._conclude(reader.failure)
+        elif self._streaming:
             if out:
                 self._journey.downstream.write(out)
-        elif reader.content and reader.failure is None and not reader.done:
+        elif reader.content:
             self._commit(out)
         elif out:
             self._hold(out)
-        if reader.failure is not None:
-            self._conclude(reader.failure)
-        elif reader.done:
-            self._end_stream(reader)
 
     def on_complete(self) -> None:
         if self.reader is not None:
-            self._end_stream(self.reader)
+            self._end_stream(self.reader, b"")
         elif 200 <= self._status < 300:
             self._judge_whole(b"".join(self._held))
         else:
@@ -208,6 +212,11 @@ class Attempt:
 
     def _commit(self, out: bytes) -> None:
         """The first content is here and sound: from now on this attempt's bytes are the client's."""
+        self._begin_reply()
+        self._journey.downstream.write(b"".join([*self._held, out]))
+        self._held = []
+
+    def _begin_reply(self) -> None:
         journey = self._journey
         now = self._services.loop.time()
         self._streaming = True
@@ -217,17 +226,19 @@ class Attempt:
         journey.committed = journey.record.committed = True
         self._last = now
         self._tighten(now)
-        self._held.append(out)
         if not journey.downstream.started:
             journey.downstream.start(self._status, commit_headers(journey, self), None)
         journey.downstream.attach(self)
-        journey.downstream.write(b"".join(self._held))
-        self._held = []
 
-    def _end_stream(self, reader: StreamReader) -> None:
+    def _end_stream(self, reader: StreamReader, out: bytes) -> None:
+        """The stream is over. Of a whole one the last bytes are kept, to be written together with the closing comment."""
         outcome = reader.end()
-        if outcome.ok and not self._streaming:
-            self._commit(b"")
+        if outcome.ok:
+            if not self._streaming:
+                self._begin_reply()
+            self.tail = b"".join([*self._held, out])
+        elif self._streaming and out:
+            self._journey.downstream.write(out)
         self._conclude(outcome)
 
     def _judge_whole(self, body: bytes) -> None:
@@ -263,6 +274,9 @@ class Attempt:
         if self._streaming:
             self._journey.downstream.attach(None)
         self.permit.settle(outcome, now)
+        # The permit knows us and the exchange does; without these, every attempt would be a cycle for the collector.
+        self.permit.on_redispatch = None
+        self._exchange = None
         if not self._verdict.done():
             self._verdict.set_result(outcome)
 

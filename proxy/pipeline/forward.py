@@ -123,7 +123,10 @@ class Forwarder:
 
     async def _attempt(self, routing: Routing, journey: Journey) -> None:
         """One attempt; returns when the client has its answer or the honest end of a broken one."""
-        candidate, permit = await self._admit(journey)
+        taken = self._take(journey)
+        while taken is None:
+            taken = await self._wait(journey) or self._take(journey)
+        candidate, permit = taken
         attempt = Attempt(self._services, journey, routing.kinds[candidate.target.provider], candidate, permit)
         try:
             outcome = await attempt.run()
@@ -145,29 +148,35 @@ class Forwarder:
         route = journey.route
         return select(route.tiers, route.strategy, choice, journey.tried, journey.tried_credentials, call.needs)
 
-    async def _admit(self, journey: Journey) -> tuple[Candidate, Permit]:
-        """A target and its permit. Waits only while every target that is left is full."""
+    def _take(self, journey: Journey) -> tuple[Candidate, Permit] | None:
+        """A target and its permit, at once; None: nobody can be asked now."""
         call = journey.call
         promised, journey.promised = journey.promised, None
         while True:
-            selection = self._look(journey) if promised is None else Selection(promised)
-            promised = None
-            now = self._services.loop.time()
-            candidate = selection.candidate
-            if candidate is not None:
-                excluded = journey.tried_credentials.get(candidate.target.id, ())
-                permit = candidate.state.acquire(call.endpoint, now, excluded, call.envelope.stream)
-                if permit is not None:
-                    return candidate, permit
-                continue  # lost the trial slot between looking and taking: that target is no candidate any more
-            full = self._waitable(journey, selection, now)
-            until = min(journey.deadline, journey.commit_by)
-            if not full or now >= until:
-                raise GiveUp
-            permit = await self._queues.wait(full, call, journey.tried_credentials, until)
-            journey.record.waited += self._services.loop.time() - now
+            candidate = promised or self._look(journey).candidate
+            if candidate is None:
+                return None
+            excluded = journey.tried_credentials.get(candidate.state.id, ())
+            permit = candidate.state.acquire(call.endpoint, self._services.loop.time(), excluded, call.envelope.stream)
             if permit is not None:
-                return next(c for c in full if c.state is permit.target), permit
+                return candidate, permit
+            promised = None  # somebody else took the last place or the trial between looking and taking
+
+    async def _wait(self, journey: Journey) -> tuple[Candidate, Permit] | None:
+        """Queue for a target, if every one that is left is merely full; None: look again."""
+        now = self._services.loop.time()
+        until = min(journey.deadline, journey.commit_by)
+        selection = self._look(journey)
+        if selection.candidate is not None:
+            return None
+        full = self._waitable(journey, selection, now)
+        if not full or now >= until:
+            raise GiveUp
+        permit = await self._queues.wait(full, journey.call, journey.tried_credentials, until)
+        journey.record.waited += self._services.loop.time() - now
+        if permit is None:
+            return None
+        return next(candidate for candidate in full if candidate.state is permit.target), permit
 
     def _waitable(self, journey: Journey, selection: Selection, now: float) -> list[Candidate]:
         """The full candidates whose queue has room; for a third attempt only one, and only if its budget allows."""
@@ -192,13 +201,13 @@ class Forwarder:
         downstream = journey.downstream
         if attempt.reader is not None:
             journey.record.status = 200
-            downstream.write(journey.format.closing_comment(closing_words(journey, record)) + attempt.reader.terminator)
+            comment = journey.format.closing_comment(closing_words(journey, record))
+            downstream.finish(attempt.tail + comment + attempt.reader.terminator)
         elif attempt.answer is not None:
             body = attempt.answer.body
             journey.record.status = record.status or 200
             downstream.start(journey.record.status, commit_headers(journey, attempt) + usage_headers(record), len(body))
-            downstream.write(body)
-        downstream.finish()
+            downstream.finish(body)
 
     # Failing.
 
@@ -247,8 +256,7 @@ class Forwarder:
     def _reply(form: ClientFormat, call_id: str, downstream: Downstream, problem: Problem) -> None:
         body = form.error_body(problem)
         downstream.start(problem.status, problem_headers(form, call_id, problem), len(body))
-        downstream.write(body)
-        downstream.finish()
+        downstream.finish(body)
 
     # Writing down.
 

@@ -18,8 +18,9 @@ class Journey:
     """What the attempt loop knows about one call.
 
     `deadline` and `commit_by` are loop times: the first ends the call, the second is how long the client will wait for the
-    first byte. `promised` is the candidate that the retry budget was asked for. `tried` holds target ids that are out for this call, `tried_credentials` the credentials of a target
-    that failed by themselves (another one of the same target may still be tried).
+    first byte. `promised` is the candidate for which the retry budget was asked. `tried` holds target ids that are out
+    for this call, `tried_credentials` the credentials of a target that failed by themselves (another one of the same
+    target may still be tried).
     """
 
     __slots__ = (

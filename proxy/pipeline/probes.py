@@ -1,10 +1,11 @@
 """Active probes: only where passing traffic cannot tell.
 
 A target with traffic is judged by its traffic. A probe goes to a target whose breaker is open, or that has been idle for a
-while; when, and of which kind, is decided by `policy/probes.py`; the kind that costs money is limited there. Free probes are
-known to lie for some vendors (the model list stays up while the models are down), so what may follow from a result is the
-target state's business too. One task serves all targets: it wakes, sends what is due, and sleeps again. Probes use the same
-transport as calls, in the same bulkheads.
+while; when, and of which kind, is decided by `policy/probes.py`; the kind that costs money is limited there. Free probes
+are known to lie for some vendors (the model list stays up while the models are down), so what may follow from a result is
+the target state's business too. A probe whose credential is refused blames the credential, as a call would; one that is
+refused as a request (no such path) proves nothing either way. One task serves all targets: it wakes, sends what is due, and
+sleeps again. Probes use the same transport as calls, in the same bulkheads.
 """
 
 import asyncio
@@ -18,13 +19,14 @@ from proxy.core.endpoints import Endpoint
 from proxy.core.exchange import HeaderList, TransportError, UpstreamRequest
 from proxy.core.outcome import OK, Outcome, OutcomeKind
 from proxy.core.records import ProbeRecord
-from proxy.core.settings import ProbeSettings
+from proxy.core.settings import Credential, ProbeSettings
 from proxy.pipeline.routing import Routing
 from proxy.pipeline.services import Services
-from proxy.policy.outcomes import outcome_of
+from proxy.policy.outcomes import RULES, Blame, outcome_of
 from proxy.policy.probes import HourlyBudget, ProbeKind, ProbePlan
 from proxy.policy.targets import TargetState, Verdict
 from proxy.providers.contract import ProviderKind
+from proxy.stores.log import describe
 from proxy.tokens.prices import cost
 
 #: How often the prober looks at what is due. Probes are tens of seconds apart and jittered, so a second is fine.
@@ -103,8 +105,9 @@ class Prober:
     def _finished(self, target_id: str, task: "asyncio.Task[None]") -> None:
         """An edge: a bug in a probe is logged and must not end the prober."""
         self._under_way.pop(target_id, None)
-        if not task.cancelled() and task.exception() is not None:
-            structlog.get_logger("undimmed").error("probe_failed", subject=target_id, error=repr(task.exception()))
+        error = None if task.cancelled() else task.exception()
+        if error is not None:
+            structlog.get_logger("undimmed").error("probe_failed", subject=target_id, where=describe(error))
 
     def _plan(self, state: TargetState, settings: ProbeSettings) -> ProbePlan:
         plan = self._plans.get(state.id)
@@ -147,7 +150,11 @@ class Prober:
         record.ok = outcome.ok
         record.detail = outcome.message
         self._plan(state, settings).probed(what, outcome.ok, ended)
-        state.probe_result(endpoint, ok=outcome.ok, kind=what, now=ended, detail=outcome.message)
+        rule = RULES[outcome.kind]
+        if outcome.ok or rule.breaker:
+            state.probe_result(endpoint, ok=outcome.ok, kind=what, now=ended, detail=outcome.message)
+        elif rule.blame is Blame.CREDENTIAL:
+            note_refusal(state, credential, outcome, ended)
         self._services.sink.probed(record)
 
     async def _ask(self, request: UpstreamRequest, seconds: float) -> Response | Outcome:
@@ -160,6 +167,13 @@ class Prober:
         finally:
             timer.cancel()
             exchange.abort()
+
+
+def note_refusal(state: TargetState, credential: Credential, outcome: Outcome, now: float) -> None:
+    """The provider refused the probe's credential: hold it, and leave the target's breaker alone."""
+    for known in state.ring.credentials:
+        if known.credential is credential:
+            known.note(outcome, state.model, now)
 
 
 def probe_call(state: TargetState, endpoint: Endpoint, request: UpstreamRequest) -> Call:

@@ -30,17 +30,20 @@ class Waiter:
 
 
 class CapacityQueues:
-    """The queues of all targets, by id. Empty ones are not kept."""
+    """The queues of all targets, by live state: after a reload a target may have a new one, and those who wait for the old
+    one are served by it. Empty queues are not kept."""
 
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
         self._loop = loop
-        self._queues: dict[str, deque[Waiter]] = {}
+        self._queues: dict[TargetState, deque[Waiter]] = {}
 
     def length(self, target_id: str) -> int:
-        return sum(not waiter.granted.done() for waiter in self._queues.get(target_id, ()))
+        """How many wait for this target now."""
+        waiting = (waiter for state, queue in self._queues.items() if state.id == target_id for waiter in queue)
+        return sum(not waiter.granted.done() for waiter in waiting)
 
     def has_room(self, candidate: Candidate) -> bool:
-        return len(self._queues.get(candidate.target.id, ())) < candidate.target.max_queue
+        return len(self._queues.get(candidate.state, ())) < candidate.target.max_queue
 
     async def wait(
         self, candidates: Sequence[Candidate], call: Call, excluded: dict[str, set[str]], until: float
@@ -48,7 +51,7 @@ class CapacityQueues:
         """A permit of one of the full `candidates`; None: choose again, or `until` (loop time) has passed."""
         waiter = Waiter(call, excluded, self._loop.create_future())
         for candidate in candidates:
-            self._queues.setdefault(candidate.target.id, deque()).append(waiter)
+            self._queues.setdefault(candidate.state, deque()).append(waiter)
         timer = self._loop.call_at(until, self._expire, waiter)
         try:
             return await waiter.granted
@@ -58,7 +61,7 @@ class CapacityQueues:
         finally:
             timer.cancel()
             for candidate in candidates:
-                self._leave(candidate.target.id, waiter)
+                self._leave(candidate.state, waiter)
 
     @staticmethod
     def _expire(waiter: Waiter) -> None:
@@ -71,18 +74,18 @@ class CapacityQueues:
             if permit is not None:
                 permit.settle(GRANTED_TOO_LATE, self._loop.time())
 
-    def _leave(self, target_id: str, waiter: Waiter) -> None:
-        queue = self._queues.get(target_id)
+    def _leave(self, state: TargetState, waiter: Waiter) -> None:
+        queue = self._queues.get(state)
         if queue is None:
             return
         if waiter in queue:
             queue.remove(waiter)
         if not queue:
-            del self._queues[target_id]
+            del self._queues[state]
 
     def release(self, state: TargetState) -> None:
         """A permit of this target was settled (its `on_release`): serve those who wait for it."""
-        queue = self._queues.get(state.id)
+        queue = self._queues.get(state)
         while queue:
             waiter = queue[0]
             if waiter.granted.done():

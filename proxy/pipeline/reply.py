@@ -27,25 +27,20 @@ HEARTBEAT_HEADERS: HeaderList = (
 
 def commit_headers(journey: Journey, attempt: "Attempt") -> list[tuple[bytes, bytes]]:
     """Headers of a reply that a provider gave."""
-    headers = [(name, value) for name, value in attempt.headers if name in PASSED]
-    names = {name for name, _ in headers}
+    headers = [header for header in attempt.headers if header[0] in PASSED]
+    names = [name for name, _ in headers]
     stream = journey.call.envelope.stream
     if b"content-type" not in names:
         kind = b"text/event-stream; charset=utf-8" if stream else b"application/json"
         headers.append((b"content-type", kind))
     if stream:
         headers.append((b"cache-control", b"no-cache"))
+    call_id = journey.call.id.encode()
     if b"x-request-id" not in names:
-        headers.append((b"x-request-id", journey.call.id.encode()))
-    target = attempt.candidate.target
-    headers += (
-        (b"x-undimmed-request-id", journey.call.id.encode()),
-        (b"x-undimmed-route", journey.route.route.name.encode()),
-        (b"x-undimmed-target", target.id.encode()),
-        (b"x-undimmed-provider", target.provider.encode()),
-        (b"x-undimmed-model", target.model.encode()),
-        (b"x-undimmed-attempts", b"%d" % len(journey.record.attempts)),
-    )
+        headers.append((b"x-request-id", call_id))
+    headers.append((b"x-undimmed-request-id", call_id))
+    headers += journey.route.headers[attempt.record.target]
+    headers.append((b"x-undimmed-attempts", b"%d" % len(journey.record.attempts)))
     return headers
 
 

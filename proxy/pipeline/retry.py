@@ -5,7 +5,8 @@ given that failure as its first try and drives the rest. A shared instance is no
 predicates would swallow cancellation, so both are avoided: one per call, and the only exception it repeats is our own.
 
 `next_step` decides. Another target costs no wait; the first failover is exempt from the budget, since it reroutes
-rather than amplifies. The same target is asked again only if nothing else is left, the failure table allows it, its
+rather than amplifies. Another credential of the same target comes first, but the last attempt goes to another target if
+there is one. The same target is asked again only if nothing else is left, the failure table allows it, its
 budget does, and the wait (the provider's own delay, else full jitter) ends before the deadline.
 """
 
@@ -127,11 +128,26 @@ class Retries:
         if made >= settings.attempts or now >= min(journey.deadline, journey.commit_by):
             return STOP
         selection = self._look(journey)
+        if made + 1 == settings.attempts and selection.candidate is not None:
+            selection = self._prefer_other(selection, failure.candidate)
         if selection.candidate is not None:
             return self._elsewhere(selection.candidate, made, now)
         if selection.full:
             return Step(go=True)
         return self._here(failure, made, now)
+
+    def _prefer_other(self, selection: Selection, failed: Candidate) -> Selection:
+        """For the last attempt: when the keys of a whole account are refused, trying them all must not use up the attempt
+        that another provider would have answered."""
+        tried = self._journey.tried
+        if selection.candidate is None or selection.candidate.state is not failed.state:
+            return selection
+        tried.add(failed.target.id)
+        other = self._look(self._journey)
+        if other.candidate is None:
+            tried.discard(failed.target.id)
+            return selection
+        return other
 
     def _elsewhere(self, candidate: Candidate, made: int, now: float) -> Step:
         if made > 1 and not candidate.state.budget.take(now):

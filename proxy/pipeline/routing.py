@@ -25,12 +25,14 @@ DIRECT = "direct"
 @dataclass(frozen=True, slots=True)
 class RouteState:
     """A route with the live states of its targets. `weighs_needs`: some target has a condition or a known context
-    window, so a request's needs have to be looked at before choosing."""
+    window, so a request's needs have to be looked at before choosing. `headers`: the reply headers that say who
+    answered, by target id; made once, since they are part of every reply."""
 
     route: Route
     tiers: tuple[tuple[Candidate, ...], ...]
     strategy: Strategy
     weighs_needs: bool
+    headers: Mapping[str, tuple[tuple[bytes, bytes], ...]]
 
     @property
     def candidates(self) -> Iterator[Candidate]:
@@ -43,8 +45,25 @@ def bind_route(route: Route, state_of: Callable[[Target], TargetState]) -> Route
         route=route,
         tiers=tuple(tuple(Candidate(target, state_of(target)) for target in tier) for tier in route.tiers),
         strategy=STRATEGIES[route.strategy],
+        headers={target.id: served_by(route, target) for target in route.targets},
         weighs_needs=any(target.when is not None or target.context_window is not None for target in route.targets),
     )
+
+
+def served_by(route: Route, target: Target) -> tuple[tuple[bytes, bytes], ...]:
+    """Reply headers that name route and target."""
+    return (
+        (b"x-undimmed-route", route.name.encode()),
+        (b"x-undimmed-target", target.id.encode()),
+        (b"x-undimmed-provider", target.provider.encode()),
+        (b"x-undimmed-model", target.model.encode()),
+    )
+
+
+def compile_glob(name: str) -> re.Pattern[str]:
+    """A public name in which only `*` is special. fnmatch's translation never backtracks, which matters for names that
+    clients make up."""
+    return re.compile(fnmatch.translate(name.replace("[", "[[]").replace("?", "[?]")))
 
 
 class Routing:
@@ -65,7 +84,7 @@ class Routing:
         for state in self.routes:
             for name in state.route.models:
                 if "*" in name:
-                    self._globs.append((re.compile(fnmatch.translate(name)), state))
+                    self._globs.append((compile_glob(name), state))
                 else:
                     self._exact.setdefault(name, state)
         self._direct: OrderedDict[str, RouteState] = OrderedDict()

@@ -33,8 +33,9 @@ class Surveyor:
         return [self._route(state) for state in routing.routes]
 
     def ready(self, routing: Routing) -> bool:
-        """Can at least one route serve?"""
-        return any(self._serves(candidate) for state in routing.routes for candidate in state.candidates)
+        """Can at least one route serve? Without routes all models are addressed directly, and that can be tried."""
+        serving = (self._serves(candidate) for state in routing.routes for candidate in state.candidates)
+        return not routing.routes or any(serving)
 
     def status(self, routing: Routing) -> str:
         """`ok`: every target of every route would be admitted; `degraded`: every route can serve, not through all of its

@@ -10,6 +10,7 @@ goes upstream, and only what cannot break a line; no secret stays in an outcome.
 """
 
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 
 import msgspec
 
@@ -77,6 +78,7 @@ class OpenAIKind:
         self._preset = _find_preset(provider)
         self._fixed_headers = _write_headers(provider)
         self._heads: dict[tuple[str, Endpoint, bool], tuple[str | None, bytes]] = {}
+        self._asked: dict[tuple[bool, bool], Asked] = {}
 
     def __repr__(self) -> str:
         return f"<OpenAIKind {self._provider.name} ({self._preset.name}) at {self._provider.origin.authority}>"
@@ -125,14 +127,18 @@ class OpenAIKind:
 
     def _describe(self, envelope: Envelope) -> Asked:
         fields, preset = envelope.fields, self._preset
+        hide_usage = preset.usage == "ask" and not envelope.wants_usage
+        stops = "stop" in fields and bool(read_value(envelope, "stop"))
+        usual = self._asked.get((hide_usage, stops))
+        if usual is None:
+            usual = self._asked[hide_usage, stops] = Asked(
+                hide_usage=hide_usage,
+                stops=stops,
+                lenient_finish=preset.lenient_finish,
+                reasoning_outside=preset.reasoning_outside,
+            )
         choices = read_value(envelope, "n") if "n" in fields else 1
-        return Asked(
-            hide_usage=preset.usage == "ask" and not envelope.wants_usage,
-            stops="stop" in fields and bool(read_value(envelope, "stop")),
-            choices=choices if type(choices) is int else 1,
-            lenient_finish=preset.lenient_finish,
-            reasoning_outside=preset.reasoning_outside,
-        )
+        return usual if choices == 1 or type(choices) is not int else replace(usual, choices=choices)
 
     def _list_changes(self, envelope: Envelope, target: Target) -> dict[str, bytes | None]:
         preset, fields = self._preset, envelope.fields

@@ -72,7 +72,9 @@ class ScriptedDownstream:
         if self._reads is not None:
             self._fill(len(data))
 
-    def finish(self) -> None:
+    def finish(self, data: bytes = b"") -> None:
+        if data:
+            self.write(data)
         if self._mute("finish"):
             return
         if not self.started:

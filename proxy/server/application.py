@@ -1,6 +1,6 @@
 """What the listeners need of the rest: the seam between `server` and the gateway that `assemble` builds."""
 
-from collections.abc import Mapping
+from collections.abc import Coroutine, Mapping
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -32,7 +32,7 @@ class Application(Protocol):
         keys everybody is `Identity()`."""
         ...
 
-    async def serve(self, request: ClientRequest, downstream: Downstream) -> None:
+    def serve(self, request: ClientRequest, downstream: Downstream) -> Coroutine[object, object, None]:
         """Answer one POST endpoint. Cancelled when the client leaves. Never raises anything but CancelledError."""
         ...
 

@@ -98,14 +98,19 @@ class Responder:
         self._outlet.transport.write(head)
         return data
 
-    def finish(self) -> None:
+    def finish(self, data: bytes = b"") -> None:
         line = self._line
         if line is None:
             return
-        if self._left > 0:
-            self.abort()
-            return
-        rest = self._head + (b"0\r\n\r\n" if self._left == _CHUNKED else b"")
+        left = self._left
+        if left >= 0:
+            data = data[:left]
+            if len(data) < left:
+                self.abort()
+                return
+        elif left == _CHUNKED:
+            data = b"%x\r\n%b\r\n0\r\n\r\n" % (len(data), data) if data else b"0\r\n\r\n"
+        rest = self._take_head(data) if self._head else data
         if rest:
             self._outlet.transport.write(rest)
         self._end()

@@ -23,8 +23,9 @@ from proxy.wire.trouble import find_error, parse_json
 _NO_RAW = Raw(b"")
 _UNREADABLE = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 
-#: From the bytes of `choices`: the generated texts, whether there is content at all, and the finish reasons.
-ReadChoices = Callable[[Raw], tuple[list[str], bool, list[str | None]]]
+#: From the bytes of `choices`: the generated texts (only if they are wanted), whether there is content at all, and the
+#: finish reasons.
+ReadChoices = Callable[[Raw, bool], tuple[list[str], bool, list[str | None]]]
 
 
 class Outside(Struct, gc=False):
@@ -48,7 +49,7 @@ def read_answer(body: bytes, asked: Asked, read_choices: ReadChoices) -> Answer:
         return outside
     usage = read_answer_usage(outside, asked)
     try:
-        texts, content, finishes = read_choices(outside.choices)
+        texts, content, finishes = read_choices(outside.choices, usage is None)
     except _UNREADABLE:
         return malformed(body, "the answer has no readable choices")
     if not finishes:

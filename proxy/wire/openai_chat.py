@@ -127,13 +127,16 @@ def read_chat_answer(body: bytes, asked: Asked = Asked()) -> Answer:  # noqa: B0
     return read_answer(body, asked, _read_choices)
 
 
-def _read_choices(raw: Raw) -> tuple[list[str], bool, list[str | None]]:
-    """Texts, whether there is any content, and the finish reasons. Raises msgspec's errors."""
+def _read_choices(raw: Raw, wanted: bool) -> tuple[list[str], bool, list[str | None]]:
+    """Texts (if wanted), whether there is any content, and the finish reasons. Raises msgspec's errors."""
     texts: list[str] = []
     content = False
     choices = _CHOICES.decode(raw)
     for choice in choices:
         message = choice.message or Delta()
+        if not wanted and message.content:
+            content = True
+            continue
         pieces = [text for _, text in _list_texts(message)]
         texts += pieces
         content = content or bool(

@@ -57,7 +57,7 @@ def read_completion_answer(body: bytes, asked: Asked = Asked()) -> Answer:  # no
     return read_answer(body, asked, _read_choices)
 
 
-def _read_choices(raw: Raw) -> tuple[list[str], bool, list[str | None]]:
+def _read_choices(raw: Raw, wanted: bool) -> tuple[list[str], bool, list[str | None]]:
     choices = _CHOICES.decode(raw)
     texts = [choice.text for choice in choices if choice.text]
     return texts, bool(texts), [choice.finish_reason for choice in choices]

@@ -16,13 +16,51 @@ from proxy.core.usage import Usage
 _ANY = msgspec.json.Decoder()
 
 
+class _PromptParts(msgspec.Struct, gc=False):
+    cached_tokens: int
+    cache_write_tokens: int = 0
+    cache_creation_tokens: int = 0
+
+
+class _CompletionParts(msgspec.Struct, gc=False):
+    reasoning_tokens: int
+
+
+class _Usual(msgspec.Struct, gc=False):
+    """What OpenAI itself and most others send. Whatever does not fit is read by the general rules."""
+
+    prompt_tokens: int
+    completion_tokens: int
+    prompt_tokens_details: _PromptParts
+    completion_tokens_details: _CompletionParts
+
+
+_USUAL = msgspec.json.Decoder(_Usual).decode
+
+
 def read_usage(raw: msgspec.Raw | bytes, reasoning_outside: bool = False) -> Usage | None:
     """The usage in the bytes of a `usage` value; None where they hold no count."""
+    if not reasoning_outside:
+        try:
+            return _make_usual(_USUAL(raw)) or make_usage(_ANY.decode(raw))
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+            pass  # not the usual shape, or not readable at all, which the general reading finds out
     try:
         value = _ANY.decode(raw)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return None
     return make_usage(value, reasoning_outside) if isinstance(value, dict) else None
+
+
+def _make_usual(value: _Usual) -> Usage | None:
+    """None: some count is odd (negative, a part larger than its whole), so the general rules have to look."""
+    total_in, total_out = value.prompt_tokens, value.completion_tokens
+    parts = value.prompt_tokens_details
+    cached, written = parts.cached_tokens, parts.cache_write_tokens or parts.cache_creation_tokens
+    reasoning = value.completion_tokens_details.reasoning_tokens
+    if total_out < 0 or cached < 0 or written < 0 or cached + written > total_in or not 0 <= reasoning <= total_out:
+        return None
+    return Usage(total_in, total_out, cached, written, reasoning)
 
 
 def make_usage(value: Mapping[str, Any], reasoning_outside: bool = False) -> Usage | None:

@@ -73,7 +73,9 @@ def test_a_sound_answer_is_forwarded_as_it_is() -> None:
     answer = read_chat_answer(data)
     assert answer.outcome.ok
     assert answer.body is data
-    assert (answer.usage, answer.model, answer.texts) == (Usage(3, 2), "m", ["Paris", "hm"])
+    assert (answer.usage, answer.model, answer.texts) == (Usage(3, 2), "m", []), "what was counted need not be kept"
+    unsaid = read_chat_answer(body({"content": "Paris", "reasoning": "hm"}))
+    assert (unsaid.usage, unsaid.texts) == (None, ["Paris", "hm"])
 
 
 @pytest.mark.parametrize(
