@@ -9,7 +9,7 @@ import asyncio
 import time
 from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from random import Random, SystemRandom
 
 from proxy.core.exchange import Transport
@@ -27,6 +27,7 @@ from proxy.pipeline.services import Services
 from proxy.policy.credentials import CredentialRing
 from proxy.policy.targets import TargetState
 from proxy.providers.contract import ProviderKind
+from proxy.providers.presets import PRESETS
 from proxy.providers.table import KINDS
 from proxy.stores import vocabulary
 from proxy.stores.sinks import Sinks
@@ -65,10 +66,13 @@ class TargetRegistry:
 
     def state_of(self, settings: Settings, kinds: Mapping[str, ProviderKind], target: Target) -> TargetState:
         ring = self.ring(settings, target.provider)
-        made_from = (id(ring), settings.breaker, settings.retry)
+        breaker = settings.breaker
+        if PRESETS[settings.providers[target.provider].preset].queues:
+            breaker = replace(breaker, stall=False)
+        made_from = (id(ring), breaker, settings.retry)
         known = self._states.get(target.id)
         if known is None or known[0] != made_from:
-            state = TargetState(target, ring, settings.breaker, settings.retry, self._rng, self._on_change)
+            state = TargetState(target, ring, breaker, settings.retry, self._rng, self._on_change)
             state.on_release = lambda: self._queues.release(state)
             known = self._states[target.id] = (made_from, state)
         state = known[1]

@@ -61,6 +61,12 @@ class Edges(Protocol):
 
     def dropped_log_lines(self) -> int: ...
 
+    def refused_requests(self) -> Mapping[str, int]: ...
+
+    def cut_connections(self) -> Mapping[str, int]: ...
+
+    def handler_failures(self) -> int: ...
+
 
 @dataclass(slots=True)
 class ConfigState:
@@ -194,6 +200,9 @@ class Gateway:
             loop_lag=self._lag,
             ready=self._surveyor.ready(self.routing),
             log_lines_dropped=edges.dropped_log_lines() if edges else 0,
+            refused=edges.refused_requests() if edges else {},
+            cut=edges.cut_connections() if edges else {},
+            handler_failures=edges.handler_failures() if edges else 0,
         )
 
 

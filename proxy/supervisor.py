@@ -11,7 +11,7 @@ import contextlib
 import gc
 import signal
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -81,6 +81,15 @@ class Proxy:
 
     def dropped_log_lines(self) -> int:
         return self._log.writer.dropped if self._log is not None else 0
+
+    def refused_requests(self) -> Mapping[str, int]:
+        return self._data.state.refused
+
+    def cut_connections(self) -> Mapping[str, int]:
+        return self._data.state.cut
+
+    def handler_failures(self) -> int:
+        return self._data.state.failed
 
     async def start(self) -> tuple[str, int]:
         """Listen. The address is the data plane's, with the port it really got."""

@@ -54,7 +54,7 @@ def test_every_metric_strategy_and_preset_is_listed() -> None:
 
 
 def test_every_reply_header_is_listed() -> None:
-    source = (ROOT / "proxy/pipeline/reply.py").read_text()
+    source = "".join(path.read_text() for path in (ROOT / "proxy/pipeline").glob("*.py"))
     headers = set(re.findall(r'b"(x-undimmed-[a-z-]+)"', source))
     assert len(headers) > 8
     for header in headers:

@@ -231,6 +231,9 @@ class Forwarder:
         retry_after = max(0.0, min(moments) - now) if moments else None
         if outcomes:
             problem = final_problem(outcomes, retry_after=retry_after)
+        elif selection.refused and all(why.kind is OutcomeKind.MODEL_NOT_FOUND for _, why in selection.refused):
+            # Every provider has said so lately; asking again, or later, would not help.
+            problem = Problem(404, selection.refused[0][1].cause + ".", code="model_not_found", param="model")
         else:
             problem = unavailable_problem([f"{target}: {why}" for target, why in selection.reasons()], retry_after)
         problem.attempts = [told(attempt) for attempt in journey.record.attempts]

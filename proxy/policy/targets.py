@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from random import Random
 
 from proxy.core.endpoints import Endpoint
-from proxy.core.outcome import Outcome
+from proxy.core.outcome import Outcome, OutcomeKind
 from proxy.core.records import StateChange
 from proxy.core.settings import BreakerSettings, ProbeSettings, RetrySettings, Target
 from proxy.policy.breaker import CLOSED, OPEN, Breaker, Standing
@@ -47,12 +47,14 @@ class Verdict(enum.StrEnum):
 
 @dataclass(slots=True)
 class Admission:
-    """A verdict and its reason: a sentence without a full stop, since when, and when it may change (loop time)."""
+    """A verdict and its reason: a sentence without a full stop, since when, and when it may change (loop time). `kind`: the
+    outcome that a hold goes back to."""
 
     verdict: Verdict
     cause: str = ""
     since: float | None = None
     until: float | None = None
+    kind: OutcomeKind | None = None
 
 
 _READY = Admission(Verdict.READY)
@@ -175,7 +177,7 @@ class TargetState:
                 return Admission(Verdict.OPEN, standing.cause, standing.since, standing.until)
         hold = lane.hold
         if now < hold.until:
-            return Admission(Verdict.HELD, hold.cause, hold.since, hold.until)
+            return Admission(Verdict.HELD, hold.cause, hold.since, hold.until, hold.kind)
         if not self.ring.ready(self.model, now, exclude):
             cause, until = self.ring.refusal(self.model, now, exclude)
             return Admission(Verdict.HELD, cause, None, until)

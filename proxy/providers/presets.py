@@ -49,7 +49,11 @@ class Preset:
     cap: str = "max_tokens"
     free_path: str | None = "models"
     free_probe_lies: bool = False
-    auth: Literal["bearer"] = "bearer"
+
+    @property
+    def queues(self) -> bool:
+        """A server that makes requests wait in silence while it is busy or loading: waiting proves nothing there."""
+        return self.first_content is not None
 
 
 _LINES = (

@@ -29,7 +29,9 @@ class TargetGauge:
 @dataclass(frozen=True, slots=True)
 class Gauges:
     """What is true at this moment and stands in no counter. `upstream_connections` by (provider, state), state being
-    `idle` or `busy`; `loop_lag` in seconds; `started` in Unix time; `log_lines_dropped` since the start."""
+    `idle` or `busy`; `loop_lag` in seconds; `started` in Unix time; `log_lines_dropped` since the start. `refused`:
+    requests that the listener did not let in, `cut`: connections that were too slow, both by reason;
+    `handler_failures`: bugs of ours."""
 
     version: str
     started: float
@@ -41,6 +43,9 @@ class Gauges:
     loop_lag: float = 0.0
     ready: bool = True
     log_lines_dropped: int = 0
+    refused: Mapping[str, int] = field(default_factory=dict)
+    cut: Mapping[str, int] = field(default_factory=dict)
+    handler_failures: int = 0
 
 
 #: Suffix of the name, labels, value.
@@ -191,6 +196,16 @@ def _descriptors(_: Tally, gauges: Gauges) -> Samples:
         yield "", (), gauges.process.descriptors
 
 
+def _refused(_: Tally, gauges: Gauges) -> Samples:
+    for reason, count in gauges.refused.items():
+        yield "", (("reason", reason),), count
+
+
+def _cut(_: Tally, gauges: Gauges) -> Samples:
+    for reason, count in gauges.cut.items():
+        yield "", (("reason", reason),), count
+
+
 def _single(read: Callable[[Gauges], int | float]) -> Callable[[Tally, Gauges], Samples]:
     def samples(_: Tally, gauges: Gauges) -> Samples:
         yield "", (), read(gauges)
@@ -240,6 +255,14 @@ METRICS: tuple[Metric, ...] = (
     Metric("undimmed_calls_in_flight", "gauge", "Calls under way.", _single(lambda g: g.calls_in_flight)),
     Metric("undimmed_ready", "gauge", "1 while at least one route can serve.", _single(lambda g: int(g.ready))),
     Metric("undimmed_event_loop_lag_seconds", "gauge", "How late the event loop last was.", _single(lambda g: g.loop_lag)),
+    Metric("undimmed_refused_requests_total", "counter", "Requests the listener did not let in.", _refused),
+    Metric("undimmed_cut_connections_total", "counter", "Client connections cut for slowness.", _cut),
+    Metric(
+        "undimmed_handler_failures_total",
+        "counter",
+        "Calls that ended in a bug of the proxy.",
+        _single(lambda g: g.handler_failures),
+    ),
     Metric(
         "undimmed_log_lines_dropped_total",
         "counter",

@@ -127,8 +127,7 @@ class Connection(asyncio.Protocol):
         if len(request.body) <= JOINED_BODY:
             transport.write(request.head + request.body)
         else:
-            transport.write(request.head)
-            transport.write(request.body)
+            transport.writelines((request.head, request.body))
         if exchange.paused:
             self.pause()
 

@@ -18,7 +18,7 @@ from support.simulation import World, play, replace, settings
 from proxy.core.outcome import Outcome, OutcomeKind
 from proxy.core.settings import ClientKey
 from proxy.policy.outcomes import RULES, final_problem, unavailable_problem
-from proxy.rehearse.behaviour import Behaviour, Mode
+from proxy.rehearse.behaviour import Behaviour, Latency, Mode
 from proxy.rehearse.client import SimulatedClient, Wish
 from proxy.rehearse.vendor_errors import ERRORS
 from proxy.server import refusals
@@ -135,11 +135,16 @@ ASKED: dict[str, Asked] = {
 
 @asynccontextmanager
 async def guarded() -> AsyncIterator[tuple[Stack, httpx.AsyncClient]]:
-    down = Behaviour(Mode.STATUS)
+    down = Behaviour(Mode.STATUS, latency=Latency(0.0))
     server = replace(SERVER, max_body=4096)
-    async with running({"a": down, "b": down}, replace(settings(), keys=KEYS), server) as live:
-        async with httpx.AsyncClient(base_url=live.url, headers={"authorization": "Bearer sk-all"}) as http:
-            yield live, http
+
+
+    headers = {"authorization": "Bearer sk-all"}
+    async with (
+        running({"a": down, "b": down}, replace(settings(), keys=KEYS), server) as live,
+        httpx.AsyncClient(base_url=live.url, headers=headers) as http,
+    ):
+        yield live, http
 
 
 @pytest.mark.live

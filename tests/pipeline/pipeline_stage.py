@@ -36,7 +36,9 @@ def chunk(delta: dict[str, object] | None = None, finish: str | None = None, **m
     return b"data: " + dumps({"id": "chatcmpl-canned-1", "model": "m-2026", "choices": choices, **more}).encode() + b"\n\n"
 
 
-USAGE = b'data: {"id":"chatcmpl-canned-1","choices":[],"usage":{"prompt_tokens":7,"completion_tokens":3,"total_tokens":10}}\n\n'
+USAGE = (
+    b'data: {"id":"chatcmpl-canned-1","choices":[],"usage":{"prompt_tokens":7,"completion_tokens":3,"total_tokens":10}}\n\n'
+)
 DONE = b"data: [DONE]\n\n"
 
 

@@ -29,9 +29,7 @@ ALONE = settings((("a/m",),))
         ({"x-stainless-read-timeout": "9999"}, 600.0, 600.0),
     ],
 )
-def test_what_clients_announce_is_kept_with_a_margin(
-    headers: dict[str, str], deadline: float, first_byte: float
-) -> None:
+def test_what_clients_announce_is_kept_with_a_margin(headers: dict[str, str], deadline: float, first_byte: float) -> None:
     got = limits(headers, TIMEOUTS, 100.0)
     assert got == (pytest.approx(100 + deadline), pytest.approx(100 + first_byte))
 

@@ -27,6 +27,8 @@ GAUGES = Gauges(
     calls_in_flight=4,
     loop_lag=0.002,
     log_lines_dropped=9,
+    refused={"bad_host": 2},
+    cut={"slow_reader": 1},
 )
 
 

@@ -2,6 +2,7 @@
 transport without a socket, a pool that only notes."""
 
 import asyncio
+from collections.abc import Iterable
 from collections.abc import Callable
 
 from proxy.core.exchange import HeaderList, TransportError, UpstreamRequest
@@ -137,6 +138,9 @@ class FakeSocket:
 
     def write(self, data: bytes) -> None:
         self.written.append(data)
+
+    def writelines(self, pieces: Iterable[bytes]) -> None:
+        self.written += pieces
 
     def abort(self) -> None:
         self.aborted = True
