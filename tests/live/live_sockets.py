@@ -4,7 +4,11 @@ import asyncio
 import json
 import os
 import socket
+from collections.abc import Callable
 from typing import cast
+
+#: pytest's `record_property`.
+Record = Callable[[str, object], None]
 
 HELLO = [{"role": "user", "content": "Keep the light on."}]
 
@@ -79,14 +83,13 @@ async def drip(caller: Caller, data: bytes, every: float) -> bytes:
     return answer
 
 
-async def settled(count: "object", wanted: int, seconds: float = 10.0) -> int:
+async def settled(count: Callable[[], int], wanted: int, seconds: float = 10.0) -> int:
     """What `count()` says once it has come to `wanted`, or after that time."""
-    assert callable(count)
     loop = asyncio.get_running_loop()
     end = loop.time() + seconds
     while (value := count()) != wanted and loop.time() < end:
         await asyncio.sleep(0.01)
-    return int(value)
+    return value
 
 
 def open_files() -> int:
@@ -102,9 +105,6 @@ BLOCK = EVENT * 64
 
 class Endless(asyncio.Protocol):
     """A provider's connection that streams as fast as it is read, forever. The counts are shared by all of them."""
-
-    open = 0
-    sent: "list[Endless]"
 
     def __init__(self, everyone: "list[Endless]") -> None:
         self.everyone = everyone

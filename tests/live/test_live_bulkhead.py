@@ -4,7 +4,7 @@ import asyncio
 import statistics
 
 import pytest
-from live_sockets import Caller, post, settled
+from live_sockets import Caller, Record, post, settled
 from support.live import Stack, running
 from support.simulation import BREAKER, provider, replace, settings
 
@@ -53,7 +53,7 @@ async def p99(live: Stack) -> float:
     return min(rounds)
 
 
-def test_25_a_stuck_provider_starves_nobody(record_property: pytest.RecordProperty) -> None:
+def test_25_a_stuck_provider_starves_nobody(record_property: Record) -> None:
     async def body() -> None:
         healthy = Behaviour(chunks=2, gap=0.01, latency=Latency(0.02))
         async with running({"a": Behaviour(Mode.BLACK_HOLE), "b": healthy}, apart()) as live:

@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 import pytest
-from live_sockets import BLOCK, Caller, Endless, drip, open_files, post, settled
+from live_sockets import BLOCK, Caller, Endless, Record, drip, open_files, post, settled
 from support.live import SERVER, Stack, running
 from support.simulation import provider, replace, settings
 
@@ -90,7 +90,7 @@ def test_36_slow_heads_and_bodies_are_cut_and_good_traffic_goes_on() -> None:
     asyncio.run(body())
 
 
-def test_36_slow_readers_are_cut_and_hold_little_until_then(record_property: pytest.RecordProperty) -> None:
+def test_36_slow_readers_are_cut_and_hold_little_until_then(record_property: Record) -> None:
     async def read_slowly(caller: Caller) -> int:
         """A byte a second, as far as one gets; the bytes that were still there after the cut."""
         await asyncio.sleep(1.0)

@@ -83,12 +83,14 @@ class CannedExchange:
             await self._turn.wait()
             self.delivered += len(data)
             receiver.on_body(data)
+            if self.ended:
+                return
         await self._turn.wait()
         if canned.error is not None:
-            self.ended = self.ended or "failed"
+            self.ended = "failed"
             receiver.on_failed(canned.error)
         elif not canned.hang and canned.wait is not None:
-            self.ended = self.ended or "complete"
+            self.ended = "complete"
             receiver.on_complete()
 
     def pause(self) -> None:

@@ -2,8 +2,7 @@
 transport without a socket, a pool that only notes."""
 
 import asyncio
-from collections.abc import Iterable
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
 from proxy.core.exchange import HeaderList, TransportError, UpstreamRequest
 from proxy.core.settings import Origin
