@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from random import Random, SystemRandom
+from weakref import WeakKeyDictionary, WeakValueDictionary, ref
 
 from proxy.core.exchange import Transport
 from proxy.core.records import Sink, StateChange
@@ -42,18 +43,32 @@ def bind_kinds(providers: Mapping[str, Provider]) -> dict[str, ProviderKind]:
     return {name: KINDS[provider.kind](provider) for name, provider in providers.items()}
 
 
+def release_to(queues: CapacityQueues, state: TargetState) -> Callable[[], None]:
+    """The hook by which a target serves those who queue for it; does not keep the target alive."""
+    target = ref(state)
+
+    def release() -> None:
+        live = target()
+        if live is not None:
+            queues.release(live)
+
+    return release
+
+
 class TargetRegistry:
     """The live states by target id, kept over reloads: a breaker that is open stays open when a route is renamed.
 
     A state is made anew only when what it was made from has changed (credentials, breaker or retry settings); calls
-    under way settle their permits with the old one.
+    under way settle their permits with the old one. States are held weakly: they live as long as a routing or a permit
+    needs them, so clients that address models by name cannot make them pile up.
     """
 
     def __init__(self, rng: Random, on_change: Callable[[StateChange], None], queues: CapacityQueues) -> None:
         self._rng = rng
         self._on_change = on_change
         self._queues = queues
-        self._states: dict[str, tuple[object, TargetState]] = {}
+        self._states: WeakValueDictionary[str, TargetState] = WeakValueDictionary()
+        self._made_from: WeakKeyDictionary[TargetState, object] = WeakKeyDictionary()
         self._rings: dict[str, tuple[object, CredentialRing]] = {}
 
     def ring(self, settings: Settings, provider: str) -> CredentialRing:
@@ -70,12 +85,12 @@ class TargetRegistry:
         if PRESETS[settings.providers[target.provider].preset].queues:
             breaker = replace(breaker, stall=False)
         made_from = (id(ring), breaker, settings.retry)
-        known = self._states.get(target.id)
-        if known is None or known[0] != made_from:
+        state = self._states.get(target.id)
+        if state is None or self._made_from[state] != made_from:
             state = TargetState(target, ring, breaker, settings.retry, self._rng, self._on_change)
-            state.on_release = lambda: self._queues.release(state)
-            known = self._states[target.id] = (made_from, state)
-        state = known[1]
+            state.on_release = release_to(self._queues, state)
+            self._states[target.id] = state
+            self._made_from[state] = made_from
         provider = settings.providers[target.provider]
         state.target = target
         state.probe = provider.probe

@@ -305,10 +305,10 @@ class Attempt:
         moment, _ = self._limit()
         if self.record.first_byte_at is None:
             stall_after = self._stall_after()
-            if stall_after is not None and now < self.permit.started + stall_after:
-                moment = min(moment, self.permit.started + stall_after)
-        if self._journey.call.envelope.stream:
-            moment = min(moment, max(self._journey.next_heartbeat, now))
+            if stall_after is not None and now < self.permit.started + stall_after < moment:
+                moment = self.permit.started + stall_after
+        if self._journey.next_heartbeat < moment:
+            moment = max(self._journey.next_heartbeat, now)
         self._armed = moment
         self._timer = self._services.loop.call_at(moment, self._watch)
 

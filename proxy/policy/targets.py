@@ -82,6 +82,7 @@ class TargetState:
     those who queue can be served."""
 
     __slots__ = (
+        "__weakref__",
         "_breaker_settings",
         "_lanes",
         "_on_change",

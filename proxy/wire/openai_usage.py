@@ -26,7 +26,7 @@ class _CompletionParts(msgspec.Struct, gc=False):
     reasoning_tokens: int
 
 
-class _Usual(msgspec.Struct, gc=False):
+class UsualUsage(msgspec.Struct, gc=False):
     """What OpenAI itself and most others send. Whatever does not fit is read by the general rules."""
 
     prompt_tokens: int
@@ -35,14 +35,14 @@ class _Usual(msgspec.Struct, gc=False):
     completion_tokens_details: _CompletionParts
 
 
-_USUAL = msgspec.json.Decoder(_Usual).decode
+_USUAL = msgspec.json.Decoder(UsualUsage).decode
 
 
 def read_usage(raw: msgspec.Raw | bytes, reasoning_outside: bool = False) -> Usage | None:
     """The usage in the bytes of a `usage` value; None where they hold no count."""
     if not reasoning_outside:
         try:
-            return _make_usual(_USUAL(raw)) or make_usage(_ANY.decode(raw))
+            return make_usual(_USUAL(raw)) or make_usage(_ANY.decode(raw))
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
             pass  # not the usual shape, or not readable at all, which the general reading finds out
     try:
@@ -52,7 +52,7 @@ def read_usage(raw: msgspec.Raw | bytes, reasoning_outside: bool = False) -> Usa
     return make_usage(value, reasoning_outside) if isinstance(value, dict) else None
 
 
-def _make_usual(value: _Usual) -> Usage | None:
+def make_usual(value: UsualUsage) -> Usage | None:
     """None: some count is odd (negative, a part larger than its whole), so the general rules have to look."""
     total_in, total_out = value.prompt_tokens, value.completion_tokens
     parts = value.prompt_tokens_details

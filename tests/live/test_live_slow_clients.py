@@ -91,14 +91,14 @@ def test_36_slow_heads_and_bodies_are_cut_and_good_traffic_goes_on() -> None:
 
 
 def test_36_slow_readers_are_cut_and_hold_little_until_then(record_property: Record) -> None:
-    async def read_slowly(caller: Caller) -> int:
-        """A byte a second, as far as one gets; the bytes that were still there after the cut."""
-        await asyncio.sleep(1.0)
-        got = len(await caller.read(1))
-        while data := await caller.read():
-            got += len(data)
+    async def read_slowly(caller: Caller, over: asyncio.Event) -> None:
+        """A byte a second, until all are cut; then there is an end to what is left."""
+        while not over.is_set():
+            await caller.read(1)
+            await asyncio.sleep(1.0)
+        while await caller.read():
+            pass
         caller.close()
-        return got
 
     async def body() -> None:
         async with endless() as (port, floods), running({"a": FAST}, placed(port), SHORT) as live:
@@ -106,14 +106,16 @@ def test_36_slow_readers_are_cut_and_hold_little_until_then(record_property: Rec
             over = asyncio.Event()
             good = [asyncio.ensure_future(answered(live, over)) for _ in range(GOOD)]
             slow = [await Caller(live.host, live.port, room=4096).open(post("endless")) for _ in range(READERS)]
-            reading = [asyncio.ensure_future(read_slowly(caller)) for caller in slow]
+            reading = [asyncio.ensure_future(read_slowly(caller, over)) for caller in slow]
             most, sent = 0, 0
-            while not all(task.done() for task in reading):
+            cut = live.proxy._data.state.cut
+            while cut.get("slow_reader", 0) < READERS:
                 most = max(most, buffered(live))
                 sent = max([sent, *(flood.bytes for flood in floods)])
                 await asyncio.sleep(0.02)
             over.set()
             counts = await asyncio.gather(*good)
+            await asyncio.gather(*reading)
             figures = f"buffered at most {most} bytes a stream; a provider had sent {sent} when its reader was cut"
             record_property("slow_readers", figures)
             print(figures)
@@ -121,7 +123,7 @@ def test_36_slow_readers_are_cut_and_hold_little_until_then(record_property: Rec
             assert 0 < most <= BOUND
             # What was sent is what waits here and what two pairs of kernel buffers hold.
             assert sent <= BOUND + 16 * len(BLOCK) + 4 * 1024 * 1024
-            assert live.proxy._data.state.cut == {"slow_reader": READERS}
+            assert cut == {"slow_reader": READERS}
             assert await settled(lambda: sum(flood.gone for flood in floods), READERS) == READERS
             assert min(counts) >= 1
             assert live.calls("a") == sum(counts)

@@ -1,0 +1,341 @@
+"""Where the tokens went: the provider's numbers first, estimates where there are none, each said to be what it is."""
+
+import asyncio
+from collections.abc import Callable
+
+import pytest
+from pipeline_stage import COMPLETION, DONE, STREAM, USAGE, Canned, Stage, act, by_pool, chunk, make_call, stream, whole
+from support.simulation import Notes, rehearse, settings, spans, steady
+
+from proxy.core.exchange import FailureKind, TransportError
+from proxy.core.outcome import OK, Outcome, OutcomeKind
+from proxy.core.records import AttemptRecord, CallRecord
+from proxy.core.settings import Target
+from proxy.core.usage import Price, Usage, UsageSource
+from proxy.pipeline.accounting import SPENT, Accounting, Booking, apply_usage
+from proxy.pipeline.estimation import EstimateJob
+from proxy.rehearse.behaviour import Behaviour, Latency, Mode
+from proxy.rehearse.client import Wish
+from proxy.rehearse.virtual_loop import run
+
+PRICE = Price(input=2_000_000_000, output=8_000_000_000)
+PRICED = settings(((Target("a", "m", price=PRICE),), (Target("b", "m"),)))
+LIT = chunk({"content": "lit and lit"})
+FINISH = chunk(finish="stop")
+NO_USAGE = {key: value for key, value in COMPLETION.items() if key != "usage"}
+
+
+class TestWhoseNumbers:
+    def test_the_providers_own(self) -> None:
+        async def body(stage: Stage) -> None:
+            client = await stage.ask()
+            attempt = stage.records[0].attempts[0]
+            assert attempt.usage == Usage(7, 3)
+            assert attempt.usage.source is UsageSource.PROVIDER
+            assert attempt.cost == 7 * 2000 + 3 * 8000
+            assert client.downstream.header("x-undimmed-tokens-source") == "provider"
+            assert client.downstream.header("x-undimmed-tokens-input") == "7"
+            assert client.downstream.header("x-undimmed-cost-usd") == "0.000038000"
+
+        act(by_pool({"a": whole()}), body, PRICED)
+
+    def test_of_a_stream(self) -> None:
+        async def body(stage: Stage) -> None:
+            client = await stage.ask(Wish("s"))
+            assert stage.records[0].attempts[0].usage == Usage(7, 3)
+            assert b'"input":7' in client.downstream.body
+            assert b'"source":"provider"' in client.downstream.body
+            assert b'"choices":[],"usage"' not in client.downstream.body, "it had not been asked for"
+
+        act(by_pool({"a": stream((0.0, LIT), (0.0, FINISH + USAGE + DONE))}), body, PRICED)
+
+    def test_a_client_that_asked_gets_the_usage_event(self) -> None:
+        async def body(stage: Stage) -> None:
+            client = await stage.ask(Wish("s", wants_usage=True))
+            assert b'"choices":[],"usage"' in client.downstream.body
+
+        act(by_pool({"a": stream((0.0, LIT), (0.0, FINISH + USAGE + DONE))}), body, PRICED)
+
+    @pytest.mark.parametrize("streamed", [True, False])
+    def test_an_estimate_says_so(self, streamed: bool) -> None:
+        answer = stream((0.0, LIT), (0.0, FINISH + DONE)) if streamed else whole(NO_USAGE)
+
+        async def body(stage: Stage) -> None:
+            client = await stage.ask(Wish("w", stream=streamed))
+            attempt = stage.records[0].attempts[0]
+            assert attempt.usage is not None
+            assert attempt.usage.source is UsageSource.ESTIMATE
+            assert attempt.usage.output == (2 if streamed else 0)
+            assert attempt.cost == 10 * 2000 + attempt.usage.output * 8000
+            assert not attempt.possibly_billed
+            shown = bytes(client.downstream.body) if streamed else client.downstream.header("x-undimmed-tokens-source")
+            assert shown is not None
+            assert b'"source":"estimate"' in shown if isinstance(shown, bytes) else shown == "estimate"
+
+        act(by_pool({"a": answer}), body, PRICED)
+
+    def test_an_unknown_price_is_unknown(self) -> None:
+        async def body(stage: Stage) -> None:
+            client = await stage.ask()
+            assert stage.records[0].attempts[0].cost is None
+            assert client.downstream.header("x-undimmed-cost-usd") is None
+
+        act(by_pool({"a": whole()}), body)
+
+
+class TestWaste:
+    """Attempts whose output nobody received."""
+
+    def _attempts(self, broken: Canned, streamed: bool = False) -> list[AttemptRecord]:
+        good = stream((0.0, LIT), (0.0, FINISH + USAGE + DONE)) if streamed else whole()
+        seen: list[AttemptRecord] = []
+
+        async def body(stage: Stage) -> None:
+            client = await stage.ask(Wish("w", stream=streamed))
+            assert client.verdict == "ok"
+            assert len(stage.records) == 1
+            seen.extend(stage.records[0].attempts)
+
+        act(by_pool({"a": broken, "b": good}), body, PRICED)
+        return seen
+
+    def test_a_refusal_costs_nothing(self) -> None:
+        first, second = self._attempts(whole(b"{}", 500))
+        assert (first.usage, first.cost, first.possibly_billed, first.delivered) == (None, None, False, False)
+        assert second.delivered
+
+    def test_a_refused_connection_costs_nothing(self) -> None:
+        error = TransportError(FailureKind.CONNECT, "refused")
+        first, _ = self._attempts(Canned(wait=None, error=error))
+        assert (first.usage, first.possibly_billed) == (None, False)
+
+    def test_silence_may_be_billed(self) -> None:
+        first, _ = self._attempts(Canned(wait=None), streamed=True)
+        assert first.kind is OutcomeKind.FIRST_CONTENT_TIMEOUT
+        assert first.possibly_billed
+        assert first.usage is not None
+        assert (first.usage.source, first.usage.input, first.usage.output) == (UsageSource.ESTIMATE, 10, 0)
+        assert first.cost == 10 * 2000
+        assert not first.delivered
+
+    def test_an_answer_that_could_not_be_read_keeps_the_usage_it_named(self) -> None:
+        first, _ = self._attempts(whole({**COMPLETION, "choices": []}))
+        assert first.kind is OutcomeKind.MALFORMED
+        assert not first.delivered
+        if first.usage is not None and first.usage.source is UsageSource.PROVIDER:
+            assert (first.usage.input, first.usage.output) == (7, 3)
+        else:
+            assert first.possibly_billed
+
+    def test_a_stream_that_broke_before_its_first_content(self) -> None:
+        opening = chunk({"role": "assistant", "content": ""})
+        first, _ = self._attempts(Canned(headers=STREAM, pieces=((0.0, opening),)), streamed=True)
+        assert first.kind is OutcomeKind.STREAM_BROKEN
+        assert first.possibly_billed
+        assert first.usage is not None
+        assert first.usage.source is UsageSource.ESTIMATE
+
+    def test_the_tally_books_it_under_the_failed_target(self) -> None:
+        opening = chunk({"role": "assistant", "content": ""})
+
+        async def body(stage: Stage) -> None:
+            await stage.ask(Wish("s"))
+            lines = stage.parts.gateway.tally.lines
+            wasted = lines["lamp", "a/m"].wasted[OutcomeKind.STREAM_BROKEN]
+            assert (wasted.attempts, wasted.input, wasted.output, wasted.cost) == (1, 10, 0, 10 * 2000)
+            assert lines["lamp", "a/m"].possibly_billed == 1
+            assert lines["lamp", "b/m"].wasted == {}
+
+        good = stream((0.0, LIT), (0.0, FINISH + USAGE + DONE))
+        act(by_pool({"a": Canned(headers=STREAM, pieces=((0.0, opening),)), "b": good}), body, PRICED)
+
+
+class TestCutAnswers:
+    def test_what_a_broken_stream_had_said_is_estimated(self) -> None:
+        async def body(stage: Stage) -> None:
+            await stage.ask(Wish("s"))
+            attempt = stage.records[0].attempts[0]
+            assert attempt.kind is OutcomeKind.STREAM_BROKEN
+            assert attempt.possibly_billed
+            assert attempt.usage is not None
+            assert attempt.usage.output == len("lit and lit" * 4) // 4
+            assert attempt.usage.source is UsageSource.ESTIMATE
+
+        act(by_pool({"a": stream(*[(0.0, LIT)] * 4)}), body, PRICED)
+
+    def test_what_a_client_left_behind_is_estimated(self) -> None:
+        async def body(stage: Stage) -> None:
+            client = await stage.ask(Wish("s", leaves=0.55))
+            assert client.verdict == "left"
+            attempt = stage.records[0].attempts[0]
+            assert attempt.kind is OutcomeKind.CLIENT_GONE
+            assert attempt.possibly_billed
+            assert attempt.usage is not None
+            assert attempt.usage.output == len("lit and lit" * 5) // 4
+            assert stage.records[0].status == 499
+
+        act(by_pool({"a": stream(*[(0.1, LIT)] * 40)}), body, PRICED)
+
+    def test_a_number_that_the_provider_had_given_already_wins(self) -> None:
+        """Usage in every event (as some servers send it), then the cut."""
+        counted = chunk({"content": "lit"}, usage={"prompt_tokens": 7, "completion_tokens": 1, "total_tokens": 8})
+
+        async def body(stage: Stage) -> None:
+            await stage.ask(Wish("s"))
+            attempt = stage.records[0].attempts[0]
+            assert attempt.usage == Usage(7, 1)
+
+        act(by_pool({"a": stream((0.0, counted))}), body, PRICED)
+
+
+class HeldEstimator:
+    """Estimates when told to."""
+
+    def __init__(self) -> None:
+        self.waiting: list[tuple[EstimateJob, Callable[[Usage], None]]] = []
+
+    def submit(self, job: EstimateJob, done: Callable[[Usage], None]) -> None:
+        self.waiting.append((job, done))
+
+    def go(self) -> None:
+        _, done = self.waiting.pop(0)
+        done(Usage(1, 2, source=UsageSource.ESTIMATE))
+
+
+def make_record(name: str) -> tuple[CallRecord, AttemptRecord]:
+    record = CallRecord(name, "lamp", make_call().endpoint, True, None, 0.0, 0.0)
+    attempt = AttemptRecord("a/m", "a", "a#1", 0.0, OK)
+    record.attempts.append(attempt)
+    return record, attempt
+
+
+class TestWaitingForEstimates:
+    """The record waits, nobody else does."""
+
+    def test_a_failover_is_not_delayed(self) -> None:
+        estimator = HeldEstimator()
+
+        async def body(stage: Stage) -> None:
+            client = await stage.ask(Wish("s"))
+            assert client.verdict == "ok"
+            assert stage.records == [], "the record waits for its estimate"
+            assert stage.parts.accounting.open == 1
+            drained = stage.loop.create_task(stage.parts.accounting.drained())
+            await asyncio.sleep(1)
+            assert not drained.done()
+            estimator.go()
+            await drained
+            assert stage.records[0].attempts[0].usage == Usage(1, 2, source=UsageSource.ESTIMATE)
+            assert stage.parts.accounting.open == 0
+
+        good = stream((0.0, LIT), (0.0, FINISH + USAGE + DONE))
+        act(by_pool({"a": Canned(wait=None), "b": good}), body, PRICED, lambda _: estimator)
+
+    def test_all_estimates_of_a_call(self) -> None:
+        async def body(rng: object) -> None:
+            notes, estimator = Notes(), HeldEstimator()
+            accounting = Accounting(notes, estimator)
+            record, attempt = make_record("1")
+            booking = Booking(record)
+            call, target = make_call(), Target("a", "m", price=PRICE)
+            accounting.estimate(call, booking, attempt, target, ["x"])
+            accounting.estimate(call, booking, attempt, target, [])
+            estimator.go()
+            accounting.close(booking)
+            assert notes.calls == []
+            assert accounting.open == 1
+            estimator.go()
+            assert notes.calls == [record]
+            assert attempt.cost == 1 * 2000 + 2 * 8000
+            await accounting.drained()
+
+        run(body, seed=1)
+
+    def test_an_estimate_that_comes_before_the_end_delays_nothing(self) -> None:
+        async def body(rng: object) -> None:
+            notes, estimator = Notes(), HeldEstimator()
+            accounting = Accounting(notes, estimator)
+            record, attempt = make_record("1")
+            booking = Booking(record)
+            accounting.estimate(make_call(), booking, attempt, Target("a", "m"), [])
+            estimator.go()
+            assert notes.calls == [], "the call is not over"
+            accounting.close(booking)
+            assert notes.calls == [record]
+            await accounting.drained()
+
+        run(body, seed=1)
+
+    def test_drained_waits_for_all_calls(self) -> None:
+        async def body(rng: object) -> None:
+            notes, estimator = Notes(), HeldEstimator()
+            accounting = Accounting(notes, estimator)
+            for name in "12":
+                record, attempt = make_record(name)
+                booking = Booking(record)
+                accounting.estimate(make_call(), booking, attempt, Target("a", "m"), [])
+                accounting.close(booking)
+            drained = asyncio.get_running_loop().create_task(accounting.drained())
+            estimator.go()
+            await asyncio.sleep(0)
+            assert not drained.done()
+            estimator.go()
+            await drained
+            assert [record.id for record in notes.calls] == ["1", "2"]
+
+        run(body, seed=1)
+
+    def test_a_client_may_leave_while_its_answer_is_counted(self) -> None:
+        estimator = HeldEstimator()
+
+        async def body(stage: Stage) -> None:
+            client = await stage.ask(Wish("w", stream=False, leaves=0.5))
+            assert client.verdict == "left"
+            assert len(estimator.waiting) == 1
+            estimator.go()
+            await asyncio.sleep(0)
+            assert len(stage.records) == 1
+            assert stage.records[0].status == 499
+
+        act(by_pool({"a": whole(NO_USAGE)}), body, PRICED, lambda _: estimator)
+
+
+def test_cost_goes_with_usage() -> None:
+    _, attempt = make_record("1")
+    apply_usage(attempt, Target("a", "m", price=PRICE), Usage(1_000_000, 0))
+    assert attempt.cost == 2_000_000_000
+    apply_usage(attempt, Target("a", "m"), Usage(5, 5))
+    assert (attempt.usage, attempt.cost) == (Usage(5, 5), None)
+
+
+@pytest.mark.parametrize("kind", OutcomeKind)
+def test_refusals_are_free(kind: OutcomeKind) -> None:
+    """What a vendor refuses it does not charge; whatever may have run, may be."""
+    refusals = {
+        OutcomeKind.RATE_LIMITED,
+        OutcomeKind.QUOTA_EXHAUSTED,
+        OutcomeKind.OVERLOADED,
+        OutcomeKind.SERVER_ERROR,
+        OutcomeKind.CONNECT_FAILED,
+        OutcomeKind.CONNECT_TIMEOUT,
+        OutcomeKind.AUTH_FAILED,
+        OutcomeKind.MODEL_NOT_FOUND,
+        OutcomeKind.CONTEXT_TOO_LONG,
+        OutcomeKind.CONTENT_FILTERED,
+        OutcomeKind.BAD_REQUEST,
+    }
+    assert (Outcome(kind).kind in SPENT) is (kind not in refusals)
+
+
+def test_our_tokens_are_the_providers_bill() -> None:
+    """Over an outage of streams cut in the middle, and of silence."""
+    configured = settings(((Target("a", "m", price=PRICE),), (Target("b", "m", price=PRICE),)))
+    faults = spans([(5, 10, Behaviour(Mode.CUT, after=4)), (15, 20, Behaviour(Mode.BLACK_HOLE))], Behaviour(chunks=10))
+    outcome = rehearse({"a": faults, "b": Behaviour(chunks=10, latency=Latency(0.1))}, steady(10, 30), configured)
+    whole_answers = [a for record in outcome.notes.calls for a in record.attempts if a.kind is OutcomeKind.OK]
+    billed = [e for p in outcome.network.providers.values() for e in p.bill.entries if e.complete]
+    assert sum(a.usage.output for a in whole_answers if a.usage) == sum(e.output for e in billed)
+    assert all(a.usage is not None and a.usage.source is UsageSource.PROVIDER for a in whole_answers)
+    cut = [a for record in outcome.notes.calls for a in record.attempts if a.kind is OutcomeKind.STREAM_BROKEN]
+    assert cut
+    assert all(a.possibly_billed and a.cost for a in cut)
