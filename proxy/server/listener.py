@@ -15,6 +15,11 @@ _LEAST_AIOHTTP = (3, 14, 3)
 _BACKLOG = 4096
 #: Seconds that calls cut at the end of a drain have to settle what they hold.
 _SETTLING = 2.0
+#: Bytes not yet sent that the kernel takes for a client; left to itself it takes megabytes for one that reads slowly, out of
+#: reach of our own limits. What is on its way, and so the speed of distant clients, is not touched by this.
+_UNSENT = 64 * 1024
+#: Not on every system.
+_UNSENT_OPTION: int | None = getattr(socket, "TCP_NOTSENT_LOWAT", None)
 
 
 class ParserMissing(RuntimeError):
@@ -76,6 +81,10 @@ class DataPlane:
             host, port = host or settings.host, settings.port if port is None else port
             server = await loop.create_server(self.connection, host, port, backlog=_BACKLOG)
         self._server = server
+        for listening in server.sockets:
+            if _UNSENT_OPTION is not None and listening.family in (socket.AF_INET, socket.AF_INET6):
+                # The sockets it accepts inherit this.
+                listening.setsockopt(socket.IPPROTO_TCP, _UNSENT_OPTION, _UNSENT)
         address = server.sockets[0].getsockname()
         return address[0], address[1]
 

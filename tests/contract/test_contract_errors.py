@@ -138,7 +138,6 @@ async def guarded() -> AsyncIterator[tuple[Stack, httpx.AsyncClient]]:
     down = Behaviour(Mode.STATUS, latency=Latency(0.0))
     server = replace(SERVER, max_body=4096)
 
-
     headers = {"authorization": "Bearer sk-all"}
     async with (
         running({"a": down, "b": down}, replace(settings(), keys=KEYS), server) as live,

@@ -35,7 +35,11 @@ class Caller:
             self.sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, room)
 
     async def open(self, data: bytes = b"") -> "Caller":
-        await self._loop.sock_connect(self.sock, self._address)
+        try:
+            await self._loop.sock_connect(self.sock, self._address)
+        except ConnectionError:
+            self.close()
+            raise
         await self.send(data)
         return self
 
@@ -70,10 +74,11 @@ class Caller:
         self.sock.close()
 
 
-async def drip(caller: Caller, data: bytes, every: float) -> bytes:
-    """Send a byte at a time until told off; what was answered. Raises nothing if the other side hangs up."""
+async def drip(caller: Caller, start: bytes, rest: bytes, every: float) -> bytes:
+    """Send the start, then a byte at a time until told off; what was answered. Raises nothing if the other side hangs up."""
+    await caller.open(start)
     try:
-        for byte in data:
+        for byte in rest:
             await caller.send(bytes([byte]))
             await asyncio.sleep(every)
     except ConnectionError:

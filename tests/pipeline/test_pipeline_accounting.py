@@ -35,7 +35,7 @@ class TestWhoseNumbers:
             assert attempt.cost == 7 * 2000 + 3 * 8000
             assert client.downstream.header("x-undimmed-tokens-source") == "provider"
             assert client.downstream.header("x-undimmed-tokens-input") == "7"
-            assert client.downstream.header("x-undimmed-cost-usd") == "0.000038000"
+            assert client.downstream.header("x-undimmed-cost-usd") == "0.000038"
 
         act(by_pool({"a": whole()}), body, PRICED)
 
@@ -118,14 +118,13 @@ class TestWaste:
         assert first.cost == 10 * 2000
         assert not first.delivered
 
-    def test_an_answer_that_could_not_be_read_keeps_the_usage_it_named(self) -> None:
-        first, _ = self._attempts(whole({**COMPLETION, "choices": []}))
+    def test_an_answer_that_could_not_be_read_may_be_billed(self) -> None:
+        first, _ = self._attempts(whole(b'{"id": "chatcmpl-1", "choi'))
         assert first.kind is OutcomeKind.MALFORMED
+        assert first.possibly_billed
         assert not first.delivered
-        if first.usage is not None and first.usage.source is UsageSource.PROVIDER:
-            assert (first.usage.input, first.usage.output) == (7, 3)
-        else:
-            assert first.possibly_billed
+        assert first.usage is not None
+        assert first.usage.source is UsageSource.ESTIMATE
 
     def test_a_stream_that_broke_before_its_first_content(self) -> None:
         opening = chunk({"role": "assistant", "content": ""})
@@ -171,7 +170,7 @@ class TestCutAnswers:
             assert attempt.kind is OutcomeKind.CLIENT_GONE
             assert attempt.possibly_billed
             assert attempt.usage is not None
-            assert attempt.usage.output == len("lit and lit" * 5) // 4
+            assert attempt.usage.output == len("lit and lit" * 4) // 4
             assert stage.records[0].status == 499
 
         act(by_pool({"a": stream(*[(0.1, LIT)] * 40)}), body, PRICED)

@@ -334,5 +334,3 @@ def test_a_second_failure_does_not_follow_a_verdict() -> None:
         assert all(state.in_flight == 0 for state in world.parts.gateway.routing.states())
 
     play(body, {"a": Behaviour(Mode.STATUS, latency=Latency(0.2))}, settings(ONE))
-
-

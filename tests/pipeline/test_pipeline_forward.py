@@ -23,7 +23,18 @@ TWO_ROUTES = replace(
 class TestRefusals:
     @pytest.mark.parametrize(
         "body",
-        [b"", b"nonsense", b"[]", b"null", b'"lamp"', b"{}", b'{"model": 5}', b'{"model": null}', b'{"model": "lamp"', b"\xff"],
+        [
+            b"",
+            b"nonsense",
+            b"[]",
+            b"null",
+            b'"lamp"',
+            b"{}",
+            b'{"model": 5}',
+            b'{"model": null}',
+            b'{"model": "lamp"',
+            b"\xff",
+        ],
     )
     def test_a_body_that_is_no_request(self, body: bytes) -> None:
         async def script(stage: Stage) -> None:

@@ -65,7 +65,7 @@ def test_who_answered_is_named_after_a_failover() -> None:
         told = {name: client.downstream.header(f"x-undimmed-{name}") for name in ("target", "provider", "model", "attempts")}
         assert told == {"target": "b/big", "provider": "b", "model": "big", "attempts": "2"}
         assert client.downstream.header("x-undimmed-route") == "lamp"
-        assert client.downstream.header("x-undimmed-cost-usd") == "0.000047500"
+        assert client.downstream.header("x-undimmed-cost-usd") == "0.0000475"
         assert client.downstream.header("x-request-id") == stage.records[0].id
 
     act(by_pool({"a": whole(b"{}", 500), "b": whole()}), body, PRICED)
@@ -85,7 +85,7 @@ def test_streams_name_it_too_and_close_with_what_it_cost() -> None:
             "target": "b/big",
             "attempts": 2,
             "tokens": {"input": 7, "cached": 0, "output": 3, "reasoning": 0, "source": "provider"},
-            "cost_usd": "0.000047500",
+            "cost_usd": "0.0000475",
         }
 
     good = stream((0.0, LIT), (0.0, chunk(finish="stop") + USAGE + DONE))
@@ -109,7 +109,12 @@ class TestProblems:
             attempts = error_of(client)["attempts"]
             assert attempts == [
                 {"target": "a/m", "outcome": "server_error", "duration_ms": 100, "status": 500, "message": "It broke."},
-                {"target": "b/m", "outcome": "first_content_timeout", "duration_ms": 8000, "message": attempts[1]["message"]},  # type: ignore[index]
+                {
+                    "target": "b/m",
+                    "outcome": "first_content_timeout",
+                    "duration_ms": 8000,
+                    "message": attempts[1]["message"],
+                },  # type: ignore[index]
             ]
             assert names(client) == {
                 "content-type",

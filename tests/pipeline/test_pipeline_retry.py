@@ -38,6 +38,9 @@ THREE = (("a/m",), ("b/m",), ("c/m",))
 ONE = (("a/m",),)
 
 
+RETRY = RetrySettings()
+
+
 @dataclass
 class Case:
     """`asked`: providers and credentials in the order of the attempts; `status`: what the client is told."""
@@ -47,7 +50,7 @@ class Case:
     status: int = 200
     tiers: tuple[tuple[str, ...], ...] = TWO
     keys: dict[str, int] = field(default_factory=dict)
-    retry: RetrySettings = RetrySettings()
+    retry: RetrySettings = RETRY
 
 
 CASES = {

@@ -188,7 +188,11 @@ class TestNearest:
 
 
 def test_needs_are_weighed_only_where_they_matter() -> None:
-    plain, window, condition = (Target("a", "m"), Target("a", "m", context_window=1), Target("a", "m", when=When(tools=True)))
+    plain, window, condition = (
+        Target("a", "m"),
+        Target("a", "m", context_window=1),
+        Target("a", "m", when=When(tools=True)),
+    )
     for target, weighs in ((plain, False), (window, True), (condition, True)):
         state = routing(route("lamp", to=(target,))).find("lamp")
         assert state is not None

@@ -18,8 +18,8 @@ from proxy.rehearse.invariants import check
 from proxy.rehearse.vendor_errors import ERRORS
 
 NEVER_OPEN = replace(BREAKER, recent=10**6, recent_failures=10**6, minimum=10**6, consecutive=10**6, stall=False)
-#: As long as the usual 50 pieces of 20 ms, in a tenth of the events: where only times and counts matter.
-LIGHT = Behaviour(chunks=5, gap=0.2)
+#: As long as the usual 50 pieces of 20 ms, in two of the events: where only times and counts matter.
+LIGHT = Behaviour(chunks=2, gap=0.5)
 BASELINE = 0.2  # seconds to first content of a healthy provider
 
 

@@ -1,0 +1,18 @@
+"""Some of these tests hold more sockets than a shell usually allows its children."""
+
+import resource
+from collections.abc import Iterator
+
+import pytest
+
+WANTED = 8192
+
+
+@pytest.fixture(autouse=True, scope="package")
+def many_files() -> Iterator[None]:
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = WANTED if hard == resource.RLIM_INFINITY else min(WANTED, hard)
+    if soft != resource.RLIM_INFINITY and soft < wanted:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
+    yield
+    resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))

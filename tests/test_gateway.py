@@ -1,0 +1,285 @@
+"""The gateway in virtual time: keys, pages, the health view, and what a reload replaces."""
+
+import asyncio
+import json
+from collections.abc import Mapping
+from hashlib import sha256
+
+import pytest
+from support.simulation import BREAKER, World, play, provider, replace, settings
+
+from proxy import __version__
+from proxy.core.settings import ClientKey
+from proxy.gateway import ANYBODY, LAG_EVERY, Gateway, Keys
+from proxy.rehearse.behaviour import Behaviour, Latency, Mode
+from proxy.rehearse.client import SimulatedClient, Wish
+from proxy.server.application import Identity, Page
+
+QUICK = Behaviour(chunks=2, gap=0.0)
+DOWN = Behaviour(Mode.STATUS, latency=Latency(0.1))
+BOTH = {"a": QUICK, "b": QUICK}
+
+
+def key(name: str, secret: str, routes: frozenset[str] | None = None) -> ClientKey:
+    return ClientKey(name, sha256(secret.encode()).hexdigest(), routes)
+
+
+class TestKeys:
+    KEYS = Keys((key("ci", "sk-ci", frozenset({"lamp"})), key("team", "sk-team"), key("umlaut", "schlüssel")))
+
+    @pytest.mark.parametrize(
+        ("headers", "who"),
+        [
+            ({"authorization": "Bearer sk-ci"}, "ci"),
+            ({"authorization": "bearer sk-team"}, "team"),
+            ({"authorization": "Bearer  sk-team "}, "team"),
+            ({"x-api-key": "sk-team"}, "team"),
+            ({"authorization": "Basic abc", "x-api-key": "sk-team"}, "team"),
+            ({"authorization": "Bearer", "x-api-key": "sk-team"}, "team"),
+            ({"authorization": "Bearer schlüssel"}, "umlaut"),
+            ({}, None),
+            ({"authorization": ""}, None),
+            ({"authorization": "Bearer "}, None),
+            ({"authorization": "sk-ci"}, None),
+            ({"authorization": "Bearer sk-ci2"}, None),
+            ({"authorization": "Bearer SK-CI"}, None),
+            ({"authorization": "Basic sk-ci"}, None),
+            ({"authorization": "Bearer wrong", "x-api-key": "sk-team"}, None),
+            ({"x-api-key": ""}, None),
+            ({"x-api-key": "\udcff\udc80"}, None),
+            ({"authorization": f"Bearer {sha256(b'sk-ci').hexdigest()}"}, None),
+        ],
+    )
+    def test_who_asks(self, headers: Mapping[str, str], who: str | None) -> None:
+        identity = self.KEYS.identify(headers)
+        assert (identity.key if identity else None) == who
+
+    def test_a_key_brings_its_routes(self) -> None:
+        assert self.KEYS.identify({"x-api-key": "sk-ci"}) == Identity("ci", frozenset({"lamp"}))
+        assert self.KEYS.identify({"x-api-key": "sk-team"}) == Identity("team", None)
+
+    def test_without_keys_everybody_may(self) -> None:
+        nobody = Keys(())
+        assert nobody.identify({}) is ANYBODY
+        assert nobody.identify({"authorization": "Bearer whatever"}) is ANYBODY
+        assert (ANYBODY.key, ANYBODY.routes) == (None, None)
+
+
+def read(page: Page | None) -> dict[str, object]:
+    assert page is not None
+    value: dict[str, object] = json.loads(page.body)
+    return value
+
+
+def get(gateway: Gateway, path: str, routes: frozenset[str] | None = None) -> Page:
+    page = gateway.page(path, "", Identity(None, routes))
+    assert page is not None
+    return page
+
+
+class TestPages:
+    MADE = replace(
+        settings(),
+        routes=(
+            replace(settings().routes[0], models=("lamp", "light", "lamp-*")),
+            replace(settings().routes[0], name="torch", models=("torch",)),
+        ),
+    )
+
+    def test_models(self) -> None:
+        async def body(world: World) -> None:
+            gateway = world.parts.gateway
+            listed = read(get(gateway, "/v1/models"))["data"]
+            assert isinstance(listed, list)
+            assert [model["id"] for model in listed] == ["lamp", "light", "torch"]
+            assert listed[0] == {"id": "lamp", "object": "model", "created": 1_000_000_000, "owned_by": "undimmed"}
+            narrowed = read(get(gateway, "/v1/models", frozenset({"torch"})))["data"]
+            assert isinstance(narrowed, list)
+            assert [model["id"] for model in narrowed] == ["torch"]
+
+        play(body, BOTH, self.MADE)
+
+    def test_one_model(self) -> None:
+        async def body(world: World) -> None:
+            gateway = world.parts.gateway
+            for name in ("lamp", "light", "lamp-7", "lamp%2D7"):
+                assert get(gateway, f"/v1/models/{name}").status == 200
+            assert read(get(gateway, "/v1/models/lamp-7"))["id"] == "lamp-7"
+            for path, routes in (("nope", None), ("torch", frozenset({"lamp"})), ("", None), ("a/m", None)):
+                page = get(gateway, f"/v1/models/{path}", routes)
+                assert page.status == 404
+                error = read(page)["error"]
+                assert isinstance(error, dict)
+                assert error["code"] == "model_not_found"
+            assert b"`torch`" not in get(gateway, "/v1/models/torc", frozenset({"lamp"})).body
+
+        play(body, BOTH, self.MADE)
+
+    def test_unknown_paths_are_not_ours(self) -> None:
+        async def body(world: World) -> None:
+            for path in ("/", "/v1/model", "/health/", "/metrics/x", "/v1/chat/completions"):
+                assert world.parts.gateway.page(path, "", ANYBODY) is None
+
+        play(body, BOTH)
+
+    def test_metrics_show_live_state(self) -> None:
+        async def body(world: World) -> None:
+            await world.one(Wish("w"))
+            client = SimulatedClient(Wish("x"))
+            task = asyncio.get_running_loop().create_task(client.ask(world.parts.gateway.serve))
+            await asyncio.sleep(0.05)
+            page = get(world.parts.gateway, "/metrics")
+            assert page.content_type.startswith("text/plain")
+            text = page.body.decode()
+            flights = [line for line in text.splitlines() if "in_flight" in line and 'target="a/m"' in line]
+            assert flights
+            assert flights[0].endswith(" 1")
+            await task
+
+        play(body, BOTH)
+
+    def test_usage_counts_what_was_served(self) -> None:
+        async def body(world: World) -> None:
+            before = get(world.parts.gateway, "/usage").body
+            await world.one(Wish("w"))
+            after = get(world.parts.gateway, "/usage").body
+            assert before != after
+            assert b"a/m" in after
+
+        play(body, BOTH)
+
+    def test_loop_lag_is_measured(self) -> None:
+        async def body(world: World) -> None:
+            task = asyncio.get_running_loop().create_task(world.parts.gateway.watch_lag())
+            await asyncio.sleep(LAG_EVERY * 2.5)
+            task.cancel()
+            assert world.parts.gateway._gauges().loop_lag == 0.0
+
+        play(body, BOTH)
+
+
+class TestReadiness:
+    def test_ready_until_nothing_can_serve(self) -> None:
+        async def body(world: World) -> None:
+            gateway = world.parts.gateway
+            assert (get(gateway, "/health/ready").status, get(gateway, "/health/live").status) == (200, 200)
+            await world.one(Wish("w"))
+            page = get(gateway, "/health/ready")
+            assert page.status == 503
+            assert read(page)["reasons"] == ["no route has a target that can serve"]
+            assert get(gateway, "/health/live").status == 200, "restarting us would not help"
+            await asyncio.sleep(10)
+            assert get(gateway, "/health/ready").status == 200, "a trial is due"
+
+        made = settings((("a/m",),), breaker=replace(BREAKER, consecutive=1))
+        play(body, {"a": DOWN}, made)
+
+    def test_draining(self) -> None:
+        async def body(world: World) -> None:
+            gateway = world.parts.gateway
+            gateway.draining = True
+            page = get(gateway, "/health/ready")
+            assert (page.status, read(page)["status"]) == (503, "draining")
+            assert gateway.survey()["status"] == "draining"
+            client = await world.one(Wish("w"))
+            assert client.verdict == "ok", "who is in gets served"
+
+        play(body, BOTH)
+
+
+class TestHealth:
+    def test_the_frame(self) -> None:
+        async def body(world: World) -> None:
+            await asyncio.sleep(12.34)
+            view = read(get(world.parts.gateway, "/health"))
+            assert view["status"] == "ok"
+            assert view["version"] == __version__
+            assert view["uptime_s"] == 12.3
+            assert view["config"] == {"state": "ok", "source": "test", "loaded_s_ago": 12.3, "error": None}
+            routes = view["routes"]
+            assert isinstance(routes, list)
+            assert [(route["name"], route["ready"]) for route in routes] == [("lamp", True)]
+
+        play(body, BOTH)
+
+    def test_a_rejected_configuration_is_shown_until_a_good_one_comes(self) -> None:
+        async def body(world: World) -> None:
+            gateway = world.parts.gateway
+            await asyncio.sleep(5)
+            gateway.config_rejected("undimmed.yaml:3: routes: wrong")
+            config = gateway.survey()["config"]
+            assert config == {
+                "state": "rejected",
+                "source": "test",
+                "loaded_s_ago": 5.0,
+                "error": "undimmed.yaml:3: routes: wrong",
+            }
+            assert gateway.survey()["status"] == "ok", "the old one serves"
+            gateway.use(world.parts.routing(replace(settings(), source="newer")))
+            assert gateway.survey()["config"] == {"state": "ok", "source": "newer", "loaded_s_ago": 0.0, "error": None}
+
+        play(body, BOTH)
+
+
+class TestExplain:
+    def test_a_known_and_an_unknown_model(self) -> None:
+        async def body(world: World) -> None:
+            page = world.parts.gateway.explain("lamp", tools=False, images=False, tokens=0)
+            assert (page.status, read(page)["goes_to"]) == (200, "a/m")
+            page = world.parts.gateway.explain("lump", tools=False, images=False, tokens=0)
+            assert page.status == 404
+            assert b"`lamp`" in page.body
+
+        play(body, BOTH)
+
+
+class TestUse:
+    """A new routing counts for the next call; calls under way keep theirs."""
+
+    def test_calls_under_way_finish_on_the_old_one(self) -> None:
+        async def body(world: World) -> None:
+            gateway = world.parts.gateway
+            client = SimulatedClient(Wish("old", stream=False))
+            task = asyncio.get_running_loop().create_task(client.ask(gateway.serve))
+            await asyncio.sleep(0.05)
+            newer = settings((("b/m",),))
+            gateway.use(world.parts.routing(newer))
+            new = await world.one(Wish("new", stream=False))
+            await task
+            assert (client.verdict, new.verdict) == ("ok", "ok")
+            assert [contact.provider for contact in world.network.contacts] == ["a", "b"]
+
+        play(body, BOTH, settings((("a/m",),)))
+
+    def test_a_call_under_way_fails_over_by_the_old_one(self) -> None:
+        async def body(world: World) -> None:
+            gateway = world.parts.gateway
+            client = SimulatedClient(Wish("old", stream=False))
+            task = asyncio.get_running_loop().create_task(client.ask(gateway.serve))
+            await asyncio.sleep(0.05)
+            gateway.use(world.parts.routing(settings((("a/m",),))))
+            await task
+            assert client.verdict == "ok"
+            assert [contact.provider for contact in world.network.contacts] == ["a", "b"]
+
+        play(body, {"a": DOWN, "b": QUICK})
+
+    def test_keys_change_with_it(self) -> None:
+        async def body(world: World) -> None:
+            gateway = world.parts.gateway
+            assert gateway.identify({}) is ANYBODY
+            gateway.use(world.parts.routing(replace(settings(), keys=(key("ci", "sk-ci"),))))
+            assert gateway.identify({}) is None
+            assert gateway.identify({"x-api-key": "sk-ci"}) == Identity("ci")
+
+        play(body, BOTH)
+
+    def test_direct_addresses_follow_their_provider(self) -> None:
+        direct = settings(providers={"a": replace(provider("a"), direct=True), "b": provider("b")})
+
+        async def body(world: World) -> None:
+            assert (await world.one(Wish("1", model="a/x"))).verdict == "ok"
+            world.parts.gateway.use(world.parts.routing(settings()))
+            assert (await world.one(Wish("2", model="a/x"))).downstream.status == 404
+
+        play(body, BOTH, direct)
