@@ -9,6 +9,7 @@ cut off; a second signal does not wait.
 import asyncio
 import contextlib
 import gc
+import resource
 import signal
 import sys
 from collections.abc import Callable, Mapping
@@ -182,6 +183,15 @@ async def _serve(load: Callable[[], Settings], path: Path | None, lines: Log) ->
     log.info("stopped")
 
 
+def raise_descriptor_limit() -> int:
+    """Each call needs two sockets, and the usual soft limit is 1,024: take what the hard limit allows."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if soft != hard:
+        with contextlib.suppress(ValueError, OSError):  # macOS names a hard limit that it does not grant
+            resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+    return resource.getrlimit(resource.RLIMIT_NOFILE)[0]
+
+
 def run_proxy(load: Callable[[], Settings], *, path: Path | None, log_format: LogFormat, access_log: bool = True) -> int:
     """Run until a signal. `load` is called once now and again at every reload; ConfigError passes through the first time.
     `access_log`: one line per finished call, besides those for state changes.
@@ -190,6 +200,7 @@ def run_proxy(load: Callable[[], Settings], *, path: Path | None, log_format: Lo
     """
     import uvloop
 
+    raise_descriptor_limit()
     writer = configure(log_format, sys.stdout)
     try:
         uvloop.run(_serve(load, path, Log(writer, access_log)))

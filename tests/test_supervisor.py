@@ -17,6 +17,8 @@ from support.simulation import BREAKER, InlineEstimator, replace, settings
 
 from proxy.core.errors import ConfigError, ConfigProblem
 from proxy.core.settings import ServerSettings, Settings
+from proxy.core.usage import Usage, UsageSource
+from proxy.pipeline.estimation import EstimateJob
 from proxy.rehearse.behaviour import Behaviour, Mode, constant
 from proxy.rehearse.server import LoopbackProvider
 from proxy.rehearse.virtual_loop import run as run_virtually
@@ -163,9 +165,15 @@ class TestStopping:
         live(body, SHORT)
 
     def test_records_of_cut_calls_still_reach_the_sinks(self) -> None:
-        """Their estimates are waited for."""
+        """Their estimates are waited for, however long they take."""
+
+        class Late:
+            def submit(self, job: EstimateJob, done: Callable[[Usage], None]) -> None:
+                usage = Usage(1, 2, source=UsageSource.ESTIMATE)
+                asyncio.get_running_loop().call_later(0.05, done, usage)
 
         async def body(stack: Stack) -> None:
+            stack.proxy.parts.accounting._estimator = Late()
             caller = await Caller.post(stack.port)
             await caller.until(b"content")
             await stack.proxy.stop(0.0)

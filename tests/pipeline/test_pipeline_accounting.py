@@ -230,7 +230,10 @@ class TestWaitingForEstimates:
         good = stream((0.0, LIT), (0.0, FINISH + USAGE + DONE))
         act(by_pool({"a": Canned(wait=None), "b": good}), body, PRICED, lambda _: estimator)
 
-    def test_all_estimates_of_a_call(self) -> None:
+    @pytest.mark.parametrize("before", [0, 1])
+    def test_all_estimates_of_a_call(self, before: int) -> None:
+        """Whether some of them come before its end or none."""
+
         async def body(rng: object) -> None:
             notes, estimator = Notes(), HeldEstimator()
             accounting = Accounting(notes, estimator)
@@ -239,11 +242,13 @@ class TestWaitingForEstimates:
             call, target = make_call(), Target("a", "m", price=PRICE)
             accounting.estimate(call, booking, attempt, target, ["x"])
             accounting.estimate(call, booking, attempt, target, [])
-            estimator.go()
+            for _ in range(before):
+                estimator.go()
             accounting.close(booking)
-            assert notes.calls == []
-            assert accounting.open == 1
-            estimator.go()
+            for _ in range(before, 2):
+                assert notes.calls == []
+                assert accounting.open == 1
+                estimator.go()
             assert notes.calls == [record]
             assert attempt.cost == 1 * 2000 + 2 * 8000
             await accounting.drained()

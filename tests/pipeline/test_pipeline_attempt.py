@@ -3,7 +3,7 @@
 import asyncio
 
 import pytest
-from pipeline_stage import COMPLETION, DONE, JSON, USAGE, Canned, Stage, act, by_pool, chunk, error_of, stream, whole
+from pipeline_stage import COMPLETION, DONE, JSON, STREAM, USAGE, Canned, Stage, act, by_pool, chunk, error_of, stream, whole
 from support.simulation import World, play, rehearse, replace, settings, steady
 
 from proxy.core.exchange import FailureKind, TransportError
@@ -164,6 +164,17 @@ class TestWholeAnswers:
             assert stage.transport.models() == ["a/m"]
 
         act(by_pool({"a": whole(status=status)}), body)
+
+    def test_a_stream_with_another_2xx_is_a_stream(self) -> None:
+        async def body(stage: Stage) -> None:
+            client = await stage.ask(Wish("s"))
+            assert client.verdict == "ok"
+            assert client.downstream.status == 201
+            assert client.downstream.first_write_at == pytest.approx(0.1), "as it comes"
+            assert stage.transport.models() == ["a/m"]
+
+        created = Canned(201, STREAM, ((0.0, LIT), (0.5, END)))
+        act(by_pool({"a": created}), body)
 
     def test_the_body_is_the_providers_own(self) -> None:
         body_bytes = b'{"choices": [{"message":{"content":"x","odd":1e400},"finish_reason":"stop"}],"later":{"n":[ ]}}'

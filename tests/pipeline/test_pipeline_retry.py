@@ -268,6 +268,20 @@ class TestBudget:
         answers = {"a": ERROR_500, "b": OK, "c": ERROR_500}
         act(by_pool(answers), body, replace(configured, routes=(lamp, only)))
 
+    def test_a_second_failover_needs_the_budget_of_its_target(self) -> None:
+        async def body(stage: Stage) -> None:
+            for _ in range(6):
+                await stage.ask(Wish("x", model="only-c", stream=False))
+            assert len(stage.records[-1].attempts) == 1, "the budget of c is spent"
+            client = await stage.ask()
+            assert client.downstream.status == 502
+            assert [attempt.target for attempt in stage.records[-1].attempts] == ["a/m", "b/m"]
+
+        configured = settings(THREE, breaker=self.NEVER_OPEN)
+        lamp = configured.routes[0]
+        only = replace(lamp, name="only-c", models=("only-c",), tiers=((Target("c", "m"),),))
+        act(in_order(ERROR_500), body, replace(configured, routes=(lamp, only)))
+
 
 def test_an_all_keys_outage_costs_nobody_an_answer() -> None:
     """A whole account refused at once: every call fails over, and no key is asked again and again."""
