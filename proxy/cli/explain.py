@@ -32,7 +32,7 @@ def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") 
         "explain",
         help="say where a request for a model would go, and why not elsewhere",
         description="Ask the running proxy where a request for MODEL would go now. Where none runs, say what the "
-        "configuration alone decides. A proxy with client keys wants one of them in UNDIMMED_KEY.",
+        "configuration alone decides. A proxy whose admin address is not on loopback wants a client key in UNDIMMED_KEY.",
     )
     parser.add_argument("model", metavar="MODEL", help="the name a client would ask for")
     parser.add_argument("--tools", action="store_true", help="the request has tools")
@@ -111,7 +111,7 @@ def _explain_file(settings: "Settings", args: argparse.Namespace, terminal: Term
     route = find_route(settings, args.model)
     if route is None:
         names = [name for route in settings.routes for name in route.models]
-        near = difflib.get_close_matches(args.model, names, n=3, cutoff=0.5)
+        near = difflib.get_close_matches(args.model, names, n=3, cutoff=0.6)
         hint = f"; did you mean {' or '.join(near)}?" if near else ""
         err().say(f'error: {settings.source} has no route for "{args.model}"{hint}')
         return UNKNOWN
@@ -169,8 +169,8 @@ def _explain_live(url: str, args: argparse.Namespace, terminal: Terminal) -> int
     if status == 200 and isinstance(view, dict) and "targets" in view:
         _show_live(view, terminal)
         return 0
-    if status == 401:
-        err().say(f"the proxy at {url} wants a client key in UNDIMMED_KEY")
+    if status in (401, 403):
+        err().say(f"the proxy at {url} wants a client key in UNDIMMED_KEY that is not restricted to some routes")
         return None
     if status == 404 and _message(view):
         err().say(f"error: {_message(view)}")

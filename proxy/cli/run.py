@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
 LogFormat = Literal["json", "console"]
 MAX_ROUTES = 16
+MAX_DIRECT = 5
 MAX_WIDTH = 110
 
 
@@ -59,7 +60,8 @@ def show_routes(settings: "Settings", terminal: Terminal) -> None:
         terminal.say(f"  … and {len(rows) - MAX_ROUTES} more routes (GET /v1/models has them all)")
     direct = [f"{provider.name}/…" for provider in settings.providers.values() if provider.direct]
     if direct:
-        terminal.say(f"  and any model as {', '.join(direct)}")
+        more = f" and {len(direct) - MAX_DIRECT} more" if len(direct) > MAX_DIRECT else ""
+        terminal.say(f"  and any model as {_cut(', '.join(direct[:MAX_DIRECT]))}{more}")
 
 
 def _url(host: str, port: int, path: str = "") -> str:

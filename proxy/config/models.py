@@ -22,6 +22,7 @@ from proxy.config.shapes import (
     Strategy,
     Text,
     TimeoutModel,
+    Weight,
     as_list,
 )
 from proxy.config.units import Count, Duration, Size
@@ -124,7 +125,7 @@ class TargetModel(Section):
     """A provider and one of its models: `provider/model`, or the same as `to` with more said about it."""
 
     to: Text = Field(description="provider/model; the provider is what stands before the first slash.")
-    weight: Annotated[Count, Field(ge=1, le=10_000)] | None = Field(
+    weight: Weight | None = Field(
         default=None, description="Share among the targets of its tier, for strategy weighted. Default 1."
     )
     max_in_flight: Positive | None = Field(default=None, description="Requests at a time. Default: no limit.")

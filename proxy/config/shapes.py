@@ -8,7 +8,7 @@ from pydantic.json_schema import JsonSchemaValue
 from pydantic_core import PydanticCustomError
 from pydantic_core.core_schema import CoreSchema
 
-from proxy.config.units import Count, Duration
+from proxy.config.units import Count, Duration, whole_number
 from proxy.policy.strategies import STRATEGIES
 from proxy.providers.presets import PRESETS
 from proxy.providers.table import KINDS
@@ -69,6 +69,8 @@ ProbeKind = Annotated[str, AfterValidator(_check_probe), _probe_schema]
 
 Ratio = Annotated[float, Field(ge=0, le=1)]
 Positive = Annotated[Count, Field(ge=1)]
+Weight = Annotated[int, whole_number(1, 10_000), WithJsonSchema({"type": "integer", "minimum": 1, "maximum": 10_000})]
+Attempts = Annotated[int, whole_number(1, 20), WithJsonSchema({"type": "integer", "minimum": 1, "maximum": 20})]
 Dollars = Annotated[float, Field(ge=0, le=1_000_000, allow_inf_nan=False)]
 
 
@@ -89,7 +91,7 @@ class TimeoutModel(Section):
 class RetryModel(Section):
     """How often, and how soon, a call is tried again after a failure that allows it."""
 
-    attempts: Annotated[Count, Field(ge=1, le=20)] | None = Field(
+    attempts: Attempts | None = Field(
         default=None, description="Attempts of one call over all its targets, the first one included. Default 3."
     )
     base: Duration | None = Field(

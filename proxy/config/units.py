@@ -71,6 +71,19 @@ def parse_count(value: object) -> int:
     return _whole(value, _COUNTS, COUNT_FORMS)
 
 
+def whole_number(low: int, high: int) -> BeforeValidator:
+    """Reads a count in these bounds. The one message tells both, whichever way a value is out of them."""
+    forms = f"a whole number from {low} to {high}"
+
+    def read(value: object) -> int:
+        number = _whole(value, _COUNTS, forms)
+        if not low <= number <= high:
+            raise _wrong(forms)
+        return number
+
+    return BeforeValidator(read)
+
+
 def show_duration(seconds: float) -> str:
     """The shortest usual form: `250ms`, `15s`, `10m`, `1h`."""
     if seconds < 1:

@@ -44,6 +44,7 @@ class Attempt:
         "_armed",
         "_events",
         "_exchange",
+        "_first_by",
         "_held",
         "_held_size",
         "_journey",
@@ -83,6 +84,7 @@ class Attempt:
         self._events = 0
         self._paused = False
         self._last = permit.started
+        self._first_by = permit.started + journey.first_limit(candidate.state.id)
         self._exchange: Exchange | None = None
         self._timer: TimerHandle | None = None
         self._armed = INFINITY
@@ -128,7 +130,13 @@ class Attempt:
         request.connect_timeout = journey.route.route.timeouts.connect
         self.permit.on_redispatch = self._redispatch
         self._exchange = self._services.transport.send(request, self)
-        self._arm(self._services.loop.time())
+        # Before anything was heard only these can be over; `commit_by` is never later than the deadline.
+        moment = min(self._first_by, journey.commit_by, journey.next_heartbeat)
+        stall_after = self._stall_after()
+        if stall_after is not None:
+            moment = min(moment, self.permit.started + stall_after)
+        self._armed = moment
+        self._timer = self._services.loop.call_at(moment, self._watch)
 
     # Receiver: the provider's side.
 
@@ -286,22 +294,21 @@ class Attempt:
         """The earliest limit as things stand, and what passing it means."""
         journey = self._journey
         timeouts = journey.route.route.timeouts
-        started = self.permit.started
         moment, kind = journey.deadline, OutcomeKind.DEADLINE_EXCEEDED
         if self._streaming:
             idle = self._last + timeouts.idle
         else:
             if journey.commit_by < moment:
                 moment = journey.commit_by
-            wait = journey.first_limit(self.candidate.target)
-            if started + wait < moment:
-                moment, kind = started + wait, OutcomeKind.FIRST_CONTENT_TIMEOUT
+            if self._first_by < moment:
+                moment, kind = self._first_by, OutcomeKind.FIRST_CONTENT_TIMEOUT
             idle = self._last + timeouts.idle if self._status and self.reader is None else INFINITY
         if idle < moment:
             moment, kind = idle, OutcomeKind.IDLE_TIMEOUT
         return moment, kind
 
     def _arm(self, now: float) -> None:
+        """Look again at the next moment at which something could be over."""
         moment, _ = self._limit()
         if self.record.first_byte_at is None:
             stall_after = self._stall_after()

@@ -53,7 +53,10 @@ class Forwarder:
                 self._refuse(record, downstream, opened)
                 return
             journey = opened
-            await self._attempts(routing, journey)
+            try:
+                await self._attempt(routing, journey)
+            except RetryableAttempt as failure:
+                await self._attempt_again(routing, journey, failure)
         except GiveUp:
             assert journey is not None
             self._explain_failure(journey)
@@ -110,16 +113,13 @@ class Forwarder:
 
     # Attempting.
 
-    async def _attempts(self, routing: Routing, journey: Journey) -> None:
-        """The first attempt, and further ones as long as `retry` sees a point in them."""
+    async def _attempt_again(self, routing: Routing, journey: Journey, first: RetryableAttempt) -> None:
+        """Further attempts, as long as `retry` sees a point in them."""
+        retries = Retries(journey, self._look, self._services.loop.time, self._services.rng)
         try:
-            await self._attempt(routing, journey)
-        except RetryableAttempt as failure:
-            retries = Retries(journey, self._look, self._services.loop.time, self._services.rng)
-            try:
-                await retries.drive(failure, lambda: self._attempt(routing, journey))
-            except RetryableAttempt as last:
-                raise GiveUp from last
+            await retries.drive(first, lambda: self._attempt(routing, journey))
+        except RetryableAttempt as last:
+            raise GiveUp from last
 
     async def _attempt(self, routing: Routing, journey: Journey) -> None:
         """One attempt; returns when the client has its answer or the honest end of a broken one."""

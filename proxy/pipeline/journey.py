@@ -1,13 +1,10 @@
 """The state of one call on its way through the attempts: private to its task, gone with it."""
 
-from dataclasses import replace
-
 from proxy.core.call import Call
 from proxy.core.endpoints import Endpoint
 from proxy.core.exchange import Downstream
 from proxy.core.outcome import Outcome
 from proxy.core.records import CallRecord
-from proxy.core.settings import Target
 from proxy.pipeline.accounting import Booking
 from proxy.pipeline.routing import RouteState
 from proxy.policy.strategies import Candidate
@@ -54,14 +51,12 @@ class Journey:
         self.tried: set[str] = set()
         self.tried_credentials: dict[str, set[str]] = {}
 
-    def first_limit(self, target: Target) -> float:
-        """Seconds to a stream's first content, or to the end of a whole answer: generated text takes its time, embeddings
-        do not."""
-        timeouts = self.route.route.timeouts
-        if target.first_content is not None:
-            timeouts = replace(timeouts, first_content=target.first_content)
+    def first_limit(self, target_id: str) -> float:
+        """Seconds to a stream's first content, or to the end of a whole answer; embeddings generate nothing and keep to
+        the limit of streams."""
+        patience = self.route.patience[target_id]
         whole = not self.call.envelope.stream and self.call.endpoint is not Endpoint.EMBEDDINGS
-        return timeouts.whole if whole else timeouts.first_content
+        return patience.whole if whole else patience.stream
 
     @property
     def outcomes(self) -> list[Outcome]:

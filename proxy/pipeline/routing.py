@@ -10,7 +10,7 @@ import fnmatch
 import re
 from collections import OrderedDict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from proxy.core.settings import Provider, Route, Settings, Target
 from proxy.policy.strategies import STRATEGIES, Candidate, Strategy
@@ -23,16 +23,26 @@ DIRECT = "direct"
 
 
 @dataclass(frozen=True, slots=True)
+class Patience:
+    """Seconds that a target of a route gets: to a stream's first content (`stream`), to the end of a whole answer (`whole`,
+    generated text takes its time)."""
+
+    stream: float
+    whole: float
+
+
+@dataclass(frozen=True, slots=True)
 class RouteState:
     """A route with the live states of its targets. `weighs_needs`: some target has a condition or a known context
     window, so a request's needs have to be looked at before choosing. `headers`: the reply headers that say who
-    answered, by target id; made once, since they are part of every reply."""
+    answered, by target id; `patience`: the time limits, by target id. Both are made once, since every call needs them."""
 
     route: Route
     tiers: tuple[tuple[Candidate, ...], ...]
     strategy: Strategy
     weighs_needs: bool
     headers: Mapping[str, tuple[tuple[bytes, bytes], ...]]
+    patience: Mapping[str, Patience]
 
     @property
     def candidates(self) -> Iterator[Candidate]:
@@ -46,8 +56,17 @@ def bind_route(route: Route, state_of: Callable[[Target], TargetState]) -> Route
         tiers=tuple(tuple(Candidate(target, state_of(target)) for target in tier) for tier in route.tiers),
         strategy=STRATEGIES[route.strategy],
         headers={target.id: served_by(route, target) for target in route.targets},
+        patience={target.id: patience_with(route, target) for target in route.targets},
         weighs_needs=any(target.when is not None or target.context_window is not None for target in route.targets),
     )
+
+
+def patience_with(route: Route, target: Target) -> Patience:
+    """The route's limits, or the target's own where it is a slow starter."""
+    timeouts = route.timeouts
+    if target.first_content is not None:
+        timeouts = replace(timeouts, first_content=target.first_content)
+    return Patience(timeouts.first_content, timeouts.whole)
 
 
 def served_by(route: Route, target: Target) -> tuple[tuple[bytes, bytes], ...]:
@@ -143,11 +162,11 @@ class Routing:
         ]
 
     def nearest(self, model: str, allowed: frozenset[str] | None) -> list[str]:
-        """Names that somebody who asked for `model` may have meant, best first; any three if none is near."""
+        """Up to three names that somebody who asked for `model` may have meant, best first."""
         names = self.names(allowed)
         lowered = {name.lower(): name for name in names}
-        close = difflib.get_close_matches(model.lower()[:128], list(lowered), n=3, cutoff=0.5)
-        return [lowered[name] for name in close] or names[:3]
+        close = difflib.get_close_matches(model.lower()[:128], list(lowered), n=3, cutoff=0.6)
+        return [lowered[name] for name in close]
 
     def states(self) -> Iterable[TargetState]:
         """Every live target state of this configuration, each once, in order of first mention."""

@@ -1,8 +1,8 @@
 """The admin plane: an ordinary aiohttp application on a port of its own, for people and their monitoring.
 
-It shows what the data plane's pages show, and explains routing decisions. It changes nothing. Whoever may ask is decided
-as on the data plane: health for everybody, the rest with a key where keys are configured, and never for a page of another
-origin.
+It shows what the data plane's pages show, and explains routing decisions. It changes nothing. On a loopback address it asks
+for no key: who can reach it is on this machine. Anywhere else it shows health to everybody, and the rest to keys that are
+not restricted to some routes, since all of it is about everybody's calls. Never does it answer a page of another origin.
 """
 
 from typing import Protocol
@@ -12,8 +12,9 @@ from aiohttp import web
 from proxy.core.settings import ServerSettings
 from proxy.server.application import Application, Identity, Page
 from proxy.server.endpoints import HEALTH
-from proxy.server.guard import make_rules, vet_host, vet_origin
+from proxy.server.guard import is_plain_check, make_rules, vet_host, vet_origin, vet_preflight
 from proxy.server.refusals import (
+    KEY_RESTRICTED,
     UNAUTHENTICATED,
     Refusal,
     bad_query,
@@ -82,16 +83,15 @@ class AdminPlane:
             headers = {name.decode(): value.decode() for name, value in refusal_headers(found)}
             return web.Response(status=found.status, body=encode_body(found), headers=headers)
         headers = {"content-type": found.content_type, "cache-control": "no-store"}
+        if found.status == 404:
+            headers["x-should-retry"] = "false"
         return web.Response(status=found.status, body=found.body, headers=headers)
 
     def _find(self, request: web.Request) -> Page | Refusal:
-        refusal = vet_host(request.headers, self._rules) or vet_origin(request.method, request.headers, self._rules)
-        if refusal is not None:
-            return refusal
         path = request.raw_path.partition("?")[0]
-        identity = _ANYBODY if path in HEALTH else self._app.identify(request.headers)
-        if identity is None:
-            return UNAUTHENTICATED
+        identity = self._admit(request, path)
+        if isinstance(identity, Refusal):
+            return identity
         if request.method not in ("GET", "HEAD"):
             return wrong_method(request.method, path, "GET, HEAD")
         if path == "/":
@@ -100,6 +100,21 @@ class AdminPlane:
             return self._explain(request)
         page = self._app.page(path, request.query_string, identity) if path in _PAGES else None
         return page or unknown_path(request.method, path, _KNOWN)
+
+    def _admit(self, request: web.Request, path: str) -> Identity | Refusal:
+        method, headers = request.method, request.headers
+        plain = is_plain_check(request.version, path, headers)
+        refusal = None if plain else vet_host(headers, self._rules)
+        refusal = refusal or vet_preflight(method, headers) or vet_origin(method, headers, self._rules)
+        if refusal is not None:
+            return refusal
+        if self._rules.loopback or path in HEALTH:
+            return _ANYBODY
+        identity = self._app.identify(headers)
+        # Whoever needs no key, because there are none, is still nobody here.
+        if identity is None or identity.key is None:
+            return UNAUTHENTICATED
+        return identity if identity.routes is None else KEY_RESTRICTED
 
     def _explain(self, request: web.Request) -> Page | Refusal:
         query = request.query

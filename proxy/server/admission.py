@@ -4,9 +4,9 @@ from dataclasses import dataclass
 
 from proxy.core.endpoints import Endpoint
 from proxy.server.application import Application, Identity
-from proxy.server.endpoints import ENDPOINTS, HEALTH, find_page
-from proxy.server.guard import Head, Rules, vet_body, vet_head, vet_origin
-from proxy.server.refusals import UNAUTHENTICATED, Refusal, unknown_path, wrong_method
+from proxy.server.endpoints import ENDPOINTS, HEALTH, OVERVIEWS, find_page
+from proxy.server.guard import Head, Rules, vet_body, vet_head, vet_origin, vet_preflight
+from proxy.server.refusals import KEY_RESTRICTED, UNAUTHENTICATED, Refusal, unknown_path, wrong_method
 
 _ANYBODY = Identity()
 
@@ -22,7 +22,7 @@ class Admission:
 
 
 def admit(message: Head, rules: Rules, app: Application) -> Admission | Refusal:
-    refusal = vet_head(message, rules)
+    refusal = vet_head(message, rules) or vet_preflight(message.method, message.headers)
     if refusal is not None:
         return refusal
     path, _, query = message.path.partition("?")
@@ -47,4 +47,6 @@ def _admit_page(method: str, path: str, query: str, identity: Identity) -> Admis
         return unknown_path(method, path)
     if method not in ("GET", "HEAD"):
         return wrong_method(method, path, "GET, HEAD")
+    if page in OVERVIEWS and identity.routes is not None:
+        return KEY_RESTRICTED
     return Admission(identity, None, page, query)

@@ -13,7 +13,9 @@ ENDPOINTS = {prefix + path: endpoint for path, endpoint in _POSTS.items() for pr
 
 #: Served to everybody, key or not: what load balancers and orchestrators ask.
 HEALTH = frozenset({"/health", "/health/live", "/health/ready"})
-_PAGES = HEALTH | {"/metrics", "/usage", "/v1/models"}
+#: Everybody's numbers: not for keys that are restricted to some routes.
+OVERVIEWS = frozenset({"/metrics", "/usage"})
+_PAGES = HEALTH | OVERVIEWS | {"/v1/models"}
 
 #: For people who asked for something else.
 KNOWN_PATHS = (

@@ -15,6 +15,7 @@ from typing import Protocol
 from aiohttp.http import HttpVersion, HttpVersion10, HttpVersion11
 from aiohttp.http_exceptions import HttpProcessingError, LineTooLong
 
+from proxy.server.endpoints import HEALTH
 from proxy.server.refusals import (
     BAD_FRAMING,
     BAD_HEADER,
@@ -29,6 +30,7 @@ from proxy.server.refusals import (
     FOREIGN_HOST,
     FOREIGN_ORIGIN,
     HEAD_TOO_LARGE,
+    PREFLIGHT,
     WEBSOCKET,
     Refusal,
 )
@@ -125,7 +127,14 @@ def vet_head(message: Head, rules: Rules) -> Refusal | None:
         return BODY_ON_GET
     if message.upgrade and headers.get("upgrade", "").lower() == "websocket":
         return WEBSOCKET
+    if is_plain_check(message.version, path, headers):
+        return None
     return vet_host(headers, rules)
+
+
+def is_plain_check(version: HttpVersion, path: str, headers: Mapping[str, str]) -> bool:
+    """A load balancer's plain health check: HTTP/1.0, where Host is optional. What a browser sends always has one."""
+    return version == HttpVersion10 and "host" not in headers and path.partition("?")[0] in HEALTH
 
 
 def _readable(headers: tuple[tuple[bytes, bytes], ...]) -> bool:
@@ -160,6 +169,11 @@ def vet_host(headers: Mapping[str, str], rules: Rules) -> Refusal | None:
         rules.remembered.clear()
     rules.remembered.add(value)
     return None
+
+
+def vet_preflight(method: str, headers: Mapping[str, str]) -> Refusal | None:
+    """A browser's question before a cross-origin request. It never carries a key, so it comes before the question of keys."""
+    return PREFLIGHT if method == "OPTIONS" and "access-control-request-method" in headers else None
 
 
 def vet_origin(method: str, headers: Mapping[str, str], rules: Rules) -> Refusal | None:

@@ -95,6 +95,13 @@ class DataPlane:
         for connection in tuple(self.state.connections):
             connection.drain()
 
+    async def wait_idle(self, limit: float) -> None:
+        """Until no connection is open and no call under way, for up to `limit` seconds."""
+        deadline = self.state.loop.time() + limit
+        await self._await_close(limit)
+        if self.state.tasks:
+            await asyncio.wait(self.state.tasks, timeout=max(deadline - self.state.loop.time(), 0.0))
+
     async def stop(self, limit: float) -> None:
         """Accept nothing more, let what is under way finish for up to `limit` seconds, then cut the rest."""
         state = self.state
@@ -105,7 +112,7 @@ class DataPlane:
         if state.tasks:
             await asyncio.wait(state.tasks, timeout=limit)
         for task in state.tasks:
-            task.cancel()
+            task.cancel("shutdown")
         if state.tasks:
             await asyncio.wait(state.tasks, timeout=_SETTLING)
         await self._await_close(max(deadline - state.loop.time(), 0.1))

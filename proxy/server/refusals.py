@@ -31,6 +31,9 @@ def _malformed(reason: str, message: str) -> Refusal:
     return Refusal(reason, 400, message, close=True)
 
 
+#: A page would have to hold a key of this proxy, which everybody who sees the page could take.
+_NO_BROWSERS = "Browsers are not served: call this proxy from a server of yours, and let the page ask that server."
+
 BAD_SYNTAX = _malformed("bad_syntax", "The request is not valid HTTP/1.1.")
 BAD_TARGET = _malformed("bad_target", "The request target must be a path in origin form, such as /v1/chat/completions.")
 BAD_HEADER = _malformed("bad_header", "A header name holds an underscore, or a header value bytes that are not text.")
@@ -54,7 +57,13 @@ FOREIGN_HOST = Refusal(
 FOREIGN_ORIGIN = Refusal(
     "foreign_origin",
     403,
-    "Requests from pages of other origins are refused; add the page's host to server.hosts if it is yours.",
+    f"This request comes from a web page of another origin. {_NO_BROWSERS}",
+    code="origin_not_allowed",
+)
+PREFLIGHT = Refusal(
+    "preflight",
+    403,
+    f"This is a browser's question (CORS preflight) whether a web page may call this proxy: it may not. {_NO_BROWSERS}",
     code="origin_not_allowed",
 )
 UNAUTHENTICATED = Refusal(
@@ -63,6 +72,13 @@ UNAUTHENTICATED = Refusal(
     "No valid API key of this proxy was given; send it as 'Authorization: Bearer <key>' or 'x-api-key: <key>'.",
     code="invalid_api_key",
     headers=((b"www-authenticate", b"Bearer"),),
+)
+KEY_RESTRICTED = Refusal(
+    "key_restricted",
+    403,
+    "This key is restricted to some routes (keys.routes), and this page shows everybody's numbers: use an unrestricted key,"
+    " or ask the admin listener.",
+    code="insufficient_permissions",
 )
 TOO_MANY_CONNECTIONS = Refusal(
     "too_many_connections",

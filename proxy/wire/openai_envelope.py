@@ -10,7 +10,7 @@ pick different ones are how a key gets past its routes. Refuses to know provider
 """
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, cast
 
 import msgspec
 from msgspec import Raw
@@ -62,19 +62,27 @@ def read_envelope(body: bytes, endpoint: Endpoint) -> Envelope:
 
 def splice(envelope: Envelope, changes: Mapping[str, bytes | None]) -> bytes:
     """The body with other values for some keys; None takes a key out. Values are JSON."""
-    fields = envelope.fields
+    fields = cast(Mapping[str, Raw], envelope.fields)
     fresh = {key: value for key, value in changes.items() if not _is_same(fields, key, value)}
-    if not fresh:
-        whole = _ENCODE(fields)
-        # Equal in length: nothing was left out. Otherwise there is white space, or a key stands twice.
-        return envelope.body if len(whole) == len(envelope.body) else whole
+    if not fresh and _is_compact(fields, envelope.body):
+        return envelope.body
     spliced = dict(fields)
     for key, value in fresh.items():
         if value is None:
             del spliced[key]
         else:
             spliced[key] = Raw(value)
-    return _ENCODE(spliced)
+    # Joined by hand: the encoder lets its buffer grow step by step and copies a long prompt each time.
+    pieces: list[bytes | Raw] = []
+    for key, value in spliced.items():
+        pieces += (b"," if pieces else b"{", _ENCODE(key), b":", value)
+    return b"".join([*pieces, b"}"]) if pieces else b"{}"  # type: ignore[list-item] (Raw is a buffer)
+
+
+def _is_compact(fields: Mapping[str, Raw], body: bytes) -> bool:
+    """Is the body what would be written again? Its length tells: braces, and for each key quotes, colon and comma.
+    Otherwise there is white space, a key stands twice, or a key needs escapes."""
+    return len(body) == 1 + sum([len(key) + len(value) + 4 for key, value in fields.items()])
 
 
 def read_value(envelope: Envelope, key: str) -> Any:
