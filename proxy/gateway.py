@@ -29,6 +29,8 @@ from proxy.stores.tally import Tally
 
 ANYBODY = Identity()
 LAG_EVERY = 0.5
+#: Authorization headers that are remembered as good.
+MAX_KNOWN = 4096
 
 
 class Keys:
@@ -37,14 +39,26 @@ class Keys:
 
     def __init__(self, keys: tuple[ClientKey, ...]) -> None:
         self._keys = {key.digest: (key.digest.encode(), Identity(key.name, key.routes)) for key in keys}
+        self._known: dict[str, Identity] = {}
 
     def identify(self, headers: Mapping[str, str]) -> Identity | None:
         """Who presents a valid key in `authorization: Bearer` or `x-api-key`; everybody where no keys are configured."""
         if not self._keys:
             return ANYBODY
-        scheme, _, token = headers.get("authorization", "").partition(" ")
+        presented = headers.get("authorization", "")
+        # Whole headers that were found good, in a dict, that is by a keyed hash of all of them: no part can be guessed.
+        known = self._known.get(presented)
+        if known is not None:
+            return known
+        scheme, _, token = presented.partition(" ")
         if scheme.lower() != "bearer" or not token:
-            token = headers.get("x-api-key", "")
+            return self._look_up(headers.get("x-api-key", ""))
+        identity = self._look_up(token)
+        if identity is not None and len(self._known) < MAX_KNOWN:
+            self._known[presented] = identity
+        return identity
+
+    def _look_up(self, token: str) -> Identity | None:
         digest = hashlib.sha256(token.strip().encode("utf-8", "surrogateescape")).hexdigest()
         known, identity = self._keys.get(digest, (b"", ANYBODY))
         return identity if hmac.compare_digest(known, digest.encode()) else None

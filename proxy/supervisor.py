@@ -1,16 +1,20 @@
 """The life of the process: start, reload, drain, stop.
 
 Start: assemble, open both listeners, say so. A reload (SIGHUP, or the file changed) reads and checks the new configuration
-completely and then replaces the routing in one assignment; an invalid one changes nothing and is shown in `/health`. Stop
-(SIGTERM, SIGINT): no new connections, readiness turns false, calls under way finish within the drain limit, then the rest is
-cut off; a second signal does not wait.
+completely and then replaces the routing in one assignment; an invalid one, or none, changes nothing and is shown in
+`/health`. Stop (SIGTERM, SIGINT): readiness turns false and every reply is the last of its connection, but for a moment
+new connections are still served, since a load balancer has to ask before it can know; then nobody new is let in, calls
+under way finish within the drain limit, and the rest is cut off. With nobody there it stops at once; a second signal
+does not wait.
 """
 
 import asyncio
 import contextlib
 import gc
+import os
 import resource
 import signal
+import socket
 import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -19,20 +23,38 @@ from pathlib import Path
 import structlog
 
 from proxy.assemble import Parts, assemble, thread_estimator
-from proxy.core.errors import ConfigError
+from proxy.core.errors import ConfigError, ConfigProblem
 from proxy.core.records import Sink
 from proxy.core.settings import Settings
 from proxy.gateway import Gateway
 from proxy.pipeline.estimation import Estimator
 from proxy.server.admin import AdminPlane
+from proxy.server.guard import is_loopback
 from proxy.server.listener import DataPlane
 from proxy.stores.lines import LineWriter
-from proxy.stores.log import LogFormat, LogSink, configure
+from proxy.stores.log import NAME, LogFormat, LogSink, configure, describe
 from proxy.transport.client import HttpTransport
 
 #: How often the configuration file's modification time is looked at.
 WATCH_EVERY = 2.0
+#: Modification time, size and inode of a file.
+FileStamp = tuple[int, int, int]
+GONE: FileStamp = (0, 0, 0)
 EXIT_CANNOT_START = 3
+#: Seconds for which a stopping proxy still lets new connections in, as long as anybody is there at all.
+GRACE = 2.0
+
+
+class CannotListen(OSError):
+    """One of the two addresses cannot be had; the message names it, its key and the reason."""
+
+
+def _cannot_listen(error: OSError, key: str, host: str, port: int | None) -> CannotListen:
+    shown = f"[{host}]" if ":" in host else host
+    # Event loops put words of their own around the reason; a name that cannot be resolved has no errno to look up.
+    named = error.errno is None or isinstance(error, socket.gaierror)
+    reason = error.strerror or "unknown reason" if named else os.strerror(error.errno or 0)
+    return CannotListen(f"cannot listen on {shown}:{port} ({key}): {reason[:1].lower()}{reason[1:]}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +82,7 @@ class Proxy:
         self._log = log
         self.gateway.watch(self)
         self._tasks: list[asyncio.Task[None]] = []
+        self._rejected: tuple[str, FileStamp] | None = None
 
     def _set_pool_limits(self, settings: Settings) -> None:
         for provider in settings.providers.values():
@@ -93,19 +116,32 @@ class Proxy:
         return self._data.state.failed
 
     async def start(self) -> tuple[str, int]:
-        """Listen. The address is the data plane's, with the port it really got."""
+        """Listen. The address is the data plane's, with the port it really got. CannotListen leaves nothing open."""
         server = self._settings.server
-        address = await self._data.start(server.host, server.port)
+        try:
+            address = await self._data.start(server.host, server.port)
+        except OSError as error:
+            raise _cannot_listen(error, "server.listen", server.host, server.port) from error
         if self._admin is not None:
-            await self._admin.start()
+            try:
+                await self._admin.start()
+            except OSError as error:
+                await self._data.stop(0.0)
+                await self._admin.stop()
+                raise _cannot_listen(error, "server.admin", server.admin_host, server.admin_port) from error
         self._tasks.append(self._loop.create_task(self.parts.prober.run()))
         self._tasks.append(self._loop.create_task(self.gateway.watch_lag()))
         return address
 
     async def stop(self, drain: float | None = None) -> None:
-        """Drain, then stop everything. Calls still running after `drain` seconds are cut off, honestly."""
+        """Say that we are leaving, and go on for up to `GRACE` seconds as long as anybody is connected; then let nobody new
+        in. Calls still running `drain` seconds from now are cut off, honestly."""
+        limit = self._settings.server.drain if drain is None else drain
+        deadline = self._loop.time() + limit
         self.gateway.draining = True
-        await self._data.stop(self._settings.server.drain if drain is None else drain)
+        self._data.drain()
+        await self._data.wait_idle(min(limit, GRACE))
+        await self._data.stop(max(deadline - self._loop.time(), 0.0))
         if self._admin is not None:
             await self._admin.stop()
         for task in self._tasks:
@@ -114,45 +150,78 @@ class Proxy:
         await self.parts.accounting.drained()
         await self._transport.aclose()
 
-    def reload(self, load: Callable[[], Settings]) -> None:
-        """Replace the routing, or keep the old one and remember why."""
+    def reload(self, load: Callable[[], Settings], stamp: FileStamp = GONE) -> None:
+        """Replace the routing, or keep the old one and remember why. `stamp`: of the file that is read; what is wrong with
+        the same file is logged once, however often it is read."""
         try:
             settings = load()
+            self._check_exposure(settings)
             routing = self.parts.routing(settings)
         except ConfigError as error:
-            self.gateway.config_rejected(str(error))
-            structlog.get_logger("undimmed").error("config_rejected", error=str(error))
+            self._reject(str(error), stamp)
             return
+        self._rejected = None
         self._set_pool_limits(settings)
         self.gateway.use(routing)
-        structlog.get_logger("undimmed").info("config_loaded", source=settings.source, routes=len(settings.routes))
+        structlog.get_logger(NAME).info("config_loaded", source=settings.source, routes=len(settings.routes))
+
+    def _reject(self, error: str, stamp: FileStamp) -> None:
+        self.gateway.config_rejected(error)
+        if self._rejected != (error, stamp):
+            self._rejected = (error, stamp)
+            structlog.get_logger(NAME).error("config_rejected", error=error)
+
+    def _check_exposure(self, settings: Settings) -> None:
+        """Without keys only this machine may connect; and where we listen is decided by the configuration of the start."""
+        if not settings.keys and not is_loopback(self._settings.server.host):
+            message = "there are no keys any more, and the proxy listens where others can connect: restart it"
+            raise ConfigError([ConfigProblem(message, settings.source, None, "keys")])
 
 
-async def _watch_file(path: Path, changed: Callable[[], None]) -> None:
-    def stamp() -> tuple[int, int, int]:
-        try:
-            stat = path.stat()
-        except OSError:
-            return (0, 0, 0)
-        return (stat.st_mtime_ns, stat.st_size, stat.st_ino)
+def read_stamp(path: Path) -> FileStamp:
+    """What changes when a file is written or replaced; `GONE` where there is none."""
+    try:
+        stat = path.stat()
+    except OSError:
+        return GONE
+    return (stat.st_mtime_ns, stat.st_size, stat.st_ino)
 
-    last = stamp()
+
+async def _watch_file(path: Path, changed: Callable[[], None], gone: Callable[[], None] = lambda: None) -> None:
+    last = read_stamp(path)
     while True:
         await asyncio.sleep(WATCH_EVERY)
-        now = stamp()
-        if now not in (last, (0, 0, 0)):
+        now = read_stamp(path)
+        if now != last:
             last = now
-            changed()
+            (gone if now == GONE else changed)()
+
+
+def _reloading(proxy: Proxy, load: Callable[[], Settings], path: Path | None) -> Callable[[], None]:
+    def read() -> Settings:
+        if path is not None and not path.exists():
+            raise ConfigError([ConfigProblem("file is gone; the configuration read last goes on", str(path))])
+        return load()
+
+    return lambda: proxy.reload(read, GONE if path is None else read_stamp(path))
+
+
+def _log_trouble(_: asyncio.AbstractEventLoop, context: Mapping[str, object]) -> None:
+    """What the event loop has to say (no descriptor left to accept connections with, an error in a callback) as one line."""
+    error = context.get("exception")
+    words = describe(error) if isinstance(error, BaseException) else None
+    structlog.get_logger(NAME).error("event_loop", error=str(context.get("message")), where=words)
 
 
 async def _serve(load: Callable[[], Settings], path: Path | None, lines: Log) -> None:
     loop = asyncio.get_running_loop()
+    loop.set_exception_handler(_log_trouble)
     settings = load()
     proxy = Proxy(settings, log=lines)
     host, port = await proxy.start()
     gc.collect()
     gc.freeze()
-    log = structlog.get_logger("undimmed")
+    log = structlog.get_logger(NAME)
     log.info("listening", address=f"http://{host}:{port}", source=settings.source)
     stop = asyncio.Event()
     presses: list[int] = []
@@ -166,8 +235,9 @@ async def _serve(load: Callable[[], Settings], path: Path | None, lines: Log) ->
     hurried = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, on_signal, number)
-    loop.add_signal_handler(signal.SIGHUP, proxy.reload, load)
-    watcher = loop.create_task(_watch_file(path, lambda: proxy.reload(load))) if path is not None else None
+    reload = _reloading(proxy, load, path)
+    loop.add_signal_handler(signal.SIGHUP, reload)
+    watcher = loop.create_task(_watch_file(path, reload, reload)) if path is not None else None
     await stop.wait()
     log.info("draining", limit_s=settings.server.drain)
     if watcher is not None:
@@ -205,7 +275,8 @@ def run_proxy(load: Callable[[], Settings], *, path: Path | None, log_format: Lo
     try:
         uvloop.run(_serve(load, path, Log(writer, access_log)))
     except OSError as error:
-        sys.stderr.write(f"undimmed: cannot start: {error.strerror or error}\n")
+        with contextlib.suppress(OSError):
+            sys.stderr.write(f"undimmed: cannot start: {error.strerror or error}\n")
         return EXIT_CANNOT_START
     finally:
         writer.close()

@@ -1,9 +1,12 @@
 """The command `undimmed`: picks a command, loads only that one's modules, and turns every end into an exit status.
 
-0: done. 1: the configuration is invalid, or a check failed. 2: wrong usage. 3: the proxy could not start. 130: interrupted.
+0: done. 1: the configuration is invalid, a check failed, or the result could not be written. 2: wrong usage. 3: the proxy
+could not start. 130: interrupted. 141: whoever read the output has gone.
 """
 
 import argparse
+import contextlib
+import errno
 import importlib
 import os
 import sys
@@ -12,13 +15,17 @@ from collections.abc import Sequence
 from typing import Protocol, cast
 
 from proxy import __version__
-from proxy.cli.terminal import err
+from proxy.cli.terminal import OutputLost, err, flush, repair_streams
 from proxy.core.errors import ConfigError
 
 Commands = argparse._SubParsersAction  # the type has no public name
 
 INVALID = 1
 INTERRUPTED = 130
+#: What only an output can fail with, where it was not written through a `Terminal`.
+_LOST = frozenset({errno.EPIPE, errno.ENOSPC, errno.EBADF})
+#: As a program that dies of SIGPIPE has it.
+UNWANTED = 141
 
 #: Command -> (module, one line for --help).
 COMMANDS = {
@@ -70,29 +77,53 @@ def show_problems(error: ConfigError) -> None:
 
 def _report_bug(error: Exception) -> None:
     if os.environ.get("UNDIMMED_DEBUG"):
-        traceback.print_exception(error)
+        with contextlib.suppress(OSError):
+            traceback.print_exception(error)
     err().say(
         f"error: this is a bug in undimmed, please report it: {type(error).__name__}"
         + ("" if os.environ.get("UNDIMMED_DEBUG") else " (UNDIMMED_DEBUG=1 shows where)")
     )
 
 
+def _report_lost(lost: OutputLost) -> int:
+    if lost.unwanted:
+        return UNWANTED
+    err().say(f"error: the output could not be written: {lost}")
+    return INVALID
+
+
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line; the exit status."""
+    repair_streams()
     words = list(sys.argv[1:] if arguments is None else arguments)
     wanted = next((word for word in words if word in COMMANDS), None)
     try:
-        args = build_parser(wanted).parse_args(words)
-        return _load(args.command).run(args)
+        return _perform(build_parser(wanted).parse_args(words))
+    finally:
+        flush(sys.stdout)
+        flush(sys.stderr)
+
+
+def _perform(args: argparse.Namespace) -> int:
+    try:
+        status = _load(args.command).run(args)
+        lost = flush(sys.stdout)
+        # The proxy's own lines may get lost; it has counted them.
+        if lost is not None and args.command != "run":
+            raise OutputLost(lost)
+        return status
     except ConfigError as error:
         show_problems(error)
         return INVALID
     except KeyboardInterrupt:
         return INTERRUPTED
-    except BrokenPipeError:
-        # Whoever read the output has seen enough; nothing may be written at exit either.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 0
+    except OutputLost as lost:
+        return _report_lost(lost)
+    except OSError as error:
+        if error.errno in _LOST:
+            return _report_lost(OutputLost(error))
+        _report_bug(error)
+        return INVALID
     except Exception as error:  # the edge: no traceback ever reaches a user
         _report_bug(error)
         return INVALID

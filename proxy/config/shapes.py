@@ -69,8 +69,8 @@ ProbeKind = Annotated[str, AfterValidator(_check_probe), _probe_schema]
 
 Ratio = Annotated[float, Field(ge=0, le=1)]
 Positive = Annotated[Count, Field(ge=1)]
-Weight = Annotated[int, whole_number(1, 10_000), WithJsonSchema({"type": "integer", "minimum": 1, "maximum": 10_000})]
-Attempts = Annotated[int, whole_number(1, 20), WithJsonSchema({"type": "integer", "minimum": 1, "maximum": 20})]
+Weight = Annotated[int, *whole_number(1, 10_000)]
+Attempts = Annotated[int, *whole_number(1, 20)]
 Dollars = Annotated[float, Field(ge=0, le=1_000_000, allow_inf_nan=False)]
 
 

@@ -20,6 +20,7 @@ _COUNTS = {"": 1, "k": 1000, "m": 1_000_000}
 DURATION_FORMS = "a duration such as 250ms, 3s, 2m or 1h (a plain number is seconds)"
 SIZE_FORMS = "a size such as 512KiB, 32MiB or 1GB (a plain number is bytes)"
 COUNT_FORMS = "a whole number such as 500, or 100k or 1M"
+_TEXT = {"type": "string"}
 
 #: A year: anything longer is a slip of the keyboard, and timers would not hold it.
 _LONGEST = 366 * 86400.0
@@ -71,8 +72,8 @@ def parse_count(value: object) -> int:
     return _whole(value, _COUNTS, COUNT_FORMS)
 
 
-def whole_number(low: int, high: int) -> BeforeValidator:
-    """Reads a count in these bounds. The one message tells both, whichever way a value is out of them."""
+def whole_number(low: int, high: int) -> tuple[BeforeValidator, WithJsonSchema]:
+    """Reader and schema of a count in these bounds. The one message tells both, whichever way a value is out of them."""
     forms = f"a whole number from {low} to {high}"
 
     def read(value: object) -> int:
@@ -81,7 +82,7 @@ def whole_number(low: int, high: int) -> BeforeValidator:
             raise _wrong(forms)
         return number
 
-    return BeforeValidator(read)
+    return BeforeValidator(read), WithJsonSchema({"anyOf": [{"type": "integer", "minimum": low, "maximum": high}, _TEXT]})
 
 
 def show_duration(seconds: float) -> str:
@@ -93,8 +94,6 @@ def show_duration(seconds: float) -> str:
             return f"{seconds / size:g}{unit}"
     return f"{seconds:g}s"
 
-
-_TEXT = {"type": "string"}
 
 Duration = Annotated[
     float,

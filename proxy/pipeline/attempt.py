@@ -18,7 +18,7 @@ from proxy.core.outcome import OK, Outcome, OutcomeKind
 from proxy.core.records import AttemptRecord
 from proxy.core.usage import Usage
 from proxy.pipeline.journey import Journey
-from proxy.pipeline.reply import HEARTBEAT_HEADERS, commit_headers
+from proxy.pipeline.reply import commit_headers
 from proxy.pipeline.services import Services
 from proxy.policy.outcomes import outcome_of
 from proxy.policy.strategies import Candidate
@@ -356,18 +356,15 @@ class Attempt:
         return self.permit.target.stall_after(call.endpoint, call.envelope.stream)
 
     def _beat(self, now: float) -> None:
-        """Tell client and middleboxes that the silence is meant. Costs the status line, not the failover: nothing of any
-        provider has been sent yet, so another target can still answer; only an error must then go in band."""
+        """Break a silence that has lasted for a heartbeat; a client that does not read needs no comments."""
         journey = self._journey
         heartbeat = journey.route.route.heartbeat
-        if self._last + heartbeat > now and self._streaming:
+        if self._streaming and self._last + heartbeat > now:
             journey.next_heartbeat = self._last + heartbeat
-            return
-        if not journey.downstream.started:
-            journey.downstream.start(200, HEARTBEAT_HEADERS, None)
-        if not self._paused:
-            journey.downstream.write(journey.format.waiting)
-        journey.next_heartbeat = now + heartbeat
+        elif self._paused:
+            journey.next_heartbeat = now + heartbeat
+        else:
+            journey.beat(now)
 
 
 def _is_document(headers: HeaderList) -> bool:

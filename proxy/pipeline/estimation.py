@@ -10,8 +10,11 @@ from concurrent.futures import Executor
 from dataclasses import dataclass
 from typing import Protocol
 
+import structlog
+
 from proxy.core.endpoints import Endpoint
-from proxy.core.usage import Usage
+from proxy.core.usage import Usage, UsageSource
+from proxy.stores.log import describe
 
 
 @dataclass(slots=True)
@@ -48,6 +51,10 @@ class ThreadEstimator:
         future.add_done_callback(lambda finished: self._finish(finished, done))
 
     def _finish(self, future: "asyncio.Future[Usage]", done: Callable[[Usage], None]) -> None:
+        """Always calls back: a record, perhaps a client, waits. What could not be counted is a lower bound of nothing."""
         self.pending -= 1
-        if not future.cancelled():
-            done(future.result())
+        error = None if future.cancelled() else future.exception()
+        if error is not None:
+            structlog.get_logger("undimmed").error("estimate_failed", where=describe(error))
+        failed = error is not None or future.cancelled()
+        done(Usage(source=UsageSource.ESTIMATE, lower_bound=True) if failed else future.result())

@@ -17,7 +17,7 @@ from proxy.core.records import CallRecord
 from proxy.pipeline.accounting import SPENT, Accounting, apply_usage
 from proxy.pipeline.attempt import Attempt
 from proxy.pipeline.deadline import limits
-from proxy.pipeline.journey import Journey
+from proxy.pipeline.journey import Journey, Pulse
 from proxy.pipeline.queueing import CapacityQueues
 from proxy.pipeline.reply import closing_words, commit_headers, problem_headers, told, usage_headers
 from proxy.pipeline.retry import GiveUp, Retries, RetryableAttempt, retryable
@@ -151,6 +151,11 @@ class Forwarder:
     def _take(self, journey: Journey) -> tuple[Candidate, Permit] | None:
         """A target and its permit, at once; None: nobody can be asked now."""
         call = journey.call
+        first = journey.route.first
+        if first is not None and not journey.record.attempts:
+            permit = first.state.acquire_flowing(call.endpoint, self._services.loop.time(), call.envelope.stream)
+            if permit is not None:
+                return first, permit
         promised, journey.promised = journey.promised, None
         while True:
             candidate = promised or self._look(journey).candidate
@@ -172,7 +177,11 @@ class Forwarder:
         full = self._waitable(journey, selection, now)
         if not full or now >= until:
             raise GiveUp
-        permit = await self._queues.wait(full, journey.call, journey.tried_credentials, until)
+        pulse = Pulse(self._services.loop, journey)
+        try:
+            permit = await self._queues.wait(full, journey.call, journey.tried_credentials, until)
+        finally:
+            pulse.stop()
         journey.record.waited += self._services.loop.time() - now
         if permit is None:
             return None
@@ -231,11 +240,9 @@ class Forwarder:
         retry_after = max(0.0, min(moments) - now) if moments else None
         if outcomes:
             problem = final_problem(outcomes, retry_after=retry_after)
-        elif selection.refused and all(why.kind is OutcomeKind.MODEL_NOT_FOUND for _, why in selection.refused):
-            # Every provider has said so lately; asking again, or later, would not help.
-            problem = Problem(404, selection.refused[0][1].cause + ".", code="model_not_found", param="model")
         else:
-            problem = unavailable_problem([f"{target}: {why}" for target, why in selection.reasons()], retry_after)
+            causes = [f"{target}: {why}" for target, why in selection.reasons()]
+            problem = unavailable_problem(causes, retry_after, [admission.kind for _, admission in selection.refused])
         problem.attempts = [told(attempt) for attempt in journey.record.attempts]
         return problem
 

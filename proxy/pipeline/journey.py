@@ -1,14 +1,21 @@
 """The state of one call on its way through the attempts: private to its task, gone with it."""
 
+import asyncio
+
 from proxy.core.call import Call
 from proxy.core.endpoints import Endpoint
-from proxy.core.exchange import Downstream
+from proxy.core.exchange import Downstream, HeaderList
 from proxy.core.outcome import Outcome
 from proxy.core.records import CallRecord
 from proxy.pipeline.accounting import Booking
 from proxy.pipeline.routing import RouteState
 from proxy.policy.strategies import Candidate
 from proxy.wire.formats import FORMATS
+
+HEARTBEAT_HEADERS: HeaderList = (
+    (b"content-type", b"text/event-stream; charset=utf-8"),
+    (b"cache-control", b"no-cache"),
+)
 
 
 class Journey:
@@ -58,6 +65,14 @@ class Journey:
         whole = not self.call.envelope.stream and self.call.endpoint is not Endpoint.EMBEDDINGS
         return patience.whole if whole else patience.stream
 
+    def beat(self, now: float) -> None:
+        """Tell client and middleboxes that the silence is meant. Costs the status line, not the failover: nothing of any
+        provider has been sent yet, so another target can still answer; only an error must then go in band."""
+        if not self.downstream.started:
+            self.downstream.start(200, HEARTBEAT_HEADERS, None)
+        self.downstream.write(self.format.waiting)
+        self.next_heartbeat = now + self.route.route.heartbeat
+
     @property
     def outcomes(self) -> list[Outcome]:
         return [attempt.outcome for attempt in self.record.attempts]
@@ -65,3 +80,28 @@ class Journey:
     def __repr__(self) -> str:
         state = "committed" if self.committed else "open"
         return f"<Journey {self.call.id} {self.route.route.name} {state}, {len(self.record.attempts)} attempts>"
+
+
+class Pulse:
+    """Beats for a journey while no attempt does, in a queue; made when the wait begins, stopped when it ends."""
+
+    __slots__ = ("_journey", "_loop", "_timer")
+
+    def __init__(self, loop: asyncio.AbstractEventLoop, journey: Journey) -> None:
+        self._loop = loop
+        self._journey = journey
+        self._timer: asyncio.TimerHandle | None = None
+        self._arm()
+
+    def _arm(self) -> None:
+        moment = self._journey.next_heartbeat
+        if moment < float("inf"):
+            self._timer = self._loop.call_at(moment, self._beat)
+
+    def _beat(self) -> None:
+        self._journey.beat(self._loop.time())
+        self._arm()
+
+    def stop(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()

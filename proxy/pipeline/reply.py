@@ -6,7 +6,6 @@ headers stay here. Everything of ours begins with `x-undimmed-`.
 
 from typing import TYPE_CHECKING
 
-from proxy.core.exchange import HeaderList
 from proxy.core.problem import Problem
 from proxy.core.records import AttemptRecord
 from proxy.pipeline.journey import Journey
@@ -18,11 +17,6 @@ if TYPE_CHECKING:
 
 #: Provider headers that a client may see.
 PASSED = frozenset({b"content-type", b"x-request-id", b"openai-processing-ms", b"openai-version"})
-
-HEARTBEAT_HEADERS: HeaderList = (
-    (b"content-type", b"text/event-stream; charset=utf-8"),
-    (b"cache-control", b"no-cache"),
-)
 
 
 def commit_headers(journey: Journey, attempt: "Attempt") -> list[tuple[bytes, bytes]]:

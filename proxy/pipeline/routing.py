@@ -34,13 +34,16 @@ class Patience:
 @dataclass(frozen=True, slots=True)
 class RouteState:
     """A route with the live states of its targets. `weighs_needs`: some target has a condition or a known context
-    window, so a request's needs have to be looked at before choosing. `headers`: the reply headers that say who
-    answered, by target id; `patience`: the time limits, by target id. Both are made once, since every call needs them."""
+    window, so a request's needs have to be looked at before choosing. `first`: the candidate that is chosen whenever
+    nothing speaks against it, whatever the request; None: the strategy or the request decides. `headers`: the reply
+    headers that say who answered, `patience`: the time limits, both by target id and made once, since every call needs
+    them."""
 
     route: Route
     tiers: tuple[tuple[Candidate, ...], ...]
     strategy: Strategy
     weighs_needs: bool
+    first: Candidate | None
     headers: Mapping[str, tuple[tuple[bytes, bytes], ...]]
     patience: Mapping[str, Patience]
 
@@ -51,13 +54,17 @@ class RouteState:
 
 def bind_route(route: Route, state_of: Callable[[Target], TargetState]) -> RouteState:
     """Tie a configured route to the live states of its targets."""
+    tiers = tuple(tuple(Candidate(target, state_of(target)) for target in tier) for tier in route.tiers)
+    weighs_needs = any(target.when is not None or target.context_window is not None for target in route.targets)
+    in_order = route.strategy == "ordered" or len(tiers[0]) == 1
     return RouteState(
         route=route,
-        tiers=tuple(tuple(Candidate(target, state_of(target)) for target in tier) for tier in route.tiers),
+        tiers=tiers,
         strategy=STRATEGIES[route.strategy],
+        weighs_needs=weighs_needs,
+        first=tiers[0][0] if in_order and not weighs_needs else None,
         headers={target.id: served_by(route, target) for target in route.targets},
         patience={target.id: patience_with(route, target) for target in route.targets},
-        weighs_needs=any(target.when is not None or target.context_window is not None for target in route.targets),
     )
 
 

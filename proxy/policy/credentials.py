@@ -1,8 +1,8 @@
 """The health of a provider's keys, and whose turn it is.
 
-A credential fails by itself: it is revoked, its account is out of money, its rate limit for one model is reached. So it is
-held by itself (altogether, or for one model) and the next one of the ring is used, while the target's breaker stays closed.
-Credentials that can be used take turns.
+A credential fails by itself: it is revoked, its account is out of money, its rate limit for one model is reached, one model
+is not allowed to it. So it is held by itself (altogether, or for one model) and the next one of the ring is used, while the
+target's breaker stays closed. Credentials that can be used take turns.
 
 Invariants: a held credential is not picked before its hold ends; looking (`blocked`, `ready`, `refusal`) changes nothing.
 Refuses to know secrets' shape and how they are refreshed.
@@ -11,6 +11,7 @@ Refuses to know secrets' shape and how they are refreshed.
 from collections.abc import Callable, Collection, Sequence
 from itertools import pairwise
 from random import Random
+from typing import NamedTuple
 
 from proxy.core.outcome import Outcome, OutcomeKind
 from proxy.core.records import StateChange
@@ -23,6 +24,18 @@ OUTAGE_WITHIN = 60.0
 MAX_MODELS = 256
 
 OnChange = Callable[[StateChange], None]
+
+#: A ring with a credential at a limit is at its limit, even if another one is revoked; a pace passes before a quota does.
+_LIMITS = (OutcomeKind.RATE_LIMITED, OutcomeKind.QUOTA_EXHAUSTED)
+
+
+class Refusal(NamedTuple):
+    """Why no credential of a ring is ready: `cause` and `until` are those of the one that is free first; `kind` is what the
+    holds go back to. None for both: only credentials that this call has tried already are left."""
+
+    cause: str
+    until: float | None
+    kind: OutcomeKind | None
 
 
 class CredentialState:
@@ -43,13 +56,16 @@ class CredentialState:
 
     def blocked(self, model: str, now: float) -> tuple[str, float] | None:
         """Why it cannot be used for this model now and until when (loop time); None: it can."""
+        hold = self.holding(model, now)
+        return None if hold is None else (hold.cause, hold.until)
+
+    def holding(self, model: str, now: float) -> Holding | None:
+        """The hold that keeps it from being used for this model now; of two, the longer one."""
         whole = self._whole
         part = self._models.get(model) if self._models else None
         if part is not None and now < part.until and part.until > whole.until:
-            return part.cause, part.until
-        if now < whole.until:
-            return whole.cause, whole.until
-        return None
+            return part
+        return whole if now < whole.until else None
 
     def note(self, outcome: Outcome, model: str, now: float) -> None:
         """Learn from an attempt made with it. Outcomes that say nothing about credentials change nothing."""
@@ -101,7 +117,7 @@ class CredentialRing:
     def ready(self, model: str, now: float, exclude: Collection[str] = ()) -> bool:
         """Can any credential be used? Changes nothing."""
         for state in self.credentials:  # noqa: SIM110 (a generator costs twice as much on the path of every request)
-            if state.credential.id not in exclude and state.blocked(model, now) is None:
+            if state.credential.id not in exclude and state.holding(model, now) is None:
                 return True
         return False
 
@@ -120,15 +136,18 @@ class CredentialRing:
 
         return min(self.credentials, key=free_at).credential
 
-    def refusal(self, model: str, now: float, exclude: Collection[str] = ()) -> tuple[str, float | None]:
-        """Why none is ready: the cause of the one that is free first, and when that is. None: only credentials that this
-        call has tried already are left."""
-        found: tuple[str, float] | None = None
-        for state in self.credentials:
-            blocked = state.blocked(model, now) if state.credential.id not in exclude else None
-            if blocked is not None and (found is None or blocked[1] < found[1]):
-                found = blocked
-        return found if found is not None else ("this call has tried every credential", None)
+    def refusal(self, model: str, now: float, exclude: Collection[str] = ()) -> Refusal:
+        """Why none is ready, and until when."""
+        holds = [
+            hold
+            for state in self.credentials
+            if state.credential.id not in exclude and (hold := state.holding(model, now)) is not None
+        ]
+        if not holds:
+            return Refusal("this call has tried every credential", None, None)
+        first = min(holds, key=_until)
+        kinds = {hold.kind for hold in holds}
+        return Refusal(first.cause, first.until, next((kind for kind in _LIMITS if kind in kinds), first.kind))
 
     def auth_outage(self, now: float) -> bool:
         """Are two or more credentials held because they were refused within a minute of each other?"""
@@ -136,6 +155,10 @@ class CredentialRing:
             state.auth_failed_at for state in self.credentials if state.auth_failed_at is not None and state.refused(now)
         )
         return any(later - earlier <= OUTAGE_WITHIN for earlier, later in pairwise(moments))
+
+
+def _until(hold: Holding) -> float:
+    return hold.until
 
 
 def pick(
@@ -146,6 +169,6 @@ def pick(
     for step in range(count):
         place = (turn + step) % count
         state = credentials[place]
-        if state.credential.id not in exclude and state.blocked(model, now) is None:
+        if state.credential.id not in exclude and state.holding(model, now) is None:
             return state, (place + 1) % count
     return None, turn

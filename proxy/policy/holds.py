@@ -4,8 +4,9 @@ Decides until when a credential or a target is left alone after an outcome, by i
 hint is obeyed up to the row's limit; without one the hold doubles from repeat to repeat. A failure without a hint that
 comes in while the same hold lasts is an old call's and changes nothing.
 
-Invariants: a hold never gets shorter and never ends before the provider's reset; jitter is only ever added (up to
-`JITTER`), so that several proxies don't come back as one. A success ends the growth, not the hold.
+Invariants: a hold never gets shorter and, up to the row's limit, never ends before the provider's reset; jitter is only
+ever added (up to `JITTER`, and never beyond the limit), so that several proxies that were given the same reset don't come
+back as one. A success ends the growth, not the hold.
 """
 
 from random import Random
@@ -31,10 +32,13 @@ class Holding:
     def extend(self, outcome: Outcome, rule: Rule, now: float, rng: Random) -> bool:
         """Hold, or hold longer, because of `outcome`; True: it was not held before and is now."""
         held = now < self.until
-        seconds = self._seconds(outcome, rule, held)
+        # A hint of 0 together with a refusal tells nothing; obeyed, such a provider would be asked in a tight loop.
+        hint = outcome.retry_after if rule.hint_cap else None
+        limit = rule.hint_cap if hint else rule.hold_cap
+        seconds = hint or self._grown(outcome, rule, held)
         if seconds <= 0:
             return False
-        until = now + seconds * (1 + JITTER * rng.random())
+        until = now + min(seconds * (1 + JITTER * rng.random()), limit)
         if until > self.until:
             self.until = until
             self.cause = describe(outcome)
@@ -47,10 +51,8 @@ class Holding:
         """A success: the next hold starts small again."""
         self._next = 0.0
 
-    def _seconds(self, outcome: Outcome, rule: Rule, held: bool) -> float:
-        # A hint of 0 together with a refusal tells nothing; without this, such a provider would be asked in a tight loop.
-        if outcome.retry_after:
-            return min(outcome.retry_after, rule.hint_cap)
+    def _grown(self, outcome: Outcome, rule: Rule, held: bool) -> float:
+        """Seconds without a hint."""
         if held:
             return 0.0 if self.kind is outcome.kind else rule.hold_for
         seconds = max(rule.hold_for, self._next)

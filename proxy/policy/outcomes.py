@@ -87,9 +87,17 @@ RULES: Mapping[OutcomeKind, Rule] = {
     # The stall rule has opened the breaker already: the calls it takes back are not counted once more.
     _X.STALLED:               Rule(_T, _YES, _NO,  _NO,  _O,  0,    0,         504, _SERVER, "provider_timeout"),
     _X.IDLE_TIMEOUT:          Rule(_T, _YES, _NO,  _YES, _O,  0,    0,         504, _SERVER, "provider_timeout"),
-    _X.STREAM_BROKEN:         Rule(_T, _YES, _NO,  _YES, _O,  0,    0,         502, _SERVER, "provider_stream_broken"),
-    _X.MALFORMED:             Rule(_T, _YES, _YES, _YES, _O,  0,    0,         502, _SERVER, "provider_malformed"),
+    # Both may be billed, so money decides which may be repeated on the same target. A cut before the first word is most
+    # often a restart: what was generated died with the server. A malformed answer was generated, and counted, to its end,
+    # and the same server tends to give it again.
+    _X.STREAM_BROKEN:         Rule(_T, _YES, _YES, _YES, _O,  0,    0,         502, _SERVER, "provider_stream_broken"),
+    _X.MALFORMED:             Rule(_T, _YES, _NO,  _YES, _O,  0,    0,         502, _SERVER, "provider_malformed"),
+    # One model that one credential may not use: the client's choice of a model must not cost the other models theirs.
+    _X.MODEL_FORBIDDEN:       Rule(_C, _YES, _NO,  _NO,  _KM, 300,  300,       502, _SERVER, "provider_auth_failed", 600),
     _X.MODEL_NOT_FOUND:       Rule(_M, _YES, _NO,  _NO,  _P,  300,  300,       404, _BAD,    "model_not_found"),
+    # This target lacks what this request needs (a feature, a file, a path, money for so many tokens). The next request may
+    # not need it: nothing is held.
+    _X.UNSUPPORTED:           Rule(_M, _YES, _NO,  _NO,  _O,  0,    0,         400, _BAD,    "unsupported"),
     _X.CONTEXT_TOO_LONG:      Rule(_U, _YES, _NO,  _NO,  _O,  0,    0,         400, _BAD,    "context_length_exceeded"),
     _X.CONTENT_FILTERED:      Rule(_U, _NO,  _NO,  _NO,  _O,  0,    0,         400, _BAD,    "content_policy_violation"),
     _X.BAD_REQUEST:           Rule(_U, _NO,  _NO,  _NO,  _O,  0,    0,         400, _BAD,    None),
@@ -122,7 +130,9 @@ _SENTENCES: Mapping[OutcomeKind, str] = {
     OutcomeKind.IDLE_TIMEOUT: "The provider fell silent inside its answer",
     OutcomeKind.STREAM_BROKEN: "The provider's answer was cut off",
     OutcomeKind.MALFORMED: "The provider's answer could not be read",
+    OutcomeKind.MODEL_FORBIDDEN: "The provider does not allow this proxy's credential to use the model",
     OutcomeKind.MODEL_NOT_FOUND: "The provider does not know the model",
+    OutcomeKind.UNSUPPORTED: "The provider cannot do what the request needs",
     OutcomeKind.CONTEXT_TOO_LONG: "The request is longer than the model's context",
     OutcomeKind.CONTENT_FILTERED: "The provider's content filter stopped the request",
     OutcomeKind.BAD_REQUEST: "The provider rejected the request",
@@ -131,9 +141,24 @@ _SENTENCES: Mapping[OutcomeKind, str] = {
     OutcomeKind.SHUTDOWN: "The proxy is shutting down",
 }
 
+#: What all targets have in common when none may be asked.
+_SHARED: Mapping[OutcomeKind, str] = {
+    OutcomeKind.RATE_LIMITED: "Every credential for this model is at its limit",
+    OutcomeKind.QUOTA_EXHAUSTED: "The quota of every credential for this model is used up",
+    OutcomeKind.MODEL_NOT_FOUND: "No provider of this route knows the model",
+}
+
 _OWN_WORDS = frozenset(
-    {OutcomeKind.BAD_REQUEST, OutcomeKind.CONTEXT_TOO_LONG, OutcomeKind.CONTENT_FILTERED, OutcomeKind.MODEL_NOT_FOUND}
+    {
+        OutcomeKind.BAD_REQUEST,
+        OutcomeKind.CONTEXT_TOO_LONG,
+        OutcomeKind.CONTENT_FILTERED,
+        OutcomeKind.MODEL_NOT_FOUND,
+        OutcomeKind.UNSUPPORTED,
+    }
 )
+#: Those that keep the provider's own 4xx.
+_OWN_STATUS = frozenset({OutcomeKind.BAD_REQUEST, OutcomeKind.UNSUPPORTED})
 #: Client-error statuses that would say something untrue if a provider's 4xx came through: they speak of *our* account,
 #: proxy hop or pace.
 _NOT_THE_CLIENTS = frozenset({401, 402, 403, 407, 408, 429})
@@ -152,7 +177,7 @@ def describe(outcome: Outcome) -> str:
     sentence = _SENTENCES[outcome.kind]
     if outcome.message and outcome.kind is not OutcomeKind.AUTH_FAILED:
         sentence += f": {_clipped(outcome.message)}"
-    return sentence
+    return sentence.rstrip(". ")
 
 
 def final_problem(outcomes: Sequence[Outcome], *, retry_after: float | None) -> Problem:
@@ -170,7 +195,7 @@ def final_problem(outcomes: Sequence[Outcome], *, retry_after: float | None) -> 
             status=_own_status(outcome, rule),
             message=outcome.message or _SENTENCES[outcome.kind] + ".",
             type=outcome.type or rule.type,
-            code=outcome.code or rule.code,
+            code=rule.code if outcome.status in _NOT_THE_CLIENTS else outcome.code or rule.code,
             param=outcome.param,
         )
     tried = "the only attempt failed" if len(outcomes) == 1 else f"the last of {len(outcomes)} failed attempts"
@@ -183,22 +208,48 @@ def final_problem(outcomes: Sequence[Outcome], *, retry_after: float | None) -> 
     )
 
 
-def unavailable_problem(causes: Sequence[str], retry_after: float | None) -> Problem:
-    """The 503 for a request that no target may be asked to serve. `causes`: one sentence per target."""
-    message = "No target can serve this request now"
+def unavailable_problem(
+    causes: Sequence[str], retry_after: float | None, kinds: Sequence[OutcomeKind | None] = ()
+) -> Problem:
+    """What to tell a client whose request no target may be asked to serve.
+
+    `causes`: one sentence per target. `kinds`: for each target that fits and was refused, the outcome that its hold goes
+    back to (`Admission.kind`), None where it is no hold. All at a limit: 429. None knows the model: 404, since asking
+    again would not help. Where some don't know the model and the others are at a limit, the limits count. Anything
+    else: 503.
+    """
+    problem = Problem(503, "No target can serve this request now", _BUSY, "no_target_available", retry_after=retry_after)
+    final = _shared_kind(kinds)
+    if final is not None:
+        rule = RULES[final]
+        problem = Problem(rule.status, _SHARED[final], rule.type, rule.code, retry_after=retry_after)
+    if final is OutcomeKind.MODEL_NOT_FOUND:
+        problem.param, problem.retry_after = "model", None
     if causes:
-        message += ": " + "; ".join(causes)
-    return Problem(503, message + ".", type=_BUSY, code="no_target_available", retry_after=retry_after)
+        problem.message += ": " + "; ".join(cause.rstrip(". ") for cause in causes)
+    problem.message += "."
+    return problem
+
+
+def _shared_kind(kinds: Sequence[OutcomeKind | None]) -> OutcomeKind | None:
+    """The kind that all these refusals come to, if it says more than that nobody can serve."""
+    held = set(kinds)
+    if held == {OutcomeKind.MODEL_NOT_FOUND}:
+        return OutcomeKind.MODEL_NOT_FOUND
+    held.discard(OutcomeKind.MODEL_NOT_FOUND)
+    if not held or not held <= {OutcomeKind.RATE_LIMITED, OutcomeKind.QUOTA_EXHAUSTED}:
+        return None
+    return OutcomeKind.RATE_LIMITED if OutcomeKind.RATE_LIMITED in held else OutcomeKind.QUOTA_EXHAUSTED
 
 
 def _decisive(outcomes: Sequence[Outcome]) -> Outcome:
-    """The last outcome the client can act upon, else the last one that may pass with time: a wrong model mapping on
-    one target must not hide that the others are only down for now."""
+    """The last outcome the client can act upon, else the last one that may pass with time: a wrong model mapping, or a
+    feature that one target lacks, must not hide that the others are only down for now."""
     for outcome in reversed(outcomes):
         if RULES[outcome.kind].blame is Blame.CLIENT:
             return outcome
     for outcome in reversed(outcomes):
-        if outcome.kind is not OutcomeKind.MODEL_NOT_FOUND:
+        if RULES[outcome.kind].blame is not Blame.MODEL:
             return outcome
     return outcomes[-1]
 
@@ -206,7 +257,7 @@ def _decisive(outcomes: Sequence[Outcome]) -> Outcome:
 def _own_status(outcome: Outcome, rule: Rule) -> int:
     """A rejected request keeps the provider's own 4xx (404, 413, 415, 422 …), so that SDKs raise the error they should."""
     status = outcome.status
-    if outcome.kind is OutcomeKind.BAD_REQUEST and status and 400 <= status < 500 and status not in _NOT_THE_CLIENTS:
+    if outcome.kind in _OWN_STATUS and status and 400 <= status < 500 and status not in _NOT_THE_CLIENTS:
         return status
     return rule.status
 

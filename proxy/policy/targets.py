@@ -22,7 +22,7 @@ from proxy.core.records import StateChange
 from proxy.core.settings import BreakerSettings, ProbeSettings, RetrySettings, Target
 from proxy.policy.breaker import CLOSED, OPEN, Breaker, Standing
 from proxy.policy.budget import RetryBudget
-from proxy.policy.credentials import CredentialRing
+from proxy.policy.credentials import CredentialRing, CredentialState
 from proxy.policy.holds import Holding
 from proxy.policy.latency import Latency
 from proxy.policy.outcomes import RULES, Hold
@@ -48,7 +48,7 @@ class Verdict(enum.StrEnum):
 @dataclass(slots=True)
 class Admission:
     """A verdict and its reason: a sentence without a full stop, since when, and when it may change (loop time). `kind`: the
-    outcome that a hold goes back to."""
+    outcome that a hold, of the target or of its credentials, goes back to."""
 
     verdict: Verdict
     cause: str = ""
@@ -156,10 +156,25 @@ class TargetState:
         lane = self._lanes.get(endpoint) or self._open_lane(endpoint)
         if self._refused(lane, now, exclude) is not None:
             return None
-        ticket = lane.breaker.acquire(now)
         key = self.ring.pick(self.model, now, exclude)
-        assert ticket is not None  # `_refused` has looked at both
-        assert key is not None
+        assert key is not None  # `_refused` has looked
+        return self._give(lane, endpoint, key, now, stream)
+
+    def acquire_flowing(self, endpoint: Endpoint, now: float, stream: bool) -> Permit | None:
+        """Take the target if nothing at all speaks against it: a breaker that lets everything flow, no hold, a free place.
+        For the usual case, in one look; None: ask `admission` what is the matter."""
+        lane = self._lanes.get(endpoint)
+        if lane is None or not lane.breaker.flows(now) or now < lane.hold.until:
+            return None
+        cap = self.target.max_in_flight
+        if cap is not None and self.in_flight >= cap:
+            return None
+        key = self.ring.pick(self.model, now)
+        return None if key is None else self._give(lane, endpoint, key, now, stream)
+
+    def _give(self, lane: _Lane, endpoint: Endpoint, key: CredentialState, now: float, stream: bool) -> Permit:
+        ticket = lane.breaker.acquire(now)
+        assert ticket is not None  # whoever calls has looked at the breaker
         watch = lane.streams if stream else lane.wholes
         permit = Permit(self, endpoint, key, ticket, watch, now)
         watch.started(permit)
@@ -180,8 +195,8 @@ class TargetState:
         if now < hold.until:
             return Admission(Verdict.HELD, hold.cause, hold.since, hold.until, hold.kind)
         if not self.ring.ready(self.model, now, exclude):
-            cause, until = self.ring.refusal(self.model, now, exclude)
-            return Admission(Verdict.HELD, cause, None, until)
+            cause, until, kind = self.ring.refusal(self.model, now, exclude)
+            return Admission(Verdict.HELD, cause, None, until, kind)
         cap = self.target.max_in_flight
         if cap is not None and self.in_flight >= cap:
             return Admission(Verdict.FULL, f"{self.in_flight} requests are in flight, the limit")

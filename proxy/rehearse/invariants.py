@@ -22,7 +22,12 @@ LEGAL = {(CLOSED, OPEN), (OPEN, "half_open"), ("half_open", CLOSED), ("half_open
 BREAKER_STATES = {state for pair in LEGAL for state in pair}
 
 #: Outcomes that blame the credential, so that the same target with another credential is a fair next attempt.
-CREDENTIAL_BLAMED = {OutcomeKind.AUTH_FAILED, OutcomeKind.QUOTA_EXHAUSTED, OutcomeKind.RATE_LIMITED}
+CREDENTIAL_BLAMED = {
+    OutcomeKind.AUTH_FAILED,
+    OutcomeKind.MODEL_FORBIDDEN,
+    OutcomeKind.QUOTA_EXHAUSTED,
+    OutcomeKind.RATE_LIMITED,
+}
 #: Ends that can come before anything was sent.
 UNSENT = {OutcomeKind.CLIENT_GONE, OutcomeKind.SHUTDOWN, OutcomeKind.DEADLINE_EXCEEDED}
 

@@ -256,7 +256,7 @@ _OTHERS = {
         Kind.AUTH_FAILED,
         _flat(error={"code": 401, "message": "Invalid API Key", "type": "authentication_error"}),
     ),
-    "unknown_path": VendorError(404, Kind.MODEL_NOT_FOUND, _openai("Invalid URL", "invalid_request_error")),
+    "unknown_path": VendorError(404, Kind.UNSUPPORTED, _openai("Invalid URL", "invalid_request_error")),
     "ollama_busy": VendorError(
         503,
         Kind.OVERLOADED,

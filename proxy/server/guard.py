@@ -172,7 +172,7 @@ def vet_host(headers: Mapping[str, str], rules: Rules) -> Refusal | None:
 
 
 def vet_preflight(method: str, headers: Mapping[str, str]) -> Refusal | None:
-    """A browser's question before a cross-origin request. It never carries a key, so it comes before the question of keys."""
+    """A browser's question before a cross-origin request. It never carries a key, so it is dealt with before keys are."""
     return PREFLIGHT if method == "OPTIONS" and "access-control-request-method" in headers else None
 
 

@@ -127,7 +127,8 @@ class Connection(asyncio.Protocol):
         if len(request.body) <= JOINED_BODY:
             transport.write(request.head + request.body)
         else:
-            transport.writelines((request.head, request.body))
+            transport.write(request.head)
+            transport.write(request.body)
         if exchange.paused:
             self.pause()
 

@@ -3,6 +3,7 @@
 Sources: the vendors' error references and SDKs, recorded bodies, and the source code of llama.cpp and Ollama.
 """
 
+import re
 from collections.abc import Mapping
 
 from proxy.core.outcome import OutcomeKind as Kind
@@ -53,7 +54,15 @@ DECISIVE_WORDS: Mapping[str, Kind] = {
             "invalid_prompt",
             "responsibleaipolicyviolation",
         ),
-        Kind.MODEL_NOT_FOUND: ("model_not_found", "deploymentnotfound", "not_found_error"),
+        Kind.MODEL_NOT_FOUND: (
+            "model_not_found",
+            "deploymentnotfound",
+            "model_not_available",
+            "model_decommissioned",
+            "unknown_model",
+            "invalid_model",
+        ),
+        Kind.MODEL_FORBIDDEN: ("model_permission_blocked_project", "model_permission_blocked_org"),
         Kind.AUTH_FAILED: (
             "invalid_api_key",
             "api_key_invalid",
@@ -138,14 +147,47 @@ BAD_REQUEST_TEXTS: tuple[tuple[Kind, tuple[str, ...]], ...] = (
     (Kind.QUOTA_EXHAUSTED, ("credit balance is too low", "spend limit", "spending limit", "insufficient balance")),
     (Kind.AUTH_FAILED, ("api key not valid", "incorrect api key", "invalid api key")),
     (Kind.CONTENT_FILTERED, ("content management policy", "safety system", "content policy")),
-    (
-        Kind.MODEL_NOT_FOUND,
-        ("is not a valid model id", "model identifier is invalid", "with on-demand throughput isn", "model does not exist"),
-    ),
 )
+
+#: Types of a thing that was not found, whatever it was: a model, a file, a path.
+NOT_FOUND_WORDS = frozenset(("not_found_error", "notfounderror", "not_found"))
+
+_NAME = r"""(?:`[^`]{1,200}`|'[^']{1,200}'|"[^"]{1,200}"|[^\s`'"]{0,200})"""
+_KIND = r"(?:(?:the|this|your|requested|provided|specified|selected|publisher|foundation|base) ){0,3}"
+#: A sentence about the model itself. Held against the start of the wording and no longer than its subject, because what
+#: a client has sent (a file's id, a tool's name) may be quoted further on.
+UNKNOWN_MODEL = re.compile(
+    r"(?:[\w. ]{0,60}(?:error|exception)\s*[:-]\s*){0,3}(?:"
+    rf"{_KIND}models?\b(?: id| name)?[ :=/]*{_NAME}[ ,]*(?:(?:is|was|does|do|could) )?not (?:be )?(?:found|exist)"
+    rf"|{_KIND}models?\b[ :=/]*{_NAME} (?:is|was|has been) (?:deprecated|decommissioned|retired|no longer)"
+    r"|model: \S{1,200}$"
+    r"|no such model|(?:unknown|invalid|unrecognized) model(?: id| name| identifier)?(?:$|[:.,=]| passed| ['`\"])"
+    r"|\S{1,200} is not a valid model id|the provided model identifier is invalid"
+    r"|invocation of model id \S{1,200} with on-demand throughput isn)"
+)
+
+#: A 403 that speaks of a model refuses that model, not everything; `model.request` is the name of a scope.
+ANY_MODEL = re.compile(r"\bmodels?\b(?!\.)")
+
+#: Codes and types that leave open, in a 403, whether everything is refused or one model.
+PERMISSION_WORDS = frozenset(("permission_error", "accessdeniedexception", "model_not_found"))
+
+#: What a client has sent, as errors quote it: between quotes that are not apostrophes.
+QUOTED = re.compile(r"""(?<!\w)(['"`])(?:(?!\1).)*\1(?!\w)""")
+
+#: OpenAI: models and features that it gives to verified organisations only; a 400, 403 or 404.
+UNVERIFIED = "your organization must be verified"
+
+#: More than the limit of a whole minute: it would not help to wait, and other requests fit.
+OVERSIZED = "request too large"
+
+#: OpenRouter's 402 for a request that costs more than what is left; a smaller one may still be paid.
+UNAFFORDABLE_TEXTS = ("fewer max_tokens", "can only afford", "prompt tokens limit exceeded")
 
 #: Wording of a 403 that is not about the credential.
 FORBIDDEN_TEXTS: tuple[tuple[Kind, tuple[str, ...]], ...] = (
+    # OpenAI: the model is not made for this endpoint.
+    (Kind.UNSUPPORTED, ("not allowed to generate embeddings", "not allowed to sample from this model")),
     (Kind.CONTENT_FILTERED, ("requires moderation", "flagged", "moderation", "content policy")),
     (Kind.QUOTA_EXHAUSTED, ("credits", "spending limit", "spend limit", "insufficient balance", "billing")),
 )
@@ -155,11 +197,11 @@ STATUSES: Mapping[int, Kind] = {
     401: Kind.AUTH_FAILED,
     402: Kind.QUOTA_EXHAUSTED,
     403: Kind.AUTH_FAILED,
-    404: Kind.MODEL_NOT_FOUND,
+    404: Kind.UNSUPPORTED,
     407: Kind.SERVER_ERROR,
     408: Kind.SERVER_ERROR,
     409: Kind.SERVER_ERROR,
-    410: Kind.MODEL_NOT_FOUND,
+    410: Kind.UNSUPPORTED,
     412: Kind.AUTH_FAILED,  # Fireworks: account suspended
     421: Kind.SERVER_ERROR,
     424: Kind.SERVER_ERROR,

@@ -4,6 +4,10 @@ Decides the `OutcomeKind` of an HTTP error, of an error object inside a 200 and 
 the same rules. The first that applies wins: a decisive code in the body, status and code, status and wording, a general
 type, the status alone. A 429 is two families: come back later, and no money left.
 
+A kind that holds something takes it away from everybody, so it needs words about *that* thing. A 404 is an unknown model
+only where it says so, a 403 about one model refuses that model, and what may pass with another request (a feature, a file, a
+size, a price) is `UNSUPPORTED`: this target cannot do it, nothing is known about the next request.
+
 Invariants: never raises; every status has a kind; messages that leave are cleaned. Refuses to know what follows from a
 kind (`policy/outcomes.py`) and which vendor it was: the vendors' dialects do not contradict each other.
 """
@@ -15,6 +19,7 @@ from proxy.core.exchange import HeaderList
 from proxy.core.outcome import Outcome, OutcomeKind
 from proxy.wire.delays import retry_after
 from proxy.wire.failure_words import (
+    ANY_MODEL,
     BAD_REQUEST_TEXTS,
     CONTEXT_TEXTS,
     DECISIVE_WORDS,
@@ -22,8 +27,15 @@ from proxy.wire.failure_words import (
     GENERAL_WORDS,
     MONEY_TEXTS,
     MONEY_WORD_PARTS,
+    NOT_FOUND_WORDS,
+    OVERSIZED,
+    PERMISSION_WORDS,
+    QUOTED,
     RATE_TEXTS,
     STATUSES,
+    UNAFFORDABLE_TEXTS,
+    UNKNOWN_MODEL,
+    UNVERIFIED,
 )
 from proxy.wire.trouble import Trouble, read_trouble
 
@@ -68,9 +80,14 @@ def _make_outcome(kind: OutcomeKind, status: int | None, trouble: Trouble, delay
 
 
 def _judge(status: int | None, trouble: Trouble, delay: float | None, headers: Mapping[bytes, bytes]) -> OutcomeKind:
+    if (kind := _judge_exception(status, trouble)) is not None:
+        return kind
     for word in trouble.words:
         if (kind := DECISIVE_WORDS.get(word)) is not None:
             return kind
+    # Some servers say "not found" with another status, or inside a 200.
+    if status in (None, 400, 500) and not NOT_FOUND_WORDS.isdisjoint(trouble.words):
+        status = 404
     rule = _RULES.get(status) if status else None
     if rule is not None and (kind := rule(trouble, delay, headers)) is not None:
         return kind
@@ -82,6 +99,22 @@ def _judge(status: int | None, trouble: Trouble, delay: float | None, headers: M
             if (kind := GENERAL_WORDS.get(word)) is not None:
                 return kind
     return _judge_status(status)
+
+
+def _judge_exception(status: int | None, trouble: Trouble) -> OutcomeKind | None:
+    """What wording decides against a decisive code: the codes are right about what, not about how much."""
+    text = trouble.text
+    if status in (413, 429) and text.startswith(OVERSIZED):
+        return OutcomeKind.UNSUPPORTED
+    if status in (400, 403, 404) and text.startswith(UNVERIFIED):
+        return OutcomeKind.MODEL_FORBIDDEN if ANY_MODEL.search(text.partition(". ")[0]) else OutcomeKind.UNSUPPORTED
+    if status == 403 and not PERMISSION_WORDS.isdisjoint(trouble.words):
+        return _judge_403(trouble, None, {})
+    return None
+
+
+def _speaks_of_model(trouble: Trouble) -> bool:
+    return any("model" in word for word in trouble.words) or ANY_MODEL.search(trouble.text) is not None
 
 
 def _judge_status(status: int | None) -> OutcomeKind:
@@ -100,15 +133,23 @@ def _overflows(trouble: Trouble) -> bool:
 def _judge_400(trouble: Trouble, delay: float | None, headers: Mapping[bytes, bytes]) -> OutcomeKind | None:
     if _overflows(trouble):
         return OutcomeKind.CONTEXT_TOO_LONG
+    said = QUOTED.sub("", trouble.text)  # a client that sends our words must not have a credential held for them
     for kind, texts in BAD_REQUEST_TEXTS:
-        if _has(trouble, texts):
+        if any(text in said for text in texts):
             return kind
-    return None
+    return OutcomeKind.MODEL_NOT_FOUND if UNKNOWN_MODEL.match(trouble.text) else None
+
+
+def _judge_404(trouble: Trouble, delay: float | None, headers: Mapping[bytes, bytes]) -> OutcomeKind | None:
+    # Everything else that is not found (a feature, a file, the path itself) says nothing about the model.
+    return OutcomeKind.MODEL_NOT_FOUND if UNKNOWN_MODEL.match(trouble.text) else None
 
 
 def _judge_402(trouble: Trouble, delay: float | None, headers: Mapping[bytes, bytes]) -> OutcomeKind | None:
     # OpenRouter: with a delay the money is only held by requests in flight.
-    return OutcomeKind.RATE_LIMITED if b"retry-after" in headers and delay is not None else None
+    if b"retry-after" in headers and delay is not None:
+        return OutcomeKind.RATE_LIMITED
+    return OutcomeKind.UNSUPPORTED if _has(trouble, UNAFFORDABLE_TEXTS) else None
 
 
 def _judge_403(trouble: Trouble, delay: float | None, headers: Mapping[bytes, bytes]) -> OutcomeKind | None:
@@ -121,6 +162,8 @@ def _judge_403(trouble: Trouble, delay: float | None, headers: Mapping[bytes, by
     # Together: input + max_tokens over the context.
     if "tokens" in trouble.text and ("max_new_tokens" in trouble.text or "max_tokens" in trouble.text):
         return OutcomeKind.CONTEXT_TOO_LONG
+    if _speaks_of_model(trouble):
+        return OutcomeKind.MODEL_FORBIDDEN
     # A challenge page of the edge says nothing about the credential.
     return OutcomeKind.SERVER_ERROR if trouble.page else None
 
@@ -173,7 +216,15 @@ def _list_quota_scopes(trouble: Trouble) -> list[str]:
 
 
 _Rule = Callable[[Trouble, float | None, Mapping[bytes, bytes]], OutcomeKind | None]
-_RULES: Mapping[int, _Rule] = {400: _judge_400, 402: _judge_402, 403: _judge_403, 413: _judge_413, 429: _judge_429}
+_RULES: Mapping[int, _Rule] = {
+    400: _judge_400,
+    402: _judge_402,
+    403: _judge_403,
+    404: _judge_404,
+    410: _judge_404,
+    413: _judge_413,
+    429: _judge_429,
+}
 
 
 def _has(trouble: Trouble, texts: tuple[str, ...]) -> bool:

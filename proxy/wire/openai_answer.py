@@ -51,14 +51,14 @@ def read_answer(body: bytes, asked: Asked, read_choices: ReadChoices) -> Answer:
     try:
         texts, content, finishes = read_choices(outside.choices, usage is None)
     except _UNREADABLE:
-        return malformed(body, "the answer has no readable choices")
+        return malformed(body, "the answer has no readable choices", usage)
     if not finishes:
-        return malformed(body, "the answer has no choices")
+        return malformed(body, "the answer has no choices", usage)
     if "error" in finishes:
         failure = Outcome(OutcomeKind.SERVER_ERROR, message="the provider ended the answer with an error")
         return Answer(failure, body, usage, outside.model, texts)
     if not content and not asked.stops and set(finishes) == {"stop"} and (usage is None or usage.output == 0):
-        return malformed(body, "the answer is empty")
+        return malformed(body, "the answer is empty", usage)
     return Answer(OK, body, usage, outside.model, texts)
 
 
@@ -85,8 +85,9 @@ def read_answer_usage(outside: Outside, asked: Asked) -> Usage | None:
     return usage
 
 
-def malformed(body: bytes, message: str) -> Answer:
-    return Answer(Outcome(OutcomeKind.MALFORMED, message=message), body)
+def malformed(body: bytes, message: str, usage: Usage | None = None) -> Answer:
+    """An answer that is none, with what its provider says it used all the same."""
+    return Answer(Outcome(OutcomeKind.MALFORMED, message=message), body, usage)
 
 
 def _decode(body: bytes) -> Outside:

@@ -76,7 +76,7 @@ def splice(envelope: Envelope, changes: Mapping[str, bytes | None]) -> bytes:
     pieces: list[bytes | Raw] = []
     for key, value in spliced.items():
         pieces += (b"," if pieces else b"{", _ENCODE(key), b":", value)
-    return b"".join([*pieces, b"}"]) if pieces else b"{}"  # type: ignore[list-item] (Raw is a buffer)
+    return b"".join([*pieces, b"}"]) if pieces else b"{}"
 
 
 def _is_compact(fields: Mapping[str, Raw], body: bytes) -> bool:

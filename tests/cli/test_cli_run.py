@@ -107,3 +107,11 @@ def test_many_routes_fit_a_screen() -> None:
     assert "44 more routes" in lines[-2]
     assert lines[-1] == "  and any model as a/…"
     assert describe_targets(settings.routes[0]) == "a/x0"
+
+
+def test_many_providers_fit_a_line() -> None:
+    providers = ", ".join(f"p{n}: {{kind: vllm, direct: true}}" for n in range(30))
+    settings = parse(f"providers: {{{providers}}}", "f", {})
+    stream = io.StringIO()
+    show_routes(settings, Terminal(stream))
+    assert stream.getvalue() == "  and any model as p0/…, p1/…, p2/…, p3/…, p4/… and 25 more\n"

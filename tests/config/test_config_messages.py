@@ -58,7 +58,14 @@ COMPLAINTS = [
     ("routes: [{model: 4, targets: [a/b]}]", "routes[0].model: expected text; put the number in quotes"),
     ("routes: [{model: on, targets: [a/b]}]", "routes[0].model: expected text; off, on, yes and no mean"),
     ("routes: [{model: a, targets: [{too: a/b}]}]", 'routes[0].targets[0].too: unknown key; did you mean "to"?'),
-    ("defaults: {retry: {attempts: 0}}", "defaults.retry.attempts: must be at least 1"),
+    ("defaults: {retry: {attempts: 0}}", "defaults.retry.attempts: expected a whole number from 1 to 20"),
+    *(
+        (
+            f"routes: [{{model: m, targets: [{{to: a/b, weight: {weight}}}]}}]",
+            "routes[0].targets[0].weight: expected a whole number from 1 to 10000",
+        )
+        for weight in ("-1", "0", "10001", "1.5", "true")
+    ),
     ("defaults: {retry: {budget_ratio: 2}}", "defaults.retry.budget_ratio: must be at most 1"),
     ("defaults: {retry: {budget_ratio: x}}", "defaults.retry.budget_ratio: expected a number"),
     ("defaults: {timeout: {idle: soon}}", "defaults.timeout.idle: expected a duration such as 250ms"),

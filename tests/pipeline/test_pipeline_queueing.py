@@ -299,3 +299,23 @@ def test_registries_share_a_target_between_routes() -> None:
         assert len(world.network.contacts) == 2
 
     play(body, {"a": SECOND}, settings(((capped(),),)))
+
+
+def test_a_streaming_client_hears_something_while_it_queues_and_keeps_its_place() -> None:
+    async def body(world: World) -> None:
+        loop = asyncio.get_running_loop()
+        first = loop.create_task(world.one(Wish("first")))
+        await asyncio.sleep(0.1)
+        waiting = SimulatedClient(Wish("waiting"))
+        second = loop.create_task(waiting.ask(world.parts.gateway.serve))
+        await asyncio.sleep(0.1)
+        third = loop.create_task(world.one(Wish("third")))
+        await asyncio.sleep(4.5)
+        assert bytes(waiting.downstream.body) == b": undimmed waiting\n\n" * 2
+        await asyncio.gather(first, second, third)
+        assert waiting.verdict == "ok"
+        assert [contact.label for contact in world.network.contacts] == ["first", "waiting", "third"]
+
+    slow = Behaviour(latency=Latency(0.1), chunks=10, gap=0.7)
+    patient = replace(settings().timeouts, first_content=20.0)
+    play(body, {"a": slow}, settings(((capped(),),), heartbeat=2.0, timeouts=patient))

@@ -141,7 +141,7 @@ class TestProblems:
             assert seconds is not None
             assert 30 <= int(seconds) <= 36
             again = await stage.ask()
-            assert again.downstream.status == 503
+            assert again.downstream.status == 429
             assert 29 <= int(again.downstream.header("retry-after") or 0) <= 36
             assert len(stage.transport.sent) == 1
 

@@ -71,7 +71,9 @@ def test_success_clears_the_doubling() -> None:
     assert key.blocked("m", 140.0) == ("The provider's rate limit is reached", 145.0)
 
 
-@pytest.mark.parametrize("kind", [K.SERVER_ERROR, K.BAD_REQUEST, K.CLIENT_GONE, K.OVERLOADED, K.MODEL_NOT_FOUND])
+@pytest.mark.parametrize(
+    "kind", [K.SERVER_ERROR, K.BAD_REQUEST, K.CLIENT_GONE, K.OVERLOADED, K.MODEL_NOT_FOUND, K.UNSUPPORTED]
+)
 def test_other_outcomes_say_nothing_about_credentials(kind: K) -> None:
     journal = Journal()
     ring = make_ring(1, journal)
@@ -83,12 +85,46 @@ def test_other_outcomes_say_nothing_about_credentials(kind: K) -> None:
 def test_excluded_ones_and_why_none_is_ready() -> None:
     ring = make_ring(3)
     assert picks(ring, 2, 0.0, exclude=("p#1", "p#3")) == list("22")
-    assert ring.refusal("m", 0.0, {"p#1", "p#2", "p#3"}) == ("this call has tried every credential", None)
+    assert ring.refusal("m", 0.0, {"p#1", "p#2", "p#3"}) == ("this call has tried every credential", None, None)
     ring.credentials[1].note(failed(K.RATE_LIMITED, 50.0), "m", 0.0)
     ring.credentials[2].note(failed(K.RATE_LIMITED, 20.0), "m", 0.0)
     assert ring.ready("m", 1.0, {"p#1"}) is False
-    assert ring.refusal("m", 1.0, {"p#1"}) == ("The provider's rate limit is reached", 20.0)
+    assert ring.refusal("m", 1.0, {"p#1"}) == ("The provider's rate limit is reached", 20.0, K.RATE_LIMITED)
     assert picks(ring, 2, 1.0, exclude=("p#1",)) == list("--")
+
+
+@pytest.mark.parametrize(
+    ("kinds", "shared"),
+    [
+        ((K.RATE_LIMITED, K.RATE_LIMITED), K.RATE_LIMITED),
+        ((K.QUOTA_EXHAUSTED, K.RATE_LIMITED), K.RATE_LIMITED),
+        ((K.QUOTA_EXHAUSTED, K.AUTH_FAILED), K.QUOTA_EXHAUSTED),
+        ((K.AUTH_FAILED, K.RATE_LIMITED), K.RATE_LIMITED),
+        ((K.AUTH_FAILED, K.MODEL_FORBIDDEN), K.AUTH_FAILED),
+    ],
+)
+def test_a_ring_whose_usable_keys_are_at_a_limit_is_at_its_limit(kinds: tuple[K, K], shared: K) -> None:
+    ring = make_ring(2)
+    for key, kind in zip(ring.credentials, kinds, strict=True):
+        key.note(failed(kind), "m", 0.0)
+    refusal = ring.refusal("m", 1.0)
+    assert refusal.kind is shared
+    assert refusal.until == min(hold.until for key in ring.credentials if (hold := key.holding("m", 1.0)))
+
+
+def test_a_model_that_is_not_allowed_costs_no_other_model() -> None:
+    """A client that names the blocked models one after another takes none that was not blocked."""
+    ring = make_ring(1)
+    key = ring.credentials[0]
+    key.note(failed(K.MODEL_FORBIDDEN, message="The model `x` is blocked at the project level."), "x", 100.0)
+    blocked = key.blocked("x", 399.9)
+    assert blocked is not None
+    assert blocked[0].endswith("credential to use the model: The model `x` is blocked at the project level")
+    assert blocked[1] == 400.0
+    assert ring.ready("y", 100.0)
+    assert ring.ready("x", 400.0)
+    assert key.refused(100.0) is False
+    assert ring.auth_outage(100.0) is False
 
 
 def test_changes_are_announced_once_per_hold() -> None:

@@ -29,6 +29,7 @@ def lengths(kind: K, repeats: int) -> list[float]:
         (K.AUTH_FAILED, [60, 120, 240, 480, 600, 600]),
         (K.QUOTA_EXHAUSTED, [900, 1800, 3600, 7200, 14400, 21600, 21600]),
         (K.MODEL_NOT_FOUND, [300, 300]),
+        (K.MODEL_FORBIDDEN, [300, 300]),
     ],
 )
 def test_doubling_up_to_the_cap(kind: K, expected: list[float]) -> None:
@@ -60,6 +61,28 @@ def test_jitter_is_only_added(seed: int) -> None:
     holding = Holding()
     holding.extend(failed(K.RATE_LIMITED, 10.0), RULES[K.RATE_LIMITED], 0.0, Random(seed))
     assert 10.0 <= holding.until <= 10.0 * (1 + JITTER)
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_jitter_stays_under_the_limit(seed: int) -> None:
+    """`retry-after: 9999` held for 4090 s though the limit is an hour."""
+    holding = Holding()
+    holding.extend(failed(K.RATE_LIMITED, 9999.0), RULES[K.RATE_LIMITED], 0.0, Random(seed))
+    assert holding.until == 3600.0
+    holding = Holding()
+    holding.extend(failed(K.RATE_LIMITED, 3500.0), RULES[K.RATE_LIMITED], 0.0, Random(seed))
+    assert 3500.0 <= holding.until <= 3600.0
+    rng, holding, now = Random(seed), Holding(), 0.0
+    for _ in range(8):
+        holding.extend(failed(K.RATE_LIMITED), RULES[K.RATE_LIMITED], now, rng)
+        assert holding.until - now <= 60.0 + 1e-9
+        now = holding.until
+
+
+def test_a_hint_where_none_is_obeyed_does_not_undo_the_hold() -> None:
+    holding = Holding()
+    assert holding.extend(failed(K.MODEL_NOT_FOUND, 5.0), RULES[K.MODEL_NOT_FOUND], 10.0, Low()) is True
+    assert holding.until == 310.0
 
 
 def test_no_hint_no_hold_where_the_breaker_decides() -> None:

@@ -24,7 +24,11 @@ def test_every_kind_has_a_row_and_a_sentence() -> None:
         (K.SERVER_ERROR, Blame.TARGET, True, True, True, Hold.NONE),
         (K.FIRST_CONTENT_TIMEOUT, Blame.TARGET, True, False, True, Hold.NONE),
         (K.STALLED, Blame.TARGET, True, False, False, Hold.NONE),
+        (K.STREAM_BROKEN, Blame.TARGET, True, True, True, Hold.NONE),
+        (K.MALFORMED, Blame.TARGET, True, False, True, Hold.NONE),
+        (K.MODEL_FORBIDDEN, Blame.CREDENTIAL, True, False, False, Hold.CREDENTIAL_MODEL),
         (K.MODEL_NOT_FOUND, Blame.MODEL, True, False, False, Hold.PROVIDER_MODEL),
+        (K.UNSUPPORTED, Blame.MODEL, True, False, False, Hold.NONE),
         (K.CONTEXT_TOO_LONG, Blame.CLIENT, True, False, False, Hold.NONE),
         (K.CONTENT_FILTERED, Blame.CLIENT, False, False, False, Hold.NONE),
         (K.BAD_REQUEST, Blame.CLIENT, False, False, False, Hold.NONE),
@@ -77,7 +81,9 @@ def test_every_transport_failure_is_known() -> None:
         (K.CONNECT_FAILED, 502, "provider_unreachable"),
         (K.STREAM_BROKEN, 502, "provider_stream_broken"),
         (K.MALFORMED, 502, "provider_malformed"),
+        (K.MODEL_FORBIDDEN, 502, "provider_auth_failed"),
         (K.MODEL_NOT_FOUND, 404, "model_not_found"),
+        (K.UNSUPPORTED, 400, "unsupported"),
         (K.CONTEXT_TOO_LONG, 400, "context_length_exceeded"),
         (K.CONTENT_FILTERED, 400, "content_policy_violation"),
         (K.BAD_REQUEST, 400, None),
@@ -105,7 +111,13 @@ def test_a_wrong_mapping_does_not_hide_a_passing_outage() -> None:
     assert final_problem(outcomes, retry_after=None).status == 503
 
 
-@pytest.mark.parametrize("kind", [K.BAD_REQUEST, K.CONTEXT_TOO_LONG, K.CONTENT_FILTERED, K.MODEL_NOT_FOUND])
+def test_a_feature_that_one_target_lacks_does_not_hide_it_either() -> None:
+    lacking = Outcome(K.UNSUPPORTED, 404, "No endpoints found that support tool use.")
+    assert final_problem([Outcome(K.OVERLOADED), lacking], retry_after=None).status == 503
+    assert final_problem([Outcome(K.MODEL_NOT_FOUND, 404), lacking], retry_after=None).message == lacking.message
+
+
+@pytest.mark.parametrize("kind", [K.BAD_REQUEST, K.CONTEXT_TOO_LONG, K.CONTENT_FILTERED, K.MODEL_NOT_FOUND, K.UNSUPPORTED])
 def test_the_providers_own_words_come_through(kind: K) -> None:
     outcome = Outcome(kind, None, "Say what", code="c", type="t", param="p")
     problem = final_problem([outcome], retry_after=3.0)
@@ -116,8 +128,14 @@ def test_the_providers_own_words_come_through(kind: K) -> None:
 @pytest.mark.parametrize(
     ("theirs", "ours"), [(400, 400), (404, 404), (413, 413), (422, 422), (401, 400), (429, 400), (200, 400), (None, 400)]
 )
-def test_a_rejected_request_keeps_a_status_that_is_the_clients(theirs: int | None, ours: int) -> None:
-    assert final_problem([Outcome(K.BAD_REQUEST, theirs)], retry_after=None).status == ours
+@pytest.mark.parametrize("kind", [K.BAD_REQUEST, K.UNSUPPORTED])
+def test_a_rejected_request_keeps_a_status_that_is_the_clients(kind: K, theirs: int | None, ours: int) -> None:
+    assert final_problem([Outcome(kind, theirs)], retry_after=None).status == ours
+
+
+def test_a_code_that_speaks_of_our_account_goes_with_its_status() -> None:
+    problem = final_problem([Outcome(K.UNSUPPORTED, 402, "fewer max_tokens", code="402")], retry_after=None)
+    assert (problem.status, problem.code, problem.message) == (400, "unsupported", "fewer max_tokens")
 
 
 def test_retry_after_is_the_soonest_known() -> None:
@@ -144,3 +162,47 @@ def test_nothing_admitted() -> None:
     )
     assert "16 of the last 20" in problem.message
     assert final_problem([], retry_after=4.5) == unavailable_problem((), 4.5)
+
+
+def test_sentences_end_once() -> None:
+    """`…support tool use..` stood in error bodies and in /health."""
+    outcome = Outcome(K.SERVER_ERROR, 500, "No endpoints found that support tool use.")
+    assert describe(outcome) == "The provider failed: No endpoints found that support tool use"
+    assert describe(Outcome(K.SERVER_ERROR, 500, "Wait ... ")) == "The provider failed: Wait"
+    told = unavailable_problem(["a/m: It said no.", f"b/m: {describe(outcome)}"], None).message
+    assert told.endswith("support tool use.")
+    assert ".;" not in told
+    assert ".." not in told
+
+
+NOW, BUSY = (503, "no_target_available", "service_unavailable_error"), K.OVERLOADED
+PACE, SPENT = (429, "rate_limit_exceeded", "rate_limit_error"), (429, "insufficient_quota", "insufficient_quota")
+UNKNOWN = (404, "model_not_found", "invalid_request_error")
+
+
+@pytest.mark.parametrize(
+    ("kinds", "told"),
+    [
+        ((), NOW),
+        ((None,), NOW),
+        ((K.RATE_LIMITED,), PACE),
+        ((K.RATE_LIMITED, K.RATE_LIMITED), PACE),
+        ((K.QUOTA_EXHAUSTED, K.QUOTA_EXHAUSTED), SPENT),
+        ((K.QUOTA_EXHAUSTED, K.RATE_LIMITED), PACE),
+        ((K.RATE_LIMITED, None), NOW),
+        ((K.RATE_LIMITED, BUSY), NOW),
+        ((K.RATE_LIMITED, K.AUTH_FAILED), NOW),
+        ((K.QUOTA_EXHAUSTED, K.MODEL_FORBIDDEN), NOW),
+        ((K.MODEL_NOT_FOUND, K.MODEL_NOT_FOUND), UNKNOWN),
+        ((K.MODEL_NOT_FOUND, K.RATE_LIMITED), PACE),
+        ((K.MODEL_NOT_FOUND, None), NOW),
+        ((K.MODEL_NOT_FOUND, K.AUTH_FAILED), NOW),
+    ],
+)
+def test_what_all_refusals_have_in_common_is_told(kinds: tuple[K | None, ...], told: tuple[int, str, str]) -> None:
+    problem = unavailable_problem(["a/m: why"], 4.5, kinds)
+    assert (problem.status, problem.code, problem.type) == told
+    assert problem.retry_after == (None if told is UNKNOWN else 4.5)
+    assert problem.param == ("model" if told is UNKNOWN else None)
+    assert problem.message.endswith(": a/m: why.")
+    assert problem.should_retry is False

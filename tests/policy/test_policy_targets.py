@@ -81,6 +81,15 @@ def test_holds_belong_to_one_endpoint() -> None:
     assert verdict(state, 461.0) is Verdict.READY
 
 
+def test_what_one_request_needs_is_held_against_nobody() -> None:
+    journal = Journal()
+    state = make_state(journal=journal)
+    for second in range(50):
+        fail(state, 100.0 + second, failed(K.UNSUPPORTED, 60.0, "No endpoints found that support tool use."))
+    assert verdict(state, 150.0) is Verdict.READY
+    assert journal.changes == []
+
+
 def test_an_overloaded_target_is_left_alone_as_long_as_it_asked() -> None:
     state = make_state()
     fail(state, 100.0, failed(K.OVERLOADED))
@@ -99,7 +108,7 @@ def test_credentials_held_or_used_up() -> None:
     assert (used.verdict, used.cause, used.until) == (Verdict.HELD, "this call has tried every credential", None)
     fail(state, 101.0, failed(K.RATE_LIMITED, 10.0))
     held = state.admission(CHAT, 102.0)
-    assert (held.verdict, held.until) == (Verdict.HELD, 110.0)
+    assert (held.verdict, held.until, held.kind) == (Verdict.HELD, 110.0, K.RATE_LIMITED)
     assert state.acquire(CHAT, 102.0) is None
 
 

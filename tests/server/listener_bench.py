@@ -36,10 +36,11 @@ async def echo(request: ClientRequest, downstream: Downstream) -> None:
 
 @dataclass
 class FakeApplication:
-    """Echoes bodies unless told otherwise. `secret` None: no keys are configured."""
+    """Echoes bodies unless told otherwise. `secret` None: no keys are configured; `routes`: what the one key may use."""
 
     behave: Serve = echo
     secret: str | None = None
+    routes: frozenset[str] | None = frozenset({"m"})
     served: list[ClientRequest] = field(default_factory=list)
     pages: list[tuple[str, str]] = field(default_factory=list)
     cancelled: int = 0
@@ -48,7 +49,7 @@ class FakeApplication:
         if self.secret is None:
             return Identity()
         good = headers.get("authorization") == f"Bearer {self.secret}"
-        return Identity("tester", frozenset({"m"})) if good else None
+        return Identity("tester", self.routes) if good else None
 
     async def serve(self, request: ClientRequest, downstream: Downstream) -> None:
         self.served.append(request)

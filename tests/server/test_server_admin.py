@@ -81,20 +81,43 @@ def test_nothing_can_be_changed() -> None:
     assert all(reply.startswith(b"HTTP/1.1 405 ") for reply in replies)
 
 
-def test_keys_hosts_and_origins_are_checked_as_on_the_data_plane() -> None:
-    app = FakeApplication(secret="s")
-    key = "Authorization: Bearer s\r\n"
-    replies = ask(
+KEY = "Authorization: Bearer s\r\n"
+PLAIN = b"GET %b HTTP/1.0\r\n\r\n"
+
+
+def statuses(*requests: bytes, app: FakeApplication, **changes: object) -> list[bytes]:
+    return [reply.split()[1] for reply in ask(*requests, app=app, **changes)]
+
+
+def test_on_loopback_no_key_is_asked_for_but_hosts_and_origins_are_checked() -> None:
+    told = statuses(
         admin("/usage"),
+        admin("/metrics"),
         admin("/explain?model=m"),
         admin("/health"),
-        admin("/usage", key),
-        admin("/usage", key).replace(b"localhost", b"evil.test"),
-        admin("/usage", key).replace(b"localhost", b"a?/admin#"),
+        admin("/usage").replace(b"localhost", b"evil.test"),
+        admin("/usage").replace(b"localhost", b"a?/admin#"),
         admin("/health", "Origin: http://evil.test\r\n"),
-        app=app,
+        admin("/usage", "Origin: http://evil.test\r\n"),
+        admin("/usage", "Access-Control-Request-Method: GET\r\n", "OPTIONS"),
+        PLAIN % b"/health/ready",
+        PLAIN % b"/usage",
+        app=FakeApplication(secret="s"),
     )
-    assert [reply.split()[1] for reply in replies] == [b"401", b"401", b"200", b"200", b"421", b"400", b"403"]
+    assert told == [b"200"] * 4 + [b"421", b"400", b"403", b"403", b"403", b"200", b"400"]
+
+
+@pytest.mark.parametrize(
+    ("secret", "routes", "usage"),
+    [("s", None, [b"401", b"200"]), ("s", frozenset({"m"}), [b"401", b"403"]), (None, None, [b"401", b"401"])],
+)
+def test_elsewhere_it_takes_a_key_for_everything(
+    secret: str | None, routes: frozenset[str] | None, usage: list[bytes]
+) -> None:
+    app = FakeApplication(secret=secret, routes=routes)
+    for path in ("/usage", "/metrics", "/explain?model=m", "/"):
+        assert statuses(admin(path), admin(path, KEY), app=app, admin_host="0.0.0.0") == usage
+    assert statuses(admin("/health"), admin("/health/ready"), app=app, admin_host="0.0.0.0") == [b"200", b"200"]
 
 
 def test_without_an_admin_port_there_is_nothing_to_start() -> None:

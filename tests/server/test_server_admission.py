@@ -10,7 +10,7 @@ from multidict import CIMultiDict
 from proxy.core.endpoints import Endpoint
 from proxy.server.admission import Admission, admit
 from proxy.server.guard import make_rules
-from proxy.server.refusals import Refusal
+from proxy.server.refusals import KEY_RESTRICTED, Refusal
 
 RULES = make_rules("127.0.0.1", (), 1000)
 
@@ -51,6 +51,8 @@ def test_a_page_keeps_its_query() -> None:
         (FakeHead("DELETE", "/nope", {"Authorization": "Bearer s"}), "unknown_path"),
         (FakeHead("DELETE", "/usage", {"Authorization": "Bearer s"}), "wrong_method"),
         (FakeHead("GET", extra={"Authorization": "Bearer s"}), "wrong_method"),
+        (FakeHead("OPTIONS", extra={"Access-Control-Request-Method": "POST", "Origin": "null"}), "preflight"),
+        (FakeHead("OPTIONS", extra={"Authorization": "Bearer s"}), "wrong_method"),
         (FakeHead(extra={"Content-Length": "9999"}), "unauthenticated"),
         (FakeHead(extra={"Authorization": "Bearer s", "Content-Length": "9999"}), "body_too_large"),
     ],
@@ -59,3 +61,13 @@ def test_the_first_reason_counts(head: FakeHead, reason: str) -> None:
     verdict = admit(head, RULES, FakeApplication(secret="s"))
     assert isinstance(verdict, Refusal)
     assert verdict.reason == reason
+
+
+@pytest.mark.parametrize("path", ["/usage", "/metrics", "/v1/models", "/health"])
+@pytest.mark.parametrize("routes", [None, frozenset({"m"}), frozenset()])
+def test_everybodys_numbers_are_not_for_restricted_keys(path: str, routes: frozenset[str] | None) -> None:
+    head = FakeHead("GET", path, {"Authorization": "Bearer s"})
+    verdict = admit(head, RULES, FakeApplication(secret="s", routes=routes))
+    refused = path in ("/usage", "/metrics") and routes is not None
+    assert (verdict is KEY_RESTRICTED) is refused
+    assert isinstance(verdict, Admission) is not refused

@@ -8,7 +8,17 @@ from aiohttp.http_parser import HttpRequestParser, RawRequestMessage
 
 from proxy.server import guard, refusals
 from proxy.server.connection import Unpaused
-from proxy.server.guard import Rules, is_loopback, make_rules, split_authority, vet_body, vet_head, vet_host, vet_origin
+from proxy.server.guard import (
+    Rules,
+    is_loopback,
+    make_rules,
+    split_authority,
+    vet_body,
+    vet_head,
+    vet_host,
+    vet_origin,
+    vet_preflight,
+)
 
 
 @pytest.fixture(name="parse")
@@ -160,3 +170,29 @@ def test_parse_errors_never_quote_the_request() -> None:
     other = http_exceptions.BadHttpMessage("Invalid: secret")
     assert guard.judge_parse_error(long) is guard.judge_parse_error(many) is refusals.HEAD_TOO_LARGE
     assert guard.judge_parse_error(other) is refusals.BAD_SYNTAX
+
+
+@pytest.mark.parametrize(
+    ("raw", "verdict"),
+    [
+        (b"GET /health HTTP/1.0\r\n\r\n", None),
+        (b"HEAD /health/ready?x HTTP/1.0\r\n\r\n", None),
+        (b"GET /usage HTTP/1.0\r\n\r\n", refusals.BAD_HOST),
+        (b"GET /health/ HTTP/1.0\r\n\r\n", refusals.BAD_HOST),
+        (b"GET /health HTTP/1.0\r\nHost: evil.test\r\n\r\n", refusals.FOREIGN_HOST),
+        (b"GET /health HTTP/1.0\r\nHost:\r\n\r\n", refusals.BAD_HOST),
+        (b"GET /health HTTP/1.0\r\nContent-Length: 3\r\n\r\n", refusals.BODY_ON_GET),
+    ],
+)
+def test_plain_checks_of_load_balancers_may_lack_a_host(parse, raw: bytes, verdict: refusals.Refusal | None) -> None:
+    assert vet_head(parse(raw), make_rules("127.0.0.1", (), 1000)) is verdict
+
+
+def test_browsers_are_told_plainly_that_they_are_not_served() -> None:
+    preflight = {"origin": "http://ui.test", "access-control-request-method": "POST"}
+    assert vet_preflight("OPTIONS", preflight) is refusals.PREFLIGHT
+    assert vet_preflight("POST", preflight) is None
+    assert vet_preflight("OPTIONS", {"origin": "http://ui.test"}) is None
+    for refusal in (refusals.PREFLIGHT, refusals.FOREIGN_ORIGIN):
+        assert "Browsers are not served" in refusal.message
+        assert "server.hosts" not in refusal.message

@@ -2,7 +2,7 @@
 transport without a socket, a pool that only notes."""
 
 import asyncio
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 
 from proxy.core.exchange import HeaderList, TransportError, UpstreamRequest
 from proxy.core.settings import Origin
@@ -137,9 +137,6 @@ class FakeSocket:
 
     def write(self, data: bytes) -> None:
         self.written.append(data)
-
-    def writelines(self, pieces: Iterable[bytes]) -> None:
-        self.written += pieces
 
     def abort(self) -> None:
         self.aborted = True

@@ -112,7 +112,6 @@ OTHERS: list[tuple[int, bytes, Kind]] = [
     (413, anthropic("request_too_large"), Kind.CONTEXT_TOO_LONG),
     (413, b"Input is too long for requested model.", Kind.CONTEXT_TOO_LONG),
     (422, b'{"detail":[{"loc":["body"],"msg":"maximum context length is 8","type":"value_error"}]}', Kind.CONTEXT_TOO_LONG),
-    (413, openai("rate_limit_exceeded", "Request too large on tokens per minute (TPM)", "tokens"), Kind.RATE_LIMITED),
     (413, openai(None, "exceeds tokens per minute (TPM): reduce the length of the messages"), Kind.RATE_LIMITED),
     (400, openai(None, "rate limit: maximum context length"), Kind.BAD_REQUEST),
     (413, b"<html>413 Request Entity Too Large</html>", Kind.BAD_REQUEST),
@@ -126,10 +125,8 @@ OTHERS: list[tuple[int, bytes, Kind]] = [
     (404, openai("model_not_found"), Kind.MODEL_NOT_FOUND),
     (400, openai("model_not_found"), Kind.MODEL_NOT_FOUND),
     (404, openai("DeploymentNotFound"), Kind.MODEL_NOT_FOUND),
-    (404, b"404 page not found", Kind.MODEL_NOT_FOUND),
     (404, openai(None, 'model "x" not found, try pulling it first', "not_found_error"), Kind.MODEL_NOT_FOUND),
     (400, openai(400, "x/y is not a valid model ID"), Kind.MODEL_NOT_FOUND),
-    (410, b"", Kind.MODEL_NOT_FOUND),
     # The request's own fault
     (400, openai("invalid_value", kind="invalid_request_error"), Kind.BAD_REQUEST),
     (400, b"not json at all", Kind.BAD_REQUEST),
@@ -169,6 +166,115 @@ OTHERS: list[tuple[int, bytes, Kind]] = [
 @pytest.mark.parametrize(("status", "body", "kind"), OTHERS)
 def test_every_other_failure_has_its_kind(status: int, body: bytes, kind: Kind) -> None:
     assert classify(status, [], body).kind is kind
+
+
+#: Real refusals of one model. Only these may hold the target.
+UNKNOWN_MODELS: list[tuple[int, bytes]] = [
+    (404, openai("model_not_found", "The model `gpt-x` does not exist or you do not have access to it.", "invalid_request_error")),
+    (404, openai("DeploymentNotFound", "The API deployment for this resource does not exist. If you created the deployment within the last 5 minutes, please wait a moment and try again.")),
+    (404, openai(404, "The model `x` does not exist.", "NotFoundError")),
+    (404, b'{"object":"error","message":"The model `x` does not exist.","type":"NotFoundError","param":null,"code":404}'),
+    (404, b'{"error":"model \'x\' not found"}'),
+    (404, openai(None, 'model "x" not found, try pulling it first', "api_error")),
+    (404, anthropic("not_found_error", "model: claude-x")),
+    (404, google("models/gemini-x is not found for API version v1beta, or is not supported for generateContent.", code=404, status="NOT_FOUND")),
+    (404, google("Publisher Model `projects/p/locations/l/publishers/google/models/x` was not found or your project does not have access to it.", code=404, status="NOT_FOUND")),
+    (404, b'{"code":"Some requested entity was not found","error":"The model grok-x does not exist or your team 1 does not have access to it."}'),
+    (404, openai(None, "Model not found, inaccessible, and/or not deployed", "invalid_request_error")),
+    (404, openai("model_not_available", "Unable to access model x. Please visit https://api.together.ai/models")),
+    (404, b'{"message":"model \'x\' not found, make sure the correct model ID was used and that you have access to the model."}'),
+    (404, openai(404, "litellm.NotFoundError: OpenAIException - The model `x` does not exist")),
+    (400, openai(None, "Model Not Exist", "invalid_request_error")),
+    (400, b'{"object":"error","message":"Invalid model: x","type":"invalid_model","param":null,"code":"1500"}'),
+    (400, openai("model_decommissioned", "The model `x` has been decommissioned and is no longer supported.")),
+    (400, openai("unknown_model", "Unknown model: x")),
+    (400, openai(400, "x/y is not a valid model ID")),
+    (400, b'{"__type":"ValidationException","message":"The provided model identifier is invalid."}'),
+    (400, b'{"message":"Invocation of model ID x with on-demand throughput isn\xe2\x80\x99t supported."}'),
+    (500, anthropic("not_found_error", "model: claude-x")),
+    (410, openai(None, "The model x has been retired")),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("status", "body"), UNKNOWN_MODELS)
+def test_an_unknown_model_is_one_that_the_body_names(status: int, body: bytes) -> None:
+    assert classify(status, [], body).kind is Kind.MODEL_NOT_FOUND
+
+
+#: What this request needs and this target lacks; another request may be served by it.
+UNSUPPORTED: list[tuple[int, bytes]] = [
+    (404, openai(404, "No endpoints found that support tool use. To learn more about provider routing, visit: https://openrouter.ai/docs/provider-routing")),
+    (404, openai(404, "No endpoints found that support image input")),
+    (404, openai(404, "No endpoints found matching your data policy (Free model training). Configure: https://openrouter.ai/settings/privacy")),
+    (404, openai(404, "No allowed providers are available for the selected model.")),
+    (404, openai(None, "No such File object: file-abc123", "invalid_request_error", param="file_id")),
+    (404, openai(None, "No such File object: model `x` not found", "invalid_request_error")),
+    (404, openai(None, "Previous response with id 'model x not found' not found.", "invalid_request_error")),
+    (404, openai(None, "This is not a chat model and thus not supported in the v1/chat/completions endpoint. Did you mean to use v1/completions?", "invalid_request_error")),
+    (404, anthropic("not_found_error", "File not found: file_011CNha8iCJcU1wXNR6q4V8w")),
+    (404, openai(404, "File Not Found", "not_found_error")),
+    (404, openai(None, "Invalid URL (POST /v1/v1/chat/completions)", "invalid_request_error")),
+    (404, openai("404", "Resource not found")),
+    (404, b'{"detail":"Not Found"}'),
+    (404, b"404 page not found"),
+    (404, b"<html><head><title>404 Not Found</title></head><body>nginx</body></html>"),
+    (404, b"<html><title>model x not found</title></html>"),
+    (404, b"{}"),
+    (404, b""),
+    (410, b""),
+    (500, openai(None, "x", "not_found_error")),
+    (402, openai(402, "This request requires more credits, or fewer max_tokens. You requested up to 65536 tokens, but can only afford 4321. To increase, visit https://openrouter.ai/settings/credits and upgrade to a paid account")),
+    (402, openai(402, "Prompt tokens limit exceeded: 41234 > 30000. To increase, visit https://openrouter.ai/settings/credits and upgrade to a paid account")),
+    (403, openai(None, "You are not allowed to generate embeddings from this model", "invalid_request_error")),
+    (413, openai("rate_limit_exceeded", "Request too large for model `llama-3.3-70b-versatile` in organization `org_x` service tier `on_demand` on tokens per minute (TPM): Limit 6000, Requested 9000, please reduce your message size and try again.", "tokens")),
+    (429, openai("rate_limit_exceeded", "Request too large for gpt-x in organization org-x on tokens per min (TPM): Limit 30000, Requested 40000. The input or output tokens must be reduced in order to run successfully.", "tokens")),
+    (400, openai("unsupported_value", "Your organization must be verified to generate reasoning summaries. Please go to: https://platform.openai.com/settings/organization/general", "invalid_request_error", param="reasoning.summary")),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("status", "body"), UNSUPPORTED)
+def test_what_one_request_needs_says_nothing_about_the_next(status: int, body: bytes) -> None:
+    assert classify(status, [], body).kind is Kind.UNSUPPORTED
+
+
+#: One model that the credential may not use; its other models are none the worse.
+FORBIDDEN_MODELS: list[tuple[int, bytes]] = [
+    (403, openai("model_permission_blocked_project", "The model `x` is blocked at the project level. Please have a project admin enable this model in the project settings at https://console.groq.com/settings/project/limits", "permissions_error")),
+    (403, openai("model_permission_blocked_org", "The model `x` is blocked at the organization level.", "permissions_error")),
+    (403, openai("unsupported_value", "Your organization must be verified to stream this model. Please go to: https://platform.openai.com/settings/organization/general and click on Verify Organization.", "invalid_request_error", param="stream")),
+    (400, openai("unsupported_value", "Your organization must be verified to stream this model. Please go to: https://platform.openai.com/settings/organization/general and click on Verify Organization.", "invalid_request_error", param="stream")),
+    (404, openai("model_not_found", "Your organization must be verified to use the model `gpt-x`.", "invalid_request_error")),
+    (403, openai("model_not_found", "Project `proj_x` does not have access to model `gpt-x`", "invalid_request_error")),
+    (403, anthropic("permission_error", "Your API key does not have permission to use the model claude-x.")),
+    (403, b'{"__type":"AccessDeniedException","message":"You don\'t have access to the model with the specified model ID."}'),
+    (403, google("Permission 'aiplatform.endpoints.predict' denied on resource '//aiplatform.googleapis.com/projects/p/locations/l/publishers/google/models/x'", code=403, status="PERMISSION_DENIED")),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("status", "body"), FORBIDDEN_MODELS)
+def test_a_refusal_of_one_model_is_not_one_of_the_credential(status: int, body: bytes) -> None:
+    assert classify(status, [], body).kind is Kind.MODEL_FORBIDDEN
+
+
+@pytest.mark.parametrize(
+    ("status", "body"),
+    [
+        (401, openai("invalid_api_key", "Incorrect API key provided: sk-abc. The model was not asked.")),
+        (403, openai(None, "You have insufficient permissions for this operation. Missing scopes: model.request")),
+        (403, anthropic("permission_error", "Your API key does not have permission to use the specified resource.")),
+        (403, openai("unsupported_country_region_territory", "Country, region, or territory not supported for this model")),
+        (403, b""),
+    ],
+)
+def test_a_refusal_without_a_model_is_one_of_the_credential(status: int, body: bytes) -> None:
+    assert classify(status, [], body).kind is Kind.AUTH_FAILED
+
+
+@pytest.mark.parametrize("said", ["incorrect api key", "spend limit", "model x not found", "content policy"])
+@pytest.mark.parametrize("quote", ["'", '"', "`"])
+def test_a_client_that_sends_our_words_holds_nothing_by_being_quoted(said: str, quote: str) -> None:
+    body = openai("invalid_value", f"Invalid value: {quote}{said}{quote}. It's not one of the model's roles.")
+    assert classify(400, [], body).kind is Kind.BAD_REQUEST
 
 
 def test_openrouters_402_with_a_delay_is_money_held_by_requests_in_flight() -> None:

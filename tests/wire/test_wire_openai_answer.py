@@ -21,7 +21,7 @@ def test_an_empty_error_member_is_none(error: bytes) -> None:
 def test_a_flat_error_is_one() -> None:
     answer = read_outside(b'{"message":"no such thing","code":404}')
     assert isinstance(answer, Answer)
-    assert answer.outcome.kind is Kind.MODEL_NOT_FOUND
+    assert (answer.outcome.kind, answer.outcome.status) == (Kind.UNSUPPORTED, 404)
 
 
 def test_bytes_that_are_no_utf8_are_malformed() -> None:
