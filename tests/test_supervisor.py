@@ -148,22 +148,6 @@ class TestStopping:
 
         live(body, ENDLESS)
 
-    def test_nobody_new_is_let_in(self) -> None:
-        async def body(stack: Stack) -> None:
-            caller = await Caller.post(stack.port)
-            await caller.until(b"content")
-            stopping = asyncio.get_running_loop().create_task(stack.proxy.stop(5.0))
-            while not stack.proxy.gateway.draining:
-                await asyncio.sleep(0)
-            await asyncio.sleep(0.01)
-            with pytest.raises(OSError, match=r"."):
-                await Caller.post(stack.port)
-            await caller.whole()
-            await stopping
-            assert stack.calls("a") == 1
-
-        live(body, SHORT)
-
     def test_records_of_cut_calls_still_reach_the_sinks(self) -> None:
         """Their estimates are waited for, however long they take."""
 

@@ -155,10 +155,18 @@ class Retries:
         self._journey.promised = candidate
         return Step(go=True)
 
+    def _keeps_cutting(self, failure: RetryableAttempt) -> bool:
+        """A cut before the first word is most often a restart, once; what is cut again was generated, and billed, again."""
+        if failure.outcome.kind is not OutcomeKind.STREAM_BROKEN:
+            return False
+        target_id = failure.candidate.state.id
+        attempts = self._journey.record.attempts
+        return sum(a.target == target_id and a.kind is OutcomeKind.STREAM_BROKEN for a in attempts) > 1
+
     def _here(self, failure: RetryableAttempt, made: int, now: float) -> Step:
         settings = self._journey.route.route.retry
         target_id = failure.candidate.target.id
-        if not RULES[failure.outcome.kind].here:
+        if not RULES[failure.outcome.kind].here or self._keeps_cutting(failure):
             return STOP
         wait = wait_before(
             same_target=True,

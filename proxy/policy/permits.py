@@ -11,7 +11,7 @@ from proxy.core.endpoints import Endpoint
 from proxy.core.outcome import Outcome, OutcomeKind
 from proxy.policy.breaker import Result, Ticket
 from proxy.policy.credentials import CredentialState
-from proxy.policy.outcomes import RULES
+from proxy.policy.outcomes import RULES, Blame
 
 if TYPE_CHECKING:
     from proxy.policy.stalls import StallWatch
@@ -119,7 +119,7 @@ class Permit:
         if outcome.kind in _WAITS and not self._began:
             target.latency.penalise(now - self.started, now)
         self._ticket.settle(Result.FAILED if rule.breaker else Result.NEUTRAL, None, now)
-        if rule.elsewhere:
+        if rule.elsewhere and rule.blame not in (Blame.MODEL, Blame.CLIENT):
             target.budget.failed()
         self._key.note(outcome, target.model, now)
         target.hold(self.endpoint, outcome, now)

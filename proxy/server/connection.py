@@ -270,7 +270,9 @@ class Connection(asyncio.Protocol):
         if page is None:
             self._refuse(unknown_path(method, admission.page))
             return
-        headers = ((b"content-type", page.content_type.encode("latin-1", "replace")), (b"cache-control", b"no-store"))
+        headers = [(b"content-type", page.content_type.encode("latin-1", "replace")), (b"cache-control", b"no-store")]
+        if page.status == 404:
+            headers.append((b"x-should-retry", b"false"))
         self._outlet.write_whole(page.status, headers, page.body)
         self._turn()
 

@@ -26,9 +26,11 @@ HELLO = [{"role": "user", "content": "Keep the light on."}]
 async def stack(
     a: Behaviour = FAST, b: Behaviour = FAST, **changes: object
 ) -> AsyncIterator[tuple[Stack, openai.AsyncOpenAI]]:
-    async with running({"a": a, "b": b}, settings(**changes)) as live:  # type: ignore[arg-type]
-        async with openai.AsyncOpenAI(base_url=f"{live.url}/v1", api_key="unused") as client:
-            yield live, client
+    async with (
+        running({"a": a, "b": b}, settings(**changes)) as live,  # type: ignore[arg-type]
+        openai.AsyncOpenAI(base_url=f"{live.url}/v1", api_key="unused") as client,
+    ):
+        yield live, client
 
 
 def test_a_plain_call_says_where_it_went() -> None:
@@ -166,12 +168,16 @@ def test_no_failure_before_the_first_word_is_seen(name: str, stream: bool) -> No
 def test_a_stream_cut_after_its_first_word_is_an_error_for_the_sdk() -> None:
     async def body() -> None:
         async with stack(Behaviour(Mode.CUT, after=3, gap=0.01)) as (live, client):
-            got = ""
+            got: list[str] = []
             stream = await client.chat.completions.create(model="lamp", messages=HELLO, stream=True)
-            with pytest.raises(openai.APIError) as broken:
+
+            async def read() -> None:
                 async for chunk in stream:
-                    got += chunk.choices[0].delta.content or ""
-            assert got
+                    got.append(chunk.choices[0].delta.content or "")
+
+            with pytest.raises(openai.APIError) as broken:
+                await read()
+            assert "".join(got)
             assert broken.value.code == "provider_stream_broken"
             assert live.calls("b") == 0
 

@@ -116,7 +116,8 @@ def test_invariants_hold_in_a_random_world(seed: int) -> None:
 
 def test_equal_seeds_play_out_equally_in_any_process() -> None:
     """Also where strings hash differently, so no order may come from a set."""
-    script = "import sys; sys.path[:0] = sys.argv[1:]; from sim.test_seeds import play_seed; print(play_seed(11).network.digest())"
+    path = "import sys; sys.path[:0] = sys.argv[1:]; "
+    script = path + "from sim.test_seeds import play_seed; print(play_seed(11).network.digest())"
     tests = Path(__file__).parent.parent
     digests = {
         subprocess.run(
