@@ -71,8 +71,10 @@ class Connection(asyncio.Protocol):
     """`asyncio.Protocol` of the data plane; also the `Line` that a `Responder` reports to."""
 
     __slots__ = (
+        "_alone",
         "_backlog",
         "_began",
+        "_behind_head",
         "_fresh",
         "_head_bytes",
         "_intake",
@@ -105,6 +107,8 @@ class Connection(asyncio.Protocol):
         self._responder: Responder | None = None
         self._task: asyncio.Task[None] | None = None
         self._pipelines = False  # requests were found behind others
+        self._behind_head = -1  # bytes that came behind a head in the same read; -1: it came in pieces, or behind others
+        self._alone = False  # the request under way was all there was: nothing came behind its body
         self._queued = False  # a `_continue` is coming
         self._patience = 0  # bytes still worth reading from a client that was refused
 
@@ -186,6 +190,9 @@ class Connection(asyncio.Protocol):
                 self._take_body(self._intake, len(data))
             elif messages:
                 self._pipelines = self._pipelines or not data
+                # The strict parser ends a head only at CRLF CRLF, and this read began with the head.
+                piecemeal = self._pipelines or self._head_bytes > 0
+                self._behind_head = -1 if piecemeal else len(data) - data.find(b"\r\n\r\n") - 4
                 self._open(*messages[0])
             elif data:
                 self._note_partial_head(len(data))
@@ -257,6 +264,7 @@ class Connection(asyncio.Protocol):
     def _serve(self, intake: Intake) -> None:
         roster = self._roster
         self._intake = None
+        self._alone = intake.size == self._behind_head
         self._phase = Phase.SERVING
         self._responder = responder = Responder(self, self._outlet, roster)
         self._task = task = roster.loop.create_task(roster.app.serve(intake.request(), responder))
@@ -307,7 +315,9 @@ class Connection(asyncio.Protocol):
         if self._roster.draining:
             self._outlet.keep = False
         self._turn()
-        self._later()
+        # The parser holds nothing if the request was all there was; whatever has come since is in the backlog.
+        if not self._alone or self._backlog:
+            self._later()
 
     def fail(self, refusal: Refusal) -> None:
         self._end_call()

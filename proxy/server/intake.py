@@ -35,6 +35,11 @@ class Intake:
         self._wire = 0
 
     @property
+    def size(self) -> int:
+        """Bytes of body so far."""
+        return self._received
+
+    @property
     def complete(self) -> bool:
         return self._payload.is_eof()
 

@@ -90,6 +90,25 @@ def test_pipelined_requests_are_answered_in_order_whatever_they_take() -> None:
     assert [request.body for request in app.served] == [b"a", b"b", b"c"]
 
 
+@pytest.mark.parametrize("second", [post(b"same"), post(b"same\r\n\r\n"), get("/health")], ids=["twin", "odd body", "page"])
+@pytest.mark.parametrize("first", [post(b"same"), post(b""), post(b"x\r\n\r\nsame")], ids=["body", "empty", "blank line"])
+def test_two_requests_cut_anywhere_are_both_answered(first: bytes, second: bytes) -> None:
+    """However reads fall, also where what stands behind a request looks just like it."""
+
+    async def scenario(bench: Bench) -> None:
+        raw = first + second
+        for place in range(0, len(raw), 3):
+            client = await bench.connect()
+            await client.send(raw[:place])
+            await asyncio.sleep(0)
+            await client.send(raw[place:] + get("/v1/models/last", CLOSE))
+            reply = await client.read_to_end()
+            assert reply.count(b"HTTP/1.1 200 OK\r\n") == 3, place
+            client.close()
+
+    run_bench(scenario, app=FakeApplication(echo))
+
+
 def test_what_is_pipelined_behind_a_call_is_bounded_and_served_later() -> None:
     gate: list[asyncio.Event] = []
 
