@@ -153,7 +153,6 @@ def assemble(
         rng=rng or Random(SystemRandom().getrandbits(64)),
         wall=wall,
         sink=sink,
-        estimator=estimator,
         max_answer=settings.server.max_answer,
     )
     queues = CapacityQueues(loop)

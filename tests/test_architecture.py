@@ -44,9 +44,10 @@ def place(path: Path) -> str:
 
 def imports(tree: ast.AST) -> list[str]:
     found: list[str] = []
+    guarded = [node for node in ast.walk(tree) if isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING"]
+    for node in guarded:
+        node.body = []  # only types, never run
     for node in ast.walk(tree):
-        if isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING":
-            node.body = []
         if isinstance(node, ast.Import):
             found += [alias.name for alias in node.names]
         elif isinstance(node, ast.ImportFrom) and node.module:

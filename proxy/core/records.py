@@ -28,7 +28,6 @@ class AttemptRecord:
     ended_at: float = 0.0
     status: int | None = None
     served_model: str | None = None
-    provider_request_id: str | None = None
     usage: Usage | None = None
     cost: int | None = None
     delivered: bool = False

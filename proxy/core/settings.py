@@ -121,7 +121,7 @@ class Origin:
 @dataclass(frozen=True, slots=True)
 class Provider:
     """A vendor account: `kind` names the wire format (`providers/table.py`), `preset` the vendor's quirks
-    (`providers/presets.py`), `quirks` what the operator overrides of them."""
+    (`providers/presets.py`)."""
 
     name: str
     kind: str

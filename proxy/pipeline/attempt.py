@@ -115,7 +115,12 @@ class Attempt:
 
     async def run(self) -> Outcome:
         """Send, and wait for the verdict. Cancellation (the client left, or the proxy stops) cuts the provider off."""
-        self._send()
+        try:
+            self._send()
+        except Exception:
+            # A bug of ours, which the listener reports: it must not cost the target a place for ever.
+            self._conclude(Outcome(OutcomeKind.BAD_REQUEST, message="the request could not be made"))
+            raise
         try:
             return await self._verdict
         except asyncio.CancelledError as cancelled:

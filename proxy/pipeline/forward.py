@@ -141,12 +141,12 @@ class Forwarder:
             raise GiveUp
         raise RetryableAttempt(candidate, permit.credential.id, outcome)
 
-    def _look(self, journey: Journey) -> Selection:
-        """Who could take this call now; acquires nothing."""
-        call = journey.call
+    def _look(self, journey: Journey, afresh: bool = False) -> Selection:
+        """Who could take this call now; acquires nothing. `afresh`: as if nothing had been tried."""
+        call, route = journey.call, journey.route
         choice = Choice(self._services.loop.time(), self._services.rng, call.affinity, call.endpoint)
-        route = journey.route
-        return select(route.tiers, route.strategy, choice, journey.tried, journey.tried_credentials, call.needs)
+        tried, tried_credentials = (set(), {}) if afresh else (journey.tried, journey.tried_credentials)
+        return select(route.tiers, route.strategy, choice, tried, tried_credentials, call.needs)
 
     def _take(self, journey: Journey) -> tuple[Candidate, Permit] | None:
         """A target and its permit, at once; None: nobody can be asked now."""
@@ -235,7 +235,7 @@ class Forwarder:
     def _problem(self, journey: Journey) -> Problem:
         now = self._services.loop.time()
         outcomes = journey.outcomes
-        selection = self._look_afresh(journey)
+        selection = self._look(journey, afresh=True)  # when is the earliest that asking again makes sense?
         moments = [admission.until for _, admission in selection.refused if admission.until is not None]
         retry_after = max(0.0, min(moments) - now) if moments else None
         if outcomes:
@@ -245,12 +245,6 @@ class Forwarder:
             problem = unavailable_problem(causes, retry_after, [admission.kind for _, admission in selection.refused])
         problem.attempts = [told(attempt) for attempt in journey.record.attempts]
         return problem
-
-    def _look_afresh(self, journey: Journey) -> Selection:
-        """As if nothing had been tried: when is the earliest that asking again makes sense?"""
-        call = journey.call
-        choice = Choice(self._services.loop.time(), self._services.rng, call.affinity, call.endpoint)
-        return select(journey.route.tiers, journey.route.strategy, choice, set(), {}, call.needs)
 
     @staticmethod
     def _kind_of(journey: Journey) -> OutcomeKind:

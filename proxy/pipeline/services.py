@@ -11,7 +11,6 @@ from random import Random
 
 from proxy.core.exchange import Transport
 from proxy.core.records import Sink
-from proxy.pipeline.estimation import Estimator
 
 
 @dataclass(slots=True)
@@ -23,5 +22,4 @@ class Services:
     rng: Random
     wall: Callable[[], float]
     sink: Sink
-    estimator: Estimator
     max_answer: int = 64 * 1024 * 1024

@@ -107,9 +107,10 @@ class Surveyor:
         view["ttft_ms"] = round(ttft * 1000) if ttft is not None else None
         if len(admissions) > 1:
             view["endpoints"] = {endpoint.value: self._admission(seen, now) for endpoint, seen in admissions.items()}
-        blocked = self._credentials(state.id, candidate, now)
+        blocked = self._credentials(candidate, now)
         if blocked:
             view["credentials"] = blocked
+            view["auth_outage"] = state.ring.auth_outage(now)
         return view
 
     def _admission(self, admission: Admission, now: float) -> dict[str, object]:
@@ -121,7 +122,7 @@ class Surveyor:
         }
 
     @staticmethod
-    def _credentials(target_id: str, candidate: Candidate, now: float) -> list[dict[str, object]]:
+    def _credentials(candidate: Candidate, now: float) -> list[dict[str, object]]:
         """Credentials of the provider that cannot be used for this model now."""
         rows: list[dict[str, object]] = []
         for credential in candidate.state.ring.credentials:

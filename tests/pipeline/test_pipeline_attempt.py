@@ -345,3 +345,20 @@ def test_a_second_failure_does_not_follow_a_verdict() -> None:
         assert all(state.in_flight == 0 for state in world.parts.gateway.routing.states())
 
     play(body, {"a": Behaviour(Mode.STATUS, latency=Latency(0.2))}, settings(ONE))
+
+
+def test_a_bug_in_making_the_request_costs_the_target_no_place() -> None:
+    async def body(world: World) -> None:
+        routing = world.parts.gateway.routing
+        state = next(iter(routing.states()))
+
+        def fail(*_: object) -> None:
+            raise RuntimeError("bug")
+
+        routing.kinds["a"].request = fail  # type: ignore[method-assign, assignment]
+        with pytest.raises(RuntimeError, match="bug"):
+            await world.one(Wish("unlucky"))
+        assert state.in_flight == 0
+        assert world.notes.calls[-1].attempts[0].kind is OutcomeKind.BAD_REQUEST
+
+    play(body, {"a": Behaviour(), "b": Behaviour()})
