@@ -40,13 +40,15 @@ class TransportError(Exception):
 @dataclass(slots=True)
 class UpstreamRequest:
     """One HTTP/1.1 request, ready to be written. `head` ends with the blank line and already carries the body's
-    length. `pool` names the bulkhead (the provider); `connect_timeout` in seconds covers DNS, TCP and TLS."""
+    length. `pool` names the bulkhead (the provider); `connect_timeout` in seconds covers DNS, TCP and TLS. `dropped`: what
+    of the client's request it could not carry as it was, as `x-undimmed-dropped` names it."""
 
     pool: str
     origin: Origin
     head: bytes
     body: bytes = b""
     connect_timeout: float = 3.0
+    dropped: tuple[str, ...] = ()
 
 
 class Receiver(Protocol):
