@@ -144,8 +144,7 @@ def _target(model: TargetModel, facts: Mapping[str, list[Statement]], patience: 
 
 def _provider(name: str, model: ProviderModel, defaults: DefaultsModel) -> Provider:
     secrets = [secret.get_secret_value() for secret in model.credentials]
-    shipped = {} if model.max_connections is None else {"max_connections": model.max_connections}
-    return Provider(
+    provider = Provider(
         name=name,
         kind=model.kind if model.kind in KINDS else "openai",
         preset=preset_of(model).name,
@@ -155,8 +154,8 @@ def _provider(name: str, model: ProviderModel, defaults: DefaultsModel) -> Provi
         probe=overlay(ProbeSettings(), defaults.probe, model.probe),
         direct=model.direct,
         first_content=patience_of(model, defaults.timeout),
-        **shipped,
     )
+    return provider if model.max_connections is None else replace(provider, max_connections=model.max_connections)
 
 
 def patience_of(provider: ProviderModel, *written: TimeoutModel | None) -> float | None:
