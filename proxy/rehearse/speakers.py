@@ -17,7 +17,7 @@ SSE = b"text/event-stream; charset=utf-8"
 @dataclass(frozen=True, slots=True)
 class Speaker:
     """One format. `speaks` tells by a request; `compose` writes its answer; `terminator` ends its streams (b"": nothing
-    does); `error_event` is the event of a stream for a name of `vendor_errors`. `stream_type` is the streams' content type."""
+    does); `error_event` is the event of a stream for a name of `vendor_errors`. `stream_type`: content type of streams."""
 
     name: str
     speaks: Callable[[Asked], bool]
