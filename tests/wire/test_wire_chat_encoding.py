@@ -10,6 +10,7 @@ from openai.types.chat import ChatCompletion, ChatCompletionChunk
 from wire_dialogues import USER, ask, call
 
 from proxy.core.endpoints import Endpoint
+from proxy.core.features import Feature
 from proxy.core.outcome import OK
 from proxy.core.usage import Usage
 from proxy.wire.chat.answers import write_chat_answer
@@ -285,6 +286,7 @@ def test_what_a_client_is_given_it_can_send_back() -> None:
     assert ask(message, USER).turns[0].parts == parts
 
 
-def test_both_clients_are_in_the_table() -> None:
+def test_both_clients_are_in_the_table_with_what_their_answers_lack() -> None:
     assert CLIENTS[Endpoint.CHAT].read is read_chat
-    assert {Endpoint.CHAT, Endpoint.COMPLETIONS} <= set(CLIENTS)
+    assert CLIENTS[Endpoint.CHAT].lacks == {Feature.LOGPROBS, Feature.AUDIO_OUTPUT}
+    assert CLIENTS[Endpoint.COMPLETIONS].lacks == {Feature.LOGPROBS, Feature.ECHO}
