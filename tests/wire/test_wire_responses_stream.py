@@ -1,6 +1,7 @@
 """Judging native streams and whole answers of the Responses API."""
 
 import json
+from itertools import pairwise
 from typing import Any
 
 import pytest
@@ -60,7 +61,7 @@ def test_one_event_is_handed_on_as_the_object_it_was(data: bytes) -> None:
 def test_any_split_gives_the_same(cuts: list[int], end: bytes) -> None:
     data = WHOLE.replace(b"\n", end)
     places = sorted({0, len(data), *cuts})
-    reader, out = read(*[data[start:stop] for start, stop in zip(places, places[1:], strict=False)])
+    reader, out = read(*[data[start:stop] for start, stop in pairwise(places)])
     assert out == CREATED + ADDED + HELLO
     assert (reader.terminator, reader.end().ok, reader.data_events) == (DONE, True, 4)
 
@@ -71,7 +72,7 @@ def test_what_we_write_ourselves_is_whole(name: str, cuts: list[int]) -> None:
     before, end = encoder.encode(PLAYS[name]), encoder.close()
     data = before + end
     places = sorted({0, len(data), *[cut for cut in cuts if cut < len(data)]})
-    reader, out = read(*[data[start:stop] for start, stop in zip(places, places[1:], strict=False)])
+    reader, out = read(*[data[start:stop] for start, stop in pairwise(places)])
     assert out + reader.terminator == data
     assert reader.terminator == data[data.rindex(b"event: ") :]
     assert reader.end().kind is (K.MALFORMED if name == "nothing" else K.OK)
