@@ -6,6 +6,7 @@ _POSTS = {
     "/chat/completions": Endpoint.CHAT,
     "/completions": Endpoint.COMPLETIONS,
     "/embeddings": Endpoint.EMBEDDINGS,
+    "/responses": Endpoint.RESPONSES,
 }
 
 #: With and without the prefix, since people write base URLs both ways.
