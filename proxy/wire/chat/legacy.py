@@ -21,9 +21,6 @@ from proxy.wire.dialogue import Dialogue, Refusal, Text, Turn
 from proxy.wire.openai_stream import TERMINATOR
 from proxy.wire.pieces import Began, Completion, CompletionChoice, Finished, Piece, RefusalPiece, Spent, TextPiece
 
-#: What pieces of an answer have no place for, and what no chat model does.
-COMPLETION_LACKS = frozenset((Feature.LOGPROBS, Feature.ECHO))
-
 _REQUEST = msgspec.json.Decoder(CompletionRequest)
 _KNOWN = frozenset(CompletionRequest.__struct_fields__) | {"model", "stream", "stream_options"}
 _ENCODE = msgspec.json.Encoder().encode

@@ -18,9 +18,6 @@ from proxy.wire.complaints import make_fault, make_missing, make_mistyped, make_
 from proxy.wire.dialogue import AnswerFormat, Dialogue, Reasoning, Sampling
 from proxy.wire.openai_envelope import EnvelopeError
 
-#: What pieces of an answer have no place for.
-CHAT_LACKS = frozenset((Feature.LOGPROBS, Feature.AUDIO_OUTPUT))
-
 _REQUEST = msgspec.json.Decoder(ChatRequest)
 #: Known to the envelope; the rest of the known is what the struct has.
 _ROUTED = frozenset(("model", "stream", "stream_options"))
