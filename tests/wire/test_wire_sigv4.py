@@ -81,7 +81,11 @@ texts = st.text(st.characters(exclude_categories=("Cs",)), max_size=10)
 def test_botocore_signs_the_same(method, segments, query, extra, body, secret, token, region, service, at) -> None:
     at = at.replace(microsecond=0, tzinfo=datetime.UTC)
     path = "/" + "/".join(quote(segment, safe="") for segment in segments)
-    headers = [("host", "api.test"), ("content-type", "application/json"), *((f"x-extra-{n}", v) for n, v in enumerate(extra))]
+    headers = [
+        ("host", "api.test"),
+        ("content-type", "application/json"),
+        *((f"x-extra-{n}", v) for n, v in enumerate(extra)),
+    ]
     message = Message(method, path, headers, hashlib.sha256(body).hexdigest(), list(query.items()))
     ours = sign(message, AwsKeys("AKID", secret, token), Scope(region, service), at.timestamp())
 
