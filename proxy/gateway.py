@@ -204,7 +204,7 @@ class Gateway:
                 credential=state.credential.id,
                 usable=state.standing(now) == "usable",
                 expires=state.lease.ends - now if state.lease is not None and math.isfinite(state.lease.ends) else None,
-                refreshes={} if state.lease is None else state.lease.results,
+                refreshes={} if state.lease is None else {kind.value: n for kind, n in state.lease.results.items()},
             )
             for name, ring in self.routing.rings.items()
             for state in ring.credentials
