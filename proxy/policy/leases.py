@@ -39,8 +39,8 @@ class Renewal(enum.StrEnum):
 
 class _Trust(enum.Enum):
     GOOD = enum.auto()  # nothing speaks against it
-    ASKED = enum.auto()  # refused; another token was asked for
-    DOUBTED = enum.auto()  # that token has come and was not accepted yet
+    ASKED = enum.auto()  # refused; another token was asked for, and may still be on its way
+    DOUBTED = enum.auto()  # the issuer has given one, which was not accepted yet
 
 
 class Lease:
@@ -76,10 +76,10 @@ class Lease:
         self.error = None
         self.hold.cause = "its token has expired"
         self.hold.since = self.hold.until = self.ends
-        if not new or self._trust is not _Trust.ASKED:
+        if self._trust is not _Trust.ASKED:
             return False
         self._trust = _Trust.DOUBTED
-        return True
+        return new
 
     def keep(self, error: str, refused: bool, next_at: float) -> None:
         """A refresh brought no token; the next one is tried at `next_at`. `error` is a sentence without a full stop."""
@@ -90,8 +90,9 @@ class Lease:
         self.hold.until = max(next_at, self.ends)
 
     def accepted(self) -> None:
-        """The provider took the token."""
-        self._trust = _Trust.GOOD
+        """The provider took the token; perhaps, after a refusal, in a call that began before it."""
+        if self._trust is _Trust.DOUBTED:
+            self._trust = _Trust.GOOD
 
     def refused(self) -> None:
         """The provider refused the token."""

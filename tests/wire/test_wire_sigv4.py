@@ -90,7 +90,7 @@ def test_botocore_signs_the_same(method, segments, query, extra, body, secret, t
     ours = sign(message, AwsKeys("AKID", secret, token), Scope(region, service), at.timestamp())
 
     request = AWSRequest(method, f"https://api.test{path}", headers=dict(headers), data=body, params=query)
-    with mock.patch.object(auth, "get_current_datetime", lambda: at.replace(tzinfo=None)):
+    with mock.patch.object(auth, "get_current_datetime", return_value=at.replace(tzinfo=None)):
         auth.SigV4Auth(Credentials("AKID", secret, token), service, region).add_auth(request)
     assert dict(ours)["authorization"] == request.headers["Authorization"]
 
