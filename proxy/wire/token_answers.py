@@ -181,7 +181,7 @@ def read_moment(value: object) -> float | None:
     try:
         moment = datetime.fromisoformat(_shorten(value.strip()))
         return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp()
-    except (ValueError, OverflowError):
+    except ValueError:
         return None
 
 
