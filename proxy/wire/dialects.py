@@ -4,6 +4,11 @@ from collections.abc import Mapping
 from types import MappingProxyType
 
 from proxy.core.endpoints import Endpoint
+from proxy.wire.anthropic.dialect import MESSAGES
 from proxy.wire.translation import ClientDialect
 
-CLIENTS: Mapping[Endpoint, ClientDialect] = MappingProxyType({})
+CLIENTS: Mapping[Endpoint, ClientDialect] = MappingProxyType(
+    {
+        Endpoint.MESSAGES: MESSAGES,
+    }
+)
