@@ -10,6 +10,8 @@ from proxy.core.problem import Problem
 from proxy.wire import openai_errors
 from proxy.wire.openai_envelope import read_envelope
 from proxy.wire.openai_needs import affinity_of, needs_of
+from proxy.wire.responses import envelope as responses
+from proxy.wire.responses.errors import error_event
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,10 +41,23 @@ OPENAI = ClientFormat(
     waiting=openai_errors.WAITING,
 )
 
+RESPONSES = ClientFormat(
+    name="responses",
+    read_envelope=responses.read_envelope,
+    needs_of=responses.needs_of,
+    affinity_of=responses.affinity_of,
+    error_body=openai_errors.error_body,
+    error_event=error_event,
+    error_headers=openai_errors.error_headers,
+    closing_comment=openai_errors.closing_comment,
+    waiting=openai_errors.WAITING,
+)
+
 FORMATS: Mapping[Endpoint, ClientFormat] = MappingProxyType(
     {
         Endpoint.CHAT: OPENAI,
         Endpoint.COMPLETIONS: OPENAI,
         Endpoint.EMBEDDINGS: OPENAI,
+        Endpoint.RESPONSES: RESPONSES,
     }
 )
