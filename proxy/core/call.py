@@ -13,7 +13,8 @@ class Envelope:
 
     `fields` maps each top-level key to the bytes of its value (`msgspec.Raw`-like, bytes-convertible), in order, so that
     a body can be put together again with other values for some keys and every unknown field intact. `body` is the
-    original. `wants_usage`: a streaming client asked for the usage chunk itself.
+    original. `wants_usage`: a streaming client asked for the usage chunk itself. `reading`: what the format's own reader
+    made of it, so that it is read once.
     """
 
     model: str
@@ -21,6 +22,7 @@ class Envelope:
     wants_usage: bool
     fields: Mapping[str, object]
     body: bytes
+    reading: object | None = None
 
 
 @dataclass(slots=True)
