@@ -1,7 +1,7 @@
 """One request of a client, as the deciding floors see it."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from proxy.core.endpoints import Endpoint
 from proxy.core.features import Feature
@@ -41,15 +41,15 @@ class Needs:
 @dataclass(slots=True)
 class Call:
     """`affinity` is the sticky key (a header's value or a hash of the conversation's start), empty where the route does
-    not need one. `headers` are the client's, lower-case; only an allow-list of them ever goes upstream. `wall` is the Unix
-    time of its start, for formats that show one. `dialogue` is the request in the neutral form (`wire/dialogue.py`), read
-    when the first target needs it, and kept for the next."""
+    not need one. `needs` is None until somebody has to know. `headers` are the client's, lower-case; only an allow-list of
+    them ever goes upstream. `wall` is the Unix time of its start, for formats that show one. `dialogue` is the request in
+    the neutral form (`wire/dialogue.py`), read when the first target needs it, and kept for the next."""
 
     id: str
     endpoint: Endpoint
     envelope: Envelope
     headers: Mapping[str, str]
-    needs: Needs = field(default_factory=Needs)
+    needs: Needs | None = None
     affinity: str = ""
     wall: float = 0.0
     dialogue: object | None = None
