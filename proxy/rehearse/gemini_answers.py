@@ -1,130 +1,84 @@
 """What a Gemini model would say: believable generateContent answers, whole or as events, and embeddings.
 
 The same model as in `answers.py`, one word per token, in Google's words: events end with CRLF and have no terminator, counts
-are cumulative, a call comes whole and sealed, and the end of a text is an empty part with nothing but a seal. A stream that
-is cut is one whose `finish` is left out.
+are cumulative and left out where they are 0, a call comes whole and sealed, and a text ends with an empty part that has
+nothing but a seal. The model's name is part of the path (`/v1beta/models/gemini-x:generateContent`).
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from json import dumps
 
-import msgspec
-
-from proxy.rehearse.answers import WORDS, Reply
+from proxy.rehearse.answers import WORDS, Asked, Reply
 from proxy.rehearse.behaviour import Style
-from proxy.rehearse.google_errors import GOOGLE_EVENT
+from proxy.rehearse.google_errors import GOOGLE_ERRORS
 
+VERBS = (":generateContent", ":streamGenerateContent", ":embedContent", ":batchEmbedContents")
 #: A seal as they look: opaque base64.
 SEAL = "CpUBAdHtim9SaW1tZWQ="
 ARGUMENTS = {"lamps": [1, 2, 3]}
 DIMENSIONS = 16
 
 
-class _Config(msgspec.Struct, rename="camel"):
-    candidate_count: int | None = 1
-    max_output_tokens: int | None = None
-
-
-class _Body(msgspec.Struct, rename="camel"):
-    generation_config: _Config | None = None
-    requests: list[object] | None = None
-
-
-_decoder = msgspec.json.Decoder(_Body)
-
-
-@dataclass(frozen=True, slots=True)
-class Asked:
-    """A request as a simulated Gemini reads it. `verb` is what stands after the colon of the path, "" for a list of models;
-    `texts` how many embeddings are wanted, `limit` the most tokens of an answer."""
-
-    model: str
-    verb: str
-    choices: int = 1
-    limit: int | None = None
-    texts: int = 1
-    input_tokens: int = 1
-
-    @property
-    def streams(self) -> bool:
-        return self.verb == "streamGenerateContent"
-
-
-def ask(path: str, body: bytes) -> Asked:
-    """Read a request from its path (`/v1beta/models/gemini-x:generateContent`) and body; what is no JSON reads as empty."""
-    try:
-        decoded = _decoder.decode(body) if body else _Body()
-    except msgspec.DecodeError:
-        decoded = _Body()
-    model, _, verb = path.partition("?")[0].rpartition("/")[2].partition(":")
-    config = decoded.generation_config or _Config()
-    return Asked(
-        model=model,
-        verb=verb,
-        choices=max(1, config.candidate_count or 1),
-        limit=config.max_output_tokens,
-        texts=len(decoded.requests or (None,)),
-        input_tokens=max(1, len(body) // 4),
-    )
-
-
 def compose(asked: Asked, identity: str, chunks: int, style: Style = Style.TEXT) -> Reply:
     """The answer to a request; `identity` becomes its id. `chunks` is how many tokens the model wants to say; thoughts count
     among them, and the request's limit may end it sooner."""
-    if not asked.verb:
-        return Reply(whole=_encode({"models": [_describe(asked.model if asked.model != "models" else "lamp-1")]}))
-    if asked.verb in ("embedContent", "batchEmbedContents"):
-        return Reply(whole=_embeddings(asked))
-    count = min(chunks, asked.limit or chunks)
-    speech = _Speech(asked, identity, count, style, "MAX_TOKENS" if count < chunks else "STOP")
+    model, _, verb = asked.path.rpartition("/")[2].partition(":")
+    if verb.endswith(("embedContent", "EmbedContents")):
+        return Reply(whole=_embeddings(asked, verb))
+    config = asked.body.generation_config
+    limit = config.max_output_tokens if config is not None else None
+    count = min(chunks, limit or chunks)
+    speech = _Speech(asked, model, identity, count, style)
+    speech.finish = "MAX_TOKENS" if count < chunks else "STOP"
     return speech.events() if asked.streams else speech.whole()
 
 
-def blocked(asked: Asked, identity: str) -> bytes:
+def block(asked: Asked, identity: str) -> bytes:
     """The answer to a prompt that is not allowed: a 200 without candidates."""
-    feedback = {"blockReason": "PROHIBITED_CONTENT"}
-    body = {"promptFeedback": feedback, **_Speech(asked, identity, 0, Style.TEXT, "").tail(0)}
+    speech = _Speech(asked, asked.path.rpartition("/")[2].partition(":")[0], identity, 0, Style.TEXT)
+    body = {"promptFeedback": {"blockReason": "PROHIBITED_CONTENT"}, **speech.tail(0)}
     return _event(body) if asked.streams else _encode(body)
 
 
-def error_event() -> bytes:
-    """An error in the middle of a stream."""
-    return b"data: " + GOOGLE_EVENT + b"\r\n\r\n"
+def error_event(failure: str) -> bytes:
+    """An error in the middle of a stream, its body as a whole answer would have it."""
+    known = failure if failure in GOOGLE_ERRORS else "gemini_internal"
+    return b"data: " + GOOGLE_ERRORS[known][2] + b"\r\n\r\n"
 
 
 class _Speech:
     """One answer."""
 
-    def __init__(self, asked: Asked, identity: str, count: int, style: Style, finish: str) -> None:
+    def __init__(self, asked: Asked, model: str, identity: str, count: int, style: Style) -> None:
         self.asked = asked
+        self.model = model
         self.identity = identity
         self.count = count
         self.style = style
-        self.finish = finish
+        self.finish = "STOP"
+        config = asked.body.generation_config
+        self.choices = max(1, config.candidate_count or 1) if config is not None else 1
         self.thoughts = count // 2 if style is Style.REASONING else 0
 
     def events(self) -> Reply:
         pieces = [
-            b"".join(_event(self._response(index, [part], None, said)) for index in range(self.asked.choices))
+            b"".join(_event(self._response(index, [part], None, said)) for index in range(self.choices))
             for said, part in enumerate(self._parts(), start=1)
         ]
         whole = self.style is Style.TOOL
         last: list[dict[str, object]] = [] if whole else [{"text": "", "thoughtSignature": SEAL}]
-        finish = b"".join(
-            _event(self._response(index, last, self.finish, self.count)) for index in range(self.asked.choices)
-        )
-        spoken = self.count * self.asked.choices
-        return Reply(b"", pieces, finish, b"", b"", spoken, spoken if whole else self.asked.choices)
+        finish = b"".join(_event(self._response(index, last, self.finish, self.count)) for index in range(self.choices))
+        spoken = self.count * self.choices
+        return Reply(b"", pieces, finish, b"", b"", spoken, spoken if whole else self.choices)
 
     def whole(self) -> Reply:
-        candidates = [self._candidate(index, list(_join(self._parts())), self.finish) for index in range(self.asked.choices)]
+        candidates = [self._candidate(index, list(_join(self._parts())), self.finish) for index in range(self.choices)]
         body = {"candidates": candidates, **self.tail(self.count)}
-        return Reply(whole=_encode(body), output=self.count * self.asked.choices, tokens_per_piece=self.asked.choices)
+        return Reply(whole=_encode(body), output=self.count * self.choices, tokens_per_piece=self.choices)
 
     def tail(self, said: int) -> dict[str, object]:
         """What stands beside the candidates once `said` tokens of each have been said; counts of 0 are left out."""
-        choices, thought = self.asked.choices, min(said, self.thoughts)
+        choices, thought = self.choices, min(said, self.thoughts)
         counts = {
             "promptTokenCount": self.asked.input_tokens,
             "candidatesTokenCount": (said - thought) * choices,
@@ -132,7 +86,7 @@ class _Speech:
             "totalTokenCount": self.asked.input_tokens + said * choices,
         }
         used = {name: count for name, count in counts.items() if count}
-        return {"usageMetadata": used, "modelVersion": self.asked.model, "responseId": self.identity}
+        return {"usageMetadata": used, "modelVersion": self.model, "responseId": self.identity}
 
     def _parts(self) -> Iterator[dict[str, object]]:
         if self.style is Style.TOOL:
@@ -168,18 +122,12 @@ def _join(parts: Iterator[dict[str, object]]) -> Iterator[dict[str, object]]:
         yield {"text": texts[False], "thoughtSignature": SEAL}
 
 
-def _embeddings(asked: Asked) -> bytes:
+def _embeddings(asked: Asked, verb: str) -> bytes:
     rows = [
         {"values": [((index + 1) * (place + 3) % 17) / 17 - 0.5 for place in range(DIMENSIONS)]}
-        for index in range(asked.texts)
+        for index in range(len(asked.body.requests or (b"",)))
     ]
-    return _encode({"embeddings": rows} if asked.verb == "batchEmbedContents" else {"embedding": rows[0]})
-
-
-def _describe(model: str) -> dict[str, object]:
-    verbs = ["generateContent", "countTokens", "embedContent"]
-    limits = {"inputTokenLimit": 1_048_576, "outputTokenLimit": 65_536}
-    return {"name": f"models/{model}", **limits, "supportedGenerationMethods": verbs}
+    return _encode({"embeddings": rows} if verb == "batchEmbedContents" else {"embedding": rows[0]})
 
 
 def _encode(value: object) -> bytes:

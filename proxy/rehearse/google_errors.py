@@ -89,6 +89,3 @@ GOOGLE_ERRORS: dict[str, tuple[int, Kind, bytes]] = {
     ),
     "vertex_not_found": (404, Kind.MODEL_NOT_FOUND, _error(404, "NOT_FOUND", UNKNOWN_VERTEX)),
 }  # fmt: skip
-
-#: The `data` of an event in a stream.
-GOOGLE_EVENT = _error(500, "INTERNAL", INTERNAL)

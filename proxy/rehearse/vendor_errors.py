@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from json import dumps
 
 from proxy.core.outcome import OutcomeKind as Kind
-from proxy.rehearse.google_errors import GOOGLE_ERRORS, GOOGLE_EVENT
+from proxy.rehearse.google_errors import GOOGLE_ERRORS
 
 Headers = tuple[tuple[bytes, bytes], ...]
 
@@ -281,7 +281,7 @@ EVENTS: dict[str, bytes] = {
     "vllm": _openai("CUDA error: an illegal memory access was encountered", "InternalServerError", 500),
     "sglang": _flat(error={"object": "error", "message": "Internal server error", "code": 500}),
     "anthropic": _flat(error={"type": "overloaded_error", "message": "Overloaded"}),
-    "gemini": GOOGLE_EVENT,
+    "gemini": GOOGLE_ERRORS["gemini_internal"][2],
     "text": _flat(error="upstream connect error or disconnect/reset before headers"),
 }
 

@@ -8,17 +8,24 @@ import pytest
 from google import genai
 from google.genai import errors, types
 
+from proxy.core.outcome import OutcomeKind as Kind
 from proxy.core.usage import Usage
-from proxy.rehearse.answers import TEXT, Reply
+from proxy.rehearse.answers import TEXT, Asked, Reply, ask, read_head
 from proxy.rehearse.behaviour import Style
-from proxy.rehearse.gemini_answers import ARGUMENTS, SEAL, Asked, ask, blocked, compose, error_event
+from proxy.rehearse.gemini_answers import ARGUMENTS, SEAL, block, compose, error_event
 from proxy.rehearse.google_errors import GOOGLE_ERRORS
+from proxy.rehearse.speakers import find_speaker
 from proxy.wire.dialogue import Text, Thinking, ToolCall
 from proxy.wire.gemini.answer import read_completion
 from proxy.wire.gemini.stream import GeminiDecoder
 from proxy.wire.pieces import Finish, Finished, Piece, Spent
 
-PATH = "/v1beta/models/gemini-3-flash:"
+MODELS = "/v1beta/models/gemini-3-flash:"
+
+
+def asked(verb: str, choices: int = 1, limit: int | None = None) -> Asked:
+    body = {"generationConfig": {"candidateCount": choices, "maxOutputTokens": limit}}
+    return ask("POST", MODELS + verb, "k", json.dumps(body).encode())
 
 
 def stream_of(reply: Reply) -> bytes:
@@ -30,25 +37,17 @@ def decode(stream: bytes) -> tuple[GeminiDecoder, list[Piece]]:
     return decoder, decoder.feed(stream) + decoder.finish()
 
 
-def test_requests_are_read_from_path_and_body() -> None:
-    body = b'{"generationConfig":{"candidateCount":2,"maxOutputTokens":9},"contents":[]}'
-    asked = ask(PATH + "streamGenerateContent?alt=sse", body)
-    assert asked == Asked("gemini-3-flash", "streamGenerateContent", 2, 9, 1, len(body) // 4)
-    assert asked.streams
-    assert ask(PATH + "batchEmbedContents", b'{"requests":[{},{}]}').texts == 2
-    for body in (b"", b"[]", b"{"):
-        assert ask("/v1beta/models", body) == Asked("models", "")
-
-
 @pytest.mark.parametrize("style", Style)
 @pytest.mark.parametrize("choices", [1, 2])
 def test_whole_and_streamed_answers_say_the_same(style: Style, choices: int) -> None:
-    whole = read_completion(compose(Asked("m", "generateContent", choices), "r", 12, style).whole)
-    reply = compose(Asked("m", "streamGenerateContent", choices), "r", 12, style)
+    whole = read_completion(compose(asked("generateContent", choices), "r", 12, style).whole)
+    reply = compose(asked("streamGenerateContent", choices), "r", 12, style)
     decoder, pieces = decode(stream_of(reply))
     assert decoder.failure is None
     assert whole.outcome.ok
-    assert whole.usage == Usage(1, 12 * choices, reasoning=6 * choices if style is Style.REASONING else 0)
+    assert whole.usage == Usage(
+        asked("x", choices).input_tokens, 12 * choices, reasoning=6 * choices if style is Style.REASONING else 0
+    )
     assert [piece.usage for piece in pieces if isinstance(piece, Spent)][-1] == whole.usage
     assert len([piece for piece in pieces if isinstance(piece, Finished)]) == len(whole.choices) == choices
     assert reply.output == 12 * choices == len(reply.pieces) * reply.tokens_per_piece
@@ -64,7 +63,7 @@ def test_whole_and_streamed_answers_say_the_same(style: Style, choices: int) -> 
 
 
 def test_a_limit_and_a_cut() -> None:
-    reply = compose(Asked("m", "streamGenerateContent", limit=3), "r", 12)
+    reply = compose(asked("streamGenerateContent", limit=3), "r", 12)
     assert decode(stream_of(reply))[1][-1] == Finished(Finish.LENGTH)
     decoder, pieces = decode(b"".join(reply.pieces))
     assert decoder.failure is None
@@ -72,9 +71,29 @@ def test_a_limit_and_a_cut() -> None:
 
 
 def test_what_goes_wrong() -> None:
-    assert decode(error_event())[0].failure is not None
-    assert decode(blocked(Asked("m", "streamGenerateContent"), "r"))[0].failure is not None
-    assert not read_completion(blocked(Asked("m", "generateContent"), "r")).outcome.ok
+    for name, kind in (("gemini_overloaded", Kind.OVERLOADED), ("openai_server_error", Kind.SERVER_ERROR)):
+        failure = decode(error_event(name))[0].failure
+        assert failure is not None
+        assert failure.kind is kind
+    for judged in (
+        decode(block(asked("streamGenerateContent"), "r"))[0].failure,
+        read_completion(block(asked("generateContent"), "r")).outcome,
+    ):
+        assert judged is not None
+        assert judged.kind is Kind.CONTENT_FILTERED
+
+
+def test_the_path_tells_who_speaks() -> None:
+    for verb in ("generateContent", "streamGenerateContent", "embedContent", "batchEmbedContents"):
+        speaker = find_speaker(asked(verb))
+        assert speaker is not None
+        assert (speaker.name, speaker.terminator) == ("gemini", b"")
+    for verb in ("rawPredict", "streamRawPredict"):
+        speaker = find_speaker(asked(verb))
+        assert speaker is not None
+        assert speaker.name == "anthropic"
+    head = b"POST /v1beta/models/m:generateContent?alt=sse HTTP/1.1\r\nx-goog-api-key: k-1\r\n\r\n"
+    assert read_head(head, b"").key == "k-1"
 
 
 Answer = Callable[[str, bytes], tuple[int, bytes, bytes]]
@@ -107,9 +126,9 @@ async def google(answer: Answer) -> AsyncIterator[genai.client.AsyncClient]:
 
 def simulated(style: Style) -> Answer:
     def answer(path: str, body: bytes) -> tuple[int, bytes, bytes]:
-        asked = ask(path, body)
-        reply = compose(asked, "r1", 6, style)
-        return (200, b"text/event-stream", stream_of(reply)) if asked.streams else (200, b"application/json", reply.whole)
+        request = ask("POST", path.partition("?")[0], "k", body)
+        reply = compose(request, "r1", 6, style)
+        return (200, b"text/event-stream", stream_of(reply)) if request.streams else (200, b"application/json", reply.whole)
 
     return answer
 
@@ -154,8 +173,7 @@ def test_googles_sdk_reads_embeddings_and_errors() -> None:
     asyncio.run(body())
 
 
-def test_lists_and_single_embeddings() -> None:
-    listed = json.loads(compose(ask("/v1beta/models", b""), "r", 1).whole)["models"]
-    assert types.Model.model_validate({"name": listed[0]["name"]}).name == "models/lamp-1"
-    assert json.loads(compose(ask("/v1beta/models/gemini-x", b""), "r", 1).whole)["models"][0]["name"] == "models/gemini-x"
-    assert len(json.loads(compose(ask(PATH + "embedContent", b"{}"), "r", 1).whole)["embedding"]["values"]) == 16
+def test_one_embedding() -> None:
+    assert (
+        len(json.loads(compose(ask("POST", MODELS + "embedContent", "k", b"{}"), "r", 1).whole)["embedding"]["values"]) == 16
+    )

@@ -173,3 +173,10 @@ def test_facts_outrank_the_name() -> None:
     low = ask(reasoning=Reasoning("low"))
     assert config_of(low, "tuned-model", by_budget)["thinkingConfig"]["thinkingBudget"] == 1024
     assert config_of(low, "gemini-2.5-flash", by_level)["thinkingConfig"]["thinkingLevel"] == "LOW"
+
+
+def test_a_model_that_cannot_think_is_not_told_to() -> None:
+    cannot = replace(UNKNOWN, adaptive_thinking=False, lacks=frozenset({Feature.REASONING}))
+    body, fates = write(ask(reasoning=Reasoning("low")), "gemini-2.0-flash", cannot)
+    assert "generationConfig" not in body
+    assert fates == NEAR

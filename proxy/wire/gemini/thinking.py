@@ -34,12 +34,19 @@ def takes_levels(model: str, facts: ModelFacts) -> bool:
     """Whether a model is asked by level, as those that seal their calls are."""
     if facts.adaptive_thinking is not None:
         return facts.adaptive_thinking
-    return "gemini-2.5" not in model and not _THOUGHTLESS.search(model)
+    return "gemini-2.5" not in model and thinks(model, facts)
+
+
+def thinks(model: str, facts: ModelFacts) -> bool:
+    """Whether a model can be asked to think at all."""
+    if Feature.REASONING in facts.lacks:
+        return False
+    return facts.adaptive_thinking is not None or not _THOUGHTLESS.search(model)
 
 
 def write_thinking(reasoning: Reasoning, model: str, facts: ModelFacts, fates: Fates) -> dict[str, Any] | None:
     """The `thinkingConfig`; None: this model has none. What becomes of the request goes into `fates`."""
-    if facts.adaptive_thinking is None and _THOUGHTLESS.search(model):
+    if not thinks(model, facts):
         if not _is_off(reasoning):
             fates[Feature.REASONING] = Fate.APPROXIMATED
         return None
