@@ -35,8 +35,9 @@ def unknown(value: object, path: str = "") -> list[str]:
         return [found for at, item in enumerate(value) for found in unknown(item, f"{path}[{at}]")]
     if not isinstance(value, BaseModel):
         return []
-    found = [f"{path}.{name}" for name in value.model_extra or {}]
-    return found + [deep for name in value.model_fields_set for deep in unknown(getattr(value, name, None), f"{path}.{name}")]
+    extra = [f"{path}.{name}" for name in value.model_extra or {}]
+    inner = [(name, getattr(value, name, None)) for name in value.model_fields_set]
+    return extra + [found for name, part in inner for found in unknown(part, f"{path}.{name}")]
 
 
 @pytest.mark.parametrize("wish", WISHES)
@@ -131,10 +132,15 @@ def test_the_sdk_raises_what_ends_a_broken_stream() -> None:
             serve(body) as server,
             openai.AsyncOpenAI(base_url=f"http://127.0.0.1:{server.port}/v1", api_key="k", max_retries=0) as client,
         ):
-            seen = []
-            with pytest.raises(openai.APIError) as raised:
-                async for event in await client.responses.create(model="public", input="hi", stream=True):
+            events = await client.responses.create(model="public", input="hi", stream=True)
+            seen: list[str] = []
+
+            async def drain() -> None:
+                async for event in events:
                     seen.append(event.type)
+
+            with pytest.raises(openai.APIError) as raised:
+                await drain()
             assert seen[-1] == "response.output_text.delta"
             assert (raised.value.message, raised.value.code) == ("cut off", "broken")
 

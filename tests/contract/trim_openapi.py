@@ -14,6 +14,7 @@ from pathlib import Path
 import yaml
 
 ROOTS = (
+    "CreateChatCompletionRequest",
     "CreateChatCompletionResponse",
     "CreateChatCompletionStreamResponse",
     "CreateCompletionResponse",

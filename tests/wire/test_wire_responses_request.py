@@ -1,6 +1,5 @@
 """Requests of the Responses API in the neutral form."""
 
-import json
 from typing import Any
 
 import pytest
@@ -504,22 +503,18 @@ def test_a_message_without_content_is_no_turn() -> None:
     assert turns({"role": "user", "content": ""}, {"role": "user", "content": None}, user()) == [Turn("user", [Text("hi")])]
 
 
+KEYS = ["type", "role", "content", "text", "call_id", "name", "output", "id", "summary", "format"]
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers(-3, 3) | st.sampled_from(["", "x", "user", "function_call", "message", "text"]),
-    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(
-        st.sampled_from(["type", "role", "content", "text", "call_id", "name", "output", "id", "summary", "format"]), inner, max_size=4
-    ),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.sampled_from(KEYS), inner, max_size=4),
     max_leaves=12,
-)  # fmt: skip
+)
 
 
 @given(st.dictionaries(st.sampled_from(["input", "tools", "tool_choice", "text", "reasoning", "include", "top_p"]), JSON))
 def test_no_shape_raises_anything_else(fields: dict[str, Any]) -> None:
-    what = envelope(**fields)
     try:
-        dialogue = read_request(what)
-    except EnvelopeError as error:
-        assert error.message
-    else:
-        json.dumps(sorted(dialogue.features))
-        assert all(turn.parts for turn in dialogue.turns)
+        dialogue = read(**fields)
+    except EnvelopeError:
+        return
+    assert all(turn.parts for turn in dialogue.turns)
