@@ -8,4 +8,4 @@ from proxy.providers.gemini import GeminiKind
 from proxy.providers.openai import OpenAIKind
 from proxy.providers.vertex import VertexKind
 
-KINDS: Mapping[str, BindKind] = MappingProxyType({"gemini": GeminiKind, "openai": OpenAIKind, "vertex": VertexKind})
+KINDS: Mapping[str, BindKind] = MappingProxyType({"openai": OpenAIKind, "gemini": GeminiKind, "vertex": VertexKind})
