@@ -7,6 +7,7 @@ _POSTS = {
     "/completions": Endpoint.COMPLETIONS,
     "/embeddings": Endpoint.EMBEDDINGS,
     "/messages": Endpoint.MESSAGES,
+    "/responses": Endpoint.RESPONSES,
 }
 
 #: With and without the prefix, since people write base URLs both ways.

@@ -13,6 +13,8 @@ from proxy.wire.anthropic import errors as anthropic_errors
 from proxy.wire.anthropic import needs as anthropic_needs
 from proxy.wire.openai_envelope import read_envelope
 from proxy.wire.openai_needs import affinity_of, needs_of
+from proxy.wire.responses import envelope as responses
+from proxy.wire.responses.errors import error_event
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,11 +59,24 @@ ANTHROPIC = ClientFormat(
     status_of=anthropic_errors.status_of,
 )
 
+RESPONSES = ClientFormat(
+    name="responses",
+    read_envelope=responses.read_envelope,
+    needs_of=responses.needs_of,
+    affinity_of=responses.affinity_of,
+    error_body=openai_errors.error_body,
+    error_event=error_event,
+    error_headers=openai_errors.error_headers,
+    closing_comment=openai_errors.closing_comment,
+    waiting=openai_errors.WAITING,
+)
+
 FORMATS: Mapping[Endpoint, ClientFormat] = MappingProxyType(
     {
         Endpoint.CHAT: OPENAI,
         Endpoint.COMPLETIONS: OPENAI,
         Endpoint.EMBEDDINGS: OPENAI,
         Endpoint.MESSAGES: ANTHROPIC,
+        Endpoint.RESPONSES: RESPONSES,
     }
 )

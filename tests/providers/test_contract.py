@@ -3,15 +3,16 @@
 import h11
 import pytest
 
-from proxy.core.call import Call
+from proxy.core.call import Call, Envelope
 from proxy.core.endpoints import Endpoint
 from proxy.core.exchange import UpstreamRequest
+from proxy.core.features import HARD, Fate, Feature
 from proxy.core.outcome import OutcomeKind
 from proxy.core.settings import Credential, Origin, Provider, Target
 from proxy.providers.contract import ProviderKind
 from proxy.providers.presets import PRESETS
 from proxy.providers.table import KINDS
-from proxy.wire.openai_envelope import read_envelope
+from proxy.wire.formats import FORMATS
 
 SECRET = "sk-very-secret-1234567890"
 CREDENTIAL = Credential("p#1", SECRET)
@@ -20,18 +21,34 @@ BODIES = {
     Endpoint.CHAT: b'{"model":"public","messages":[{"role":"user","content":"hi"}],"unknown":{"a":[1.10]}%b}',
     Endpoint.COMPLETIONS: b'{"model":"public","prompt":"hi","unknown":{"a":[1.10]}%b}',
     Endpoint.EMBEDDINGS: b'{"model":"public","input":"hi","unknown":{"a":[1.10]}%b}',
+    Endpoint.RESPONSES: b'{"model":"public","input":"hi","unknown":{"a":[1.10]}%b}',
+    Endpoint.MESSAGES: b'{"model":"public","max_tokens":5,"messages":[{"role":"user","content":"hi"}],'
+    b'"unknown":{"a":[1.10]}%b}',
 }
-LINES = [(kind, preset) for kind in KINDS for preset in PRESETS]
+#: The shortest answers that there are, of all formats.
+ANSWERS = (
+    b'{"choices":[{"message":{"content":"a"},"finish_reason":"stop"}],"usage":{"prompt_tokens":1,"completion_tokens":1}}',
+    b'{"choices":[{"text":"a","finish_reason":"stop"}]}',
+    b'{"id":"resp_1","output":[{"type":"message","content":[{"type":"output_text","text":"a"}]}]}',
+    b'{"candidates":[{"content":{"parts":[{"text":"a"}]},"finishReason":"STOP"}]}',
+    b'{"data":[{"embedding":[1]}]}',
+    b'{"embedding":{"values":[1]}}',
+)
+#: Kinds with a format of their own have the one preset of their name.
+LINES = [(kind, preset) for kind in KINDS for preset in PRESETS if kind == "openai" or preset == kind]
 
 
 @pytest.fixture(params=LINES, ids=[f"{kind}-{preset}" for kind, preset in LINES])
 def kind(request: pytest.FixtureRequest) -> ProviderKind:
     name, preset = request.param
-    return KINDS[name](Provider("p", name, preset, Origin("https", "api.example", 443, "/v1"), (CREDENTIAL,)))
+    origin, line = Origin("https", "api.example", 443, "/v1"), PRESETS[preset]
+    project = "project-1" if line.project else ""
+    return KINDS[name](Provider("p", name, preset, origin, (CREDENTIAL,), region=line.region, project=project))
 
 
 def make_call(endpoint: Endpoint, stream: bool = False, headers: dict[str, str] | None = None) -> Call:
-    envelope = read_envelope(BODIES[endpoint] % (b',"stream":true' if stream else b""), endpoint)
+    body = BODIES[endpoint] % (b',"stream":true' if stream else b"")
+    envelope = FORMATS[endpoint].read_envelope(body, endpoint)
     return Call("id", endpoint, envelope, headers or {})
 
 
@@ -58,7 +75,15 @@ def test_requests_are_sound_http(kind: ProviderKind, stream: bool) -> None:
         assert (request.pool, request.origin.host, head.method) == ("p", "api.example", b"POST")
         assert body == request.body
         assert b"upstream-model" in body + head.target
-        assert b"[1.10]" in body
+        assert b"[1.10]" in body or "unknown" in request.dropped
+
+
+def test_every_feature_has_a_fate_at_every_endpoint(kind: ProviderKind) -> None:
+    for endpoint in Endpoint:
+        fates = {feature: kind.fate(endpoint, feature) for feature in Feature}
+        if endpoint not in kind.endpoints:
+            assert set(fates.values()) == {Fate.REFUSED}
+        assert {feature for feature, fate in fates.items() if fate is Fate.DROPPED}.isdisjoint(HARD)
 
 
 def test_client_headers_cannot_break_a_request(kind: ProviderKind) -> None:
@@ -117,6 +142,13 @@ def test_whole_answers_that_are_none_never_pass(kind: ProviderKind) -> None:
     for endpoint in kind.endpoints:
         for body in (b"", b"<html>", b"{}", b'{"error":{"message":"x"}}', b"[" * 10_000, b"\xff"):
             assert not kind.answer(make_call(endpoint), [], body).outcome.ok
+
+
+def test_probes_are_judged_without_a_request_of_a_client(kind: ProviderKind) -> None:
+    for endpoint in kind.endpoints:
+        probe = Call("probe", endpoint, Envelope("upstream-model", False, False, {}, b""), {})
+        assert any(kind.answer(probe, [], body).outcome.ok for body in ANSWERS)
+        assert not kind.answer(probe, [], b"{}").outcome.ok
 
 
 def test_readers_are_fresh_and_start_with_nothing(kind: ProviderKind) -> None:
