@@ -43,7 +43,8 @@ class Call:
     """`affinity` is the sticky key (a header's value or a hash of the conversation's start), empty where the route does
     not need one. `needs` is None until somebody has to know. `headers` are the client's, lower-case; only an allow-list of
     them ever goes upstream. `wall` is the Unix time of its start, for formats that show one. `dialogue` is the request in
-    the neutral form (`wire/dialogue.py`), read when the first target needs it, and kept for the next."""
+    the neutral form (`wire/dialogue.py`), read when the first target needs it, and kept for the next. `upstream`: the model
+    that the attempt under way asks for, as its target calls it, noted by kinds whose answers depend on it."""
 
     id: str
     endpoint: Endpoint
@@ -53,3 +54,4 @@ class Call:
     affinity: str = ""
     wall: float = 0.0
     dialogue: object | None = None
+    upstream: str = ""

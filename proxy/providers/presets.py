@@ -1,7 +1,8 @@
-"""What is known of the vendors that speak OpenAI's format: one line of a table each.
+"""What is known of the vendors: one line of a table each.
 
-A preset says where a vendor listens, which environment variable usually holds its key, and in what its dialect
-differs. It decides nothing: `config` fills in what the operator left out from here, and `openai.py` follows the quirks.
+A preset says where a vendor listens, which environment variable usually holds its key, and in what its dialect of OpenAI's
+format differs; a vendor with a format of its own has a kind of the same name. It decides nothing: `config` fills in what the
+operator left out from here, and `openai.py` follows the quirks.
 Source of the facts: the vendors' documentation, their SDKs and recorded traffic.
 
 `drop` lists only fields that tune or annotate a request. Fields that say what is to be done (`tools`, `stop`, `n`,
@@ -20,10 +21,11 @@ _NONE: Mapping[str, str] = MappingProxyType({})
 class Preset:
     """One vendor's address and quirks.
 
-    `base_url` "": must be configured. `env`: variables that may hold the key, in order. `local_port`: where a local
-    server usually listens. `keyless`: works without a credential. `first_content` in seconds: replaces the general
-    limit for servers that load models or queue silently; None: the general limit. `hosts`: host names, each with its
-    subdomains, by which `find_preset` knows the vendor.
+    `base_url` "": must be configured; `{region}` in it stands for the provider's. `region`: the usual one ("": addresses
+    have none), `places`: the addresses of regions that do not follow the rule. `project`: paths may name one. `env`:
+    variables that may hold the key, in order. `local_port`: where a local server usually listens. `keyless`: works without
+    a credential. `first_content` in seconds: replaces the general limit for servers that load models or queue silently;
+    None: the general limit. `hosts`: host names, each with its subdomains, by which `find_preset` knows the vendor.
 
     `usage`: `ask` sends `stream_options.include_usage`; `always` gets usage unasked and `never` gets none, and both
     reject `stream_options`. `drop`: fields the vendor rejects. `rename`: our field to theirs. `lenient_finish`: `[DONE]`
@@ -54,6 +56,14 @@ class Preset:
     keeps: bool = False
     free_path: str | None = "models"
     free_probe_lies: bool = False
+    region: str = ""
+    places: Mapping[str, str] = field(default_factory=lambda: _NONE)
+    project: bool = False
+
+    def locate(self, region: str | None) -> str:
+        """The base URL for a region, None: the usual one; "" where it must be configured."""
+        region = region or self.region
+        return self.places.get(region) or self.base_url.replace("{region}", region)
 
     @property
     def queues(self) -> bool:
@@ -140,6 +150,27 @@ _LINES = (
         usage="always",
         drop=("seed", "logprobs", "top_logprobs", "logit_bias"),
         reasoning_outside=True,
+        free_path=None,
+    ),
+    Preset(
+        "gemini",
+        "https://generativelanguage.googleapis.com/v1beta",
+        ("GEMINI_API_KEY", "GOOGLE_API_KEY"),
+        hosts=("generativelanguage.googleapis.com",),
+        free_probe_lies=True,
+    ),
+    Preset(
+        "vertex",
+        "https://{region}-aiplatform.googleapis.com/v1",
+        region="global",
+        places=MappingProxyType(
+            {
+                "global": "https://aiplatform.googleapis.com/v1",
+                "us": "https://aiplatform.us.rep.googleapis.com/v1",
+                "eu": "https://aiplatform.eu.rep.googleapis.com/v1",
+            }
+        ),
+        project=True,
         free_path=None,
     ),
     # Local servers queue without a byte and load models on demand; that is not a failure.

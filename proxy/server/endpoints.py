@@ -6,6 +6,7 @@ _POSTS = {
     "/chat/completions": Endpoint.CHAT,
     "/completions": Endpoint.COMPLETIONS,
     "/embeddings": Endpoint.EMBEDDINGS,
+    "/messages": Endpoint.MESSAGES,
     "/responses": Endpoint.RESPONSES,
 }
 

@@ -133,6 +133,7 @@ MONEY_TEXTS = (
     "no credits",
     "spend limit",
     "spending limit",
+    "spending cap",
     "billing hard limit",
     "too many tokens per day",
     "余额不足",
@@ -168,6 +169,9 @@ BAD_REQUEST_TEXTS: tuple[tuple[Kind, tuple[str, ...]], ...] = (
     (Kind.AUTH_FAILED, ("api key not valid", "incorrect api key", "invalid api key")),
     (Kind.CONTENT_FILTERED, ("content management policy", "safety system", "content policy")),
 )
+
+#: Google's FAILED_PRECONDITION that refuses the account: where it is, or how it pays.
+ACCOUNT_TEXTS = ("location is not supported", "billing", "free tier is not available")
 
 #: Types of a thing that was not found, whatever it was: a model, a file, a path.
 NOT_FOUND_WORDS = frozenset(("not_found_error", "notfounderror", "not_found"))

@@ -25,13 +25,25 @@ BODIES = {
     Endpoint.MESSAGES: b'{"model":"public","max_tokens":5,"messages":[{"role":"user","content":"hi"}],'
     b'"unknown":{"a":[1.10]}%b}',
 }
-LINES = [(kind, preset) for kind in KINDS for preset in PRESETS]
+#: The shortest answers that there are, of all formats.
+ANSWERS = (
+    b'{"choices":[{"message":{"content":"a"},"finish_reason":"stop"}],"usage":{"prompt_tokens":1,"completion_tokens":1}}',
+    b'{"choices":[{"text":"a","finish_reason":"stop"}]}',
+    b'{"id":"resp_1","output":[{"type":"message","content":[{"type":"output_text","text":"a"}]}]}',
+    b'{"candidates":[{"content":{"parts":[{"text":"a"}]},"finishReason":"STOP"}]}',
+    b'{"data":[{"embedding":[1]}]}',
+    b'{"embedding":{"values":[1]}}',
+)
+#: Kinds with a format of their own have the one preset of their name.
+LINES = [(kind, preset) for kind in KINDS for preset in PRESETS if kind == "openai" or preset == kind]
 
 
 @pytest.fixture(params=LINES, ids=[f"{kind}-{preset}" for kind, preset in LINES])
 def kind(request: pytest.FixtureRequest) -> ProviderKind:
     name, preset = request.param
-    return KINDS[name](Provider("p", name, preset, Origin("https", "api.example", 443, "/v1"), (CREDENTIAL,)))
+    origin, line = Origin("https", "api.example", 443, "/v1"), PRESETS[preset]
+    project = "project-1" if line.project else ""
+    return KINDS[name](Provider("p", name, preset, origin, (CREDENTIAL,), region=line.region, project=project))
 
 
 def make_call(endpoint: Endpoint, stream: bool = False, headers: dict[str, str] | None = None) -> Call:
@@ -133,15 +145,10 @@ def test_whole_answers_that_are_none_never_pass(kind: ProviderKind) -> None:
 
 
 def test_probes_are_judged_without_a_request_of_a_client(kind: ProviderKind) -> None:
-    chat = (
-        b'{"choices":[{"message":{"content":"a"},"finish_reason":"stop"}],"usage":{"prompt_tokens":1,"completion_tokens":1}}'
-    )
-    native = b'{"id":"resp_1","output":[{"type":"message","content":[{"type":"output_text","text":"a"}]}]}'
-    for endpoint in (Endpoint.RESPONSES, Endpoint.MESSAGES):
+    for endpoint in kind.endpoints:
         probe = Call("probe", endpoint, Envelope("upstream-model", False, False, {}, b""), {})
-        if endpoint in kind.endpoints:
-            assert any(kind.answer(probe, [], body).outcome.ok for body in (chat, native))
-            assert not kind.answer(probe, [], b"{}").outcome.ok
+        assert any(kind.answer(probe, [], body).outcome.ok for body in ANSWERS)
+        assert not kind.answer(probe, [], b"{}").outcome.ok
 
 
 def test_readers_are_fresh_and_start_with_nothing(kind: ProviderKind) -> None:
