@@ -183,7 +183,8 @@ def test_a_reload_keeps_replaces_and_stops() -> None:
         assert not second.ready("m", 1.0, ("p#2",))
         await asyncio.sleep(3000.0)
         assert second.ready("m", 3001.0, ("p#2",))
-        assert [len(bench.issuers[name].calls) for name in "ab"] == [2 + 4, 1]
+        assert len(bench.issuers["b"].calls) == 1
+        assert len(bench.issuers["a"].calls) in (2 + 3, 2 + 4)
         assert len(bench.issuers["c"].calls) in (4, 5)
         # Who has an old state still (a call under way) sees no new token, and asks for none.
         assert first.credentials[0].credential.secret == "token-a-1"
