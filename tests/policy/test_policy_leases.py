@@ -145,7 +145,8 @@ def test_changes_are_reported_once() -> None:
     state.announce(101.0)
     state.renew(Credential("p#1", "token-2", source=SOURCE), 120.0)
     assert [(c.at, c.before, c.after, c.cause, c.until) for c in journal.changes] == [
-        (1.0, "waiting", "usable", "a token has arrived", 100.0),
+        (0.0, "waiting", "refresh_failing", "no", None),
+        (1.0, "refresh_failing", "usable", "a token has arrived", 100.0),
         (80.0, "usable", "refresh_failing", "down", 100.0),
         (100.0, "refresh_failing", "expired", "down", 100.0),
         (120.0, "expired", "usable", "a token has arrived", None),
