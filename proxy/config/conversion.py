@@ -20,6 +20,8 @@ from proxy.config.models import (
 )
 from proxy.config.shapes import PriceModel, Section, TimeoutModel
 from proxy.config.source import Path
+from proxy.core.facts import ModelFacts
+from proxy.core.features import Feature
 from proxy.core.settings import (
     BreakerSettings,
     ClientKey,
@@ -35,6 +37,7 @@ from proxy.core.settings import (
     When,
 )
 from proxy.core.usage import Price
+from proxy.providers.model_facts import facts_of
 from proxy.providers.presets import PRESETS, Preset, find_preset
 from proxy.providers.table import KINDS
 
@@ -127,7 +130,19 @@ def _number(facts: Mapping[str, list[Statement]], name: str) -> int | None:
     return value if isinstance(value, int) else None
 
 
-def _target(model: TargetModel, facts: Mapping[str, list[Statement]], patience: float | None) -> Target:
+def facts_for(model: TargetModel, provider: ProviderModel) -> ModelFacts:
+    """What is bundled about the target's model, with what the file says laid over it."""
+    facts = facts_of(model.model)
+    said = provider.models.get(model.model)
+    if said is None:
+        return facts
+    lacks = facts.lacks if said.lacks is None else frozenset(Feature(name) for name in said.lacks)
+    return replace(facts, lacks=lacks, max_output=said.max_output or facts.max_output)
+
+
+def _target(
+    model: TargetModel, provider: ProviderModel, facts: Mapping[str, list[Statement]], patience: float | None
+) -> Target:
     bare = Target(model.provider, model.model)
     price = facts["price"][0].value if "price" in facts else None
     queue = _number(facts, "max_queue")
@@ -140,13 +155,13 @@ def _target(model: TargetModel, facts: Mapping[str, list[Statement]], patience: 
         price=_price(price) if isinstance(price, PriceModel) else None,
         when=None if model.when is None else When(**dict(model.when)),
         first_content=patience,
+        facts=facts_for(model, provider),
     )
 
 
 def _provider(name: str, model: ProviderModel, defaults: DefaultsModel, folder: FilePath) -> Provider:
     given = [credential for credential in model.credentials if not credential.empty]
-    shipped = {} if model.max_connections is None else {"max_connections": model.max_connections}
-    return Provider(
+    provider = Provider(
         name=name,
         kind=model.kind if model.kind in KINDS else "openai",
         preset=preset_of(model).name,
@@ -156,8 +171,8 @@ def _provider(name: str, model: ProviderModel, defaults: DefaultsModel, folder: 
         probe=overlay(ProbeSettings(), defaults.probe, model.probe),
         direct=model.direct,
         first_content=patience_of(model, defaults.timeout),
-        **shipped,
     )
+    return provider if model.max_connections is None else replace(provider, max_connections=model.max_connections)
 
 
 def patience_of(provider: ProviderModel, *written: TimeoutModel | None) -> float | None:
@@ -182,6 +197,7 @@ def _route(model: RouteModel, document: Document, said: Mapping[str, Mapping[str
             tuple(
                 _target(
                     target,
+                    document.providers[target.provider],
                     said.get(target.to, {}),
                     patience_of(document.providers[target.provider], defaults.timeout, model.timeout),
                 )

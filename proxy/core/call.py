@@ -1,9 +1,10 @@
 """One request of a client, as the deciding floors see it."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from proxy.core.endpoints import Endpoint
+from proxy.core.features import Feature
 
 
 @dataclass(slots=True)
@@ -24,22 +25,29 @@ class Envelope:
 
 @dataclass(slots=True)
 class Needs:
-    """What a request needs of a target, for `when:` and capability checks. `tokens` is a rough input estimate."""
+    """What a request needs of a target, for `when:` and capability checks. `tokens` is a rough input estimate, `output` the
+    longest answer it asks for (0: it does not say). `features`: the hard ones that it uses."""
 
     tools: bool = False
     images: bool = False
     stream: bool = False
     tokens: int = 0
+    output: int = 0
+    features: frozenset[Feature] = frozenset()
 
 
 @dataclass(slots=True)
 class Call:
     """`affinity` is the sticky key (a header's value or a hash of the conversation's start), empty where the route does
-    not need one. `headers` are the client's, lower-case; only an allow-list of them ever goes upstream."""
+    not need one. `needs` is None until somebody has to know. `headers` are the client's, lower-case; only an allow-list of
+    them ever goes upstream. `wall` is the Unix time of its start, for formats that show one. `dialogue` is the request in
+    the neutral form (`wire/dialogue.py`), read when the first target needs it, and kept for the next."""
 
     id: str
     endpoint: Endpoint
     envelope: Envelope
     headers: Mapping[str, str]
-    needs: Needs = field(default_factory=Needs)
+    needs: Needs | None = None
     affinity: str = ""
+    wall: float = 0.0
+    dialogue: object | None = None

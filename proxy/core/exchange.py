@@ -40,7 +40,8 @@ class TransportError(Exception):
 @dataclass(slots=True)
 class UpstreamRequest:
     """One HTTP/1.1 request, ready to be written. `head` ends with the blank line and already carries the body's
-    length. `pool` names the bulkhead (the provider); `connect_timeout` in seconds covers DNS, TCP and TLS.
+    length. `pool` names the bulkhead (the provider); `connect_timeout` in seconds covers DNS, TCP and TLS. `dropped`: what
+    of the client's request it could not carry as it was, as `x-undimmed-dropped` names it.
 
     `sign`: for authentication that depends on the time of sending. Given Unix time it returns further header lines, each
     with its line end, which go before the blank line."""
@@ -50,6 +51,7 @@ class UpstreamRequest:
     head: bytes
     body: bytes = b""
     connect_timeout: float = 3.0
+    dropped: tuple[str, ...] = ()
     sign: Callable[[float], bytes] | None = None
 
 

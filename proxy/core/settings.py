@@ -7,6 +7,7 @@ defaults are the shipped profile of the design, and `config/` takes them from he
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from proxy.core.facts import UNKNOWN, ModelFacts
 from proxy.core.sources import TOKEN_SOURCES, AwsKeys, CredentialSource
 from proxy.core.usage import Price
 
@@ -140,7 +141,8 @@ class Origin:
 @dataclass(frozen=True, slots=True)
 class Provider:
     """A vendor account: `kind` names the wire format (`providers/table.py`), `preset` the vendor's quirks
-    (`providers/presets.py`)."""
+    (`providers/presets.py`). Where a vendor's addresses are made of parts: `region` (AWS; Google calls it location),
+    `project` (Google), `api_version` (Azure); "" where it has none."""
 
     name: str
     kind: str
@@ -152,6 +154,9 @@ class Provider:
     direct: bool = False  # may clients name `provider/model` themselves?
     max_connections: int = 1024
     first_content: float | None = None  # seconds; for servers that load models or queue silently
+    region: str = ""
+    project: str = ""
+    api_version: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,6 +165,10 @@ class When:
 
     tools: bool | None = None
     images: bool | None = None
+    audio: bool | None = None
+    documents: bool | None = None
+    json_schema: bool | None = None
+    reasoning: bool | None = None
     stream: bool | None = None
     min_tokens: int | None = None
     max_tokens: int | None = None
@@ -169,7 +178,8 @@ class When:
 class Target:
     """Provider + upstream model in one route. Targets with the same `id` share their live state (breaker, in-flight
     requests, caps): `max_in_flight` and `max_queue` are properties of the id, `weight`, `when` of the place.
-    `first_content` (seconds) replaces the route's limit for a slow starter, where nobody has written a limit."""
+    `first_content` (seconds) replaces the route's limit for a slow starter, where nobody has written a limit. `facts`:
+    what is known of the model."""
 
     provider: str
     model: str
@@ -180,6 +190,7 @@ class Target:
     price: Price | None = None
     when: When | None = None
     first_content: float | None = None
+    facts: ModelFacts = UNKNOWN
 
     @property
     def id(self) -> str:

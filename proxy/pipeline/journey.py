@@ -2,7 +2,7 @@
 
 import asyncio
 
-from proxy.core.call import Call
+from proxy.core.call import Call, Needs
 from proxy.core.endpoints import Endpoint
 from proxy.core.exchange import Downstream, HeaderList
 from proxy.core.outcome import Outcome
@@ -57,6 +57,14 @@ class Journey:
         self.promised: Candidate | None = None
         self.tried: set[str] = set()
         self.tried_credentials: dict[str, set[str]] = {}
+
+    def needs(self) -> Needs:
+        """What the request needs of a target; read when it is first asked for, and only where targets differ."""
+        call = self.call
+        if call.needs is None:
+            weighs = self.route.weighs_needs
+            call.needs = self.format.needs_of(call.envelope) if weighs else Needs(stream=call.envelope.stream)
+        return call.needs
 
     def first_limit(self, target_id: str) -> float:
         """Seconds to a stream's first content, or to the end of a whole answer; embeddings generate nothing and keep to

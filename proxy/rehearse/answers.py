@@ -62,7 +62,10 @@ class Asked:
 
     @property
     def streams(self) -> bool:
-        return bool(self.body.stream) and not self.path.endswith("/embeddings")
+        """Some vendors say it in the body, others in the path's last part."""
+        if self.path.endswith("/embeddings"):
+            return False
+        return bool(self.body.stream) or "stream" in self.path.rpartition("/")[2].lower()
 
     @property
     def input_tokens(self) -> int:

@@ -1,0 +1,41 @@
+"""What provider kinds do for clients of another format: the request written anew, the answer read and written back.
+
+A kind calls these where the client's format is not its own. The dialogue is read once per call and kept in it, since a call
+may be written for several targets. Refuses to know any vendor.
+"""
+
+from proxy.core.call import Call
+from proxy.core.facts import ModelFacts
+from proxy.wire.dialects import CLIENTS
+from proxy.wire.dialogue import Dialogue
+from proxy.wire.reading import Answer, StreamReader
+from proxy.wire.translation import TranslatedReader, VendorFormat, name_losses, translate_answer
+
+
+def read_dialogue(call: Call) -> Dialogue:
+    """The call in the neutral form. Raises EnvelopeError for what no vendor could be asked."""
+    known = call.dialogue
+    if isinstance(known, Dialogue):
+        return known
+    dialogue = CLIENTS[call.endpoint].read(call.envelope)
+    call.dialogue = dialogue
+    return dialogue
+
+
+def write_request(call: Call, vendor: VendorFormat, model: str, facts: ModelFacts) -> tuple[bytes, tuple[str, ...]]:
+    """The body for this vendor, and the names of what it could not carry. Raises EnvelopeError."""
+    dialogue = read_dialogue(call)
+    written = vendor.write(dialogue, model, facts)
+    return written.body, name_losses(dialogue, written, vendor.fates)
+
+
+def open_reader(call: Call, vendor: VendorFormat) -> StreamReader:
+    """A reader of the vendor's stream that writes the client's."""
+    sampling = read_dialogue(call).sampling
+    return TranslatedReader(vendor.decoder(), CLIENTS[call.endpoint].encoder(call), bool(sampling.stop), sampling.choices)
+
+
+def read_answer(call: Call, vendor: VendorFormat, body: bytes) -> Answer:
+    """A whole answer of the vendor, judged and in the client's format."""
+    read_dialogue(call)
+    return translate_answer(call, CLIENTS[call.endpoint], vendor.read_answer(body))
