@@ -101,7 +101,8 @@ class TargetRegistry:
 def make_routing(settings: Settings, registry: TargetRegistry) -> Routing:
     """A routing for these settings, on the live states there are."""
     kinds = bind_kinds(settings.providers)
-    return Routing(settings, kinds, lambda target: registry.state_of(settings, kinds, target))
+    rings = {name: registry.ring(settings, name) for name in settings.providers}
+    return Routing(settings, kinds, lambda target: registry.state_of(settings, kinds, target), rings)
 
 
 @dataclass(slots=True)

@@ -9,6 +9,7 @@ from pydantic.json_schema import JsonSchemaValue
 from pydantic_core import PydanticCustomError
 from pydantic_core.core_schema import CoreSchema
 
+from proxy.config.credential_models import CredentialModel
 from proxy.config.shapes import (
     BreakerModel,
     FeatureName,
@@ -107,7 +108,7 @@ class ProviderModel(Section):
     base_url: Text | None = Field(
         default=None, description="Up to and including the version, as SDKs want it. Default: the preset's."
     )
-    credentials: Annotated[tuple[SecretStr, ...], BeforeValidator(as_list), OneOrMany()] = Field(
+    credentials: Annotated[tuple[CredentialModel, ...], BeforeValidator(as_list), OneOrMany()] = Field(
         default=(), description="Keys, used in turn. Each has a health of its own. Empty ones (${NAME:-}) are left out."
     )
     headers: dict[Text, SecretStr] = Field(default={}, description="Sent with every request, besides the credential.")

@@ -68,20 +68,24 @@ def check_credentials(draft: Draft) -> Findings:
     """Keys where the vendor needs one, each once, clean, and not sent in the clear over the internet."""
     for name, provider in draft.document.providers.items():
         here = ("providers", name, "credentials")
-        secrets = [secret.get_secret_value() for secret in provider.credentials]
+        given = provider.credentials
+        secrets = [credential.text for credential in given]
+        some = any(not credential.empty for credential in given)
         origin = _origin(provider)
         for index, secret in enumerate(secrets):
             if not (secret.isascii() and secret.isprintable()) or " " in secret:
                 yield (*here, index), "holds a space, a line break or a character that no key has"
             elif secret and secret in secrets[:index]:
                 yield (*here, index), "is the same key as another one of this provider"
+            elif not secret and not given[index].empty and given[index] in given[:index]:
+                yield (*here, index), "comes from the same place as another one of this provider"
         if origin is None:
             continue
         preset = preset_of(provider)
-        if not any(secrets) and not preset.keyless:
+        if not some and not preset.keyless:
             example = f'credentials: ["${{{preset.env[0]}}}"]' if preset.env else "credentials: [...]"
             yield here, f"{preset.name} needs a key: {example}"
-        if any(secrets) and not origin.tls and not is_private(origin.host) and not provider.allow_plaintext:
+        if some and not origin.tls and not is_private(origin.host) and not provider.allow_plaintext:
             yield (
                 ("providers", name, "base_url"),
                 "would send the credentials unencrypted; use https://, or allow_plaintext: true if you must",

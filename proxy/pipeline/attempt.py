@@ -19,6 +19,7 @@ from proxy.core.records import AttemptRecord
 from proxy.core.usage import Usage
 from proxy.pipeline.journey import Journey
 from proxy.pipeline.reply import commit_headers
+from proxy.pipeline.sending import hide, sign
 from proxy.pipeline.services import Services
 from proxy.policy.outcomes import outcome_of
 from proxy.policy.strategies import Candidate
@@ -133,6 +134,8 @@ class Attempt:
         target = self.candidate.target
         request = self._kind.request(journey.call, target, self.permit.credential)
         request.connect_timeout = journey.route.route.timeouts.connect
+        if request.sign is not None:
+            sign(request, self._services.wall())
         self.permit.on_redispatch = self._redispatch
         self._exchange = self._services.transport.send(request, self)
         # Before anything was heard only these can be over; `commit_by` is never later than the deadline.
@@ -277,6 +280,8 @@ class Attempt:
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
+        if not outcome.ok:
+            hide(outcome, self.permit.credential)
         self.record.outcome = outcome
         self.record.ended_at = now
         if self._exchange is not None:
