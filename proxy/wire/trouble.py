@@ -8,7 +8,7 @@ Never raises, whatever the bytes. Decides nothing: `failures.py` does.
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from proxy.wire.redaction import clean, describe_page, is_page
@@ -46,6 +46,12 @@ def read_trouble(body: bytes) -> Trouble:
         return _from_object(value, value)
     text = body[:4096].decode("utf-8", "replace")
     return Trouble(message=clean(text), text=text.lower())
+
+
+def name_trouble(trouble: Trouble, name: str) -> Trouble:
+    """The same with a type that came beside the body and says more than it: AWS's, as `ThrottlingException:http://…`."""
+    word = clean(name.rpartition("#")[2].partition(":")[0], 100)
+    return replace(trouble, type=word, words=(word.lower(), *trouble.words)) if word else trouble
 
 
 def find_error(value: object) -> Trouble | None:
