@@ -106,6 +106,16 @@ class TestTurns:
     def test_a_begun_answer_ends_without_blanks(self) -> None:
         assert said(ASK, Turn("assistant", [Text("The answer is ")]))[1][1] == [{"text": "The answer is"}]
 
+    def test_some_models_have_to_be_asked_to_go_on(self) -> None:
+        body, fates = write(ASK, Turn("assistant", [Text("The answer")]), facts=ModelFacts(prefill=False))
+        assert [message["role"] for message in body["messages"]] == ["user", "assistant", "user"]
+        assert fates == {Feature.PREFILL: Fate.APPROXIMATED}
+
+    def test_a_last_turn_of_thoughts_only_goes(self) -> None:
+        thought = Thinking("hm", "EqQB", vendor=BEDROCK)
+        assert said(ASK, Turn("assistant", [thought])) == [("user", [{"text": "Hello"}])]
+        assert said(ASK, Turn("assistant", [thought, Text("Hi")]))[1][1] == [{"text": "Hi"}]
+
     def test_refusals_are_text(self) -> None:
         assert said(ASK, Turn("assistant", [Refusal("No.")]), ASK)[1][1] == [{"text": "No."}]
 

@@ -34,6 +34,8 @@ from proxy.wire.dialogue import (
 #: Said by the user where a conversation does not begin with one, and beside a document that comes without a word.
 OPENING = "Begin."
 BESIDE_DOCUMENT = "See the document."
+#: Asked of models that do not go on by themselves with an answer that was begun for them.
+CONTINUE = "Go on exactly where you stopped, without an introduction and without saying anything twice."
 #: A failed call must have some result.
 NO_RESULT = "error"
 
@@ -92,10 +94,20 @@ class _Writer:
             kinds = {kind for block in message["content"] for kind in block}
             if message["role"] == "user" and "document" in kinds and "text" not in kinds:
                 message["content"].append({"text": BESIDE_DOCUMENT})
-        last = messages[-1]
-        if last["role"] == "assistant" and "text" in last["content"][-1]:
-            last["content"][-1] = {"text": last["content"][-1]["text"].rstrip()}
+        if messages[-1]["role"] == "assistant":
+            self._end(messages[-1]["content"])
         return self._done
+
+    def _end(self, content: list[Block]) -> None:
+        """What a last turn of the assistant has to be to be continued."""
+        content[:] = [block for block in content if "reasoningContent" not in block]
+        if not content:
+            self._done.messages.pop()
+        elif "text" in content[-1]:
+            content[-1] = {"text": content[-1]["text"].rstrip()}
+            if self._aim.facts.prefill is False:
+                self._aim.approximate(Feature.PREFILL)
+                self._add("user", [{"text": CONTINUE}])
 
     def _add(self, role: str, blocks: list[Block]) -> None:
         if not blocks:
