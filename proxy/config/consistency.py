@@ -20,6 +20,7 @@ RULES: tuple[Rule, ...] = (
     server_rules.check_breaker,
     provider_rules.check_names,
     provider_rules.check_kinds,
+    provider_rules.check_places,
     provider_rules.check_addresses,
     provider_rules.check_credentials,
     provider_rules.check_plaintext,

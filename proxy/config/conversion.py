@@ -67,16 +67,16 @@ def preset_of(provider: ProviderModel) -> Preset:
     """Told by `preset`, else by `kind`, else by the host of the base URL; `openai` alone is OpenAI itself."""
     if provider.preset is not None:
         return PRESETS[provider.preset]
-    if provider.kind not in KINDS:
+    if provider.kind != "openai":
         return PRESETS[provider.kind]
     if provider.base_url is None:
-        return PRESETS.get(provider.kind, PRESETS["custom"])
+        return PRESETS["openai"]
     return find_preset(parse_base_url(provider.base_url).host)
 
 
 def origin_of(provider: ProviderModel) -> Origin:
     """ValueError where there is no usable base URL."""
-    url = provider.base_url or preset_of(provider).base_url
+    url = provider.base_url or preset_of(provider).locate(provider.region)
     if not url:
         raise ValueError("is required: this kind of server has no usual address")
     return parse_base_url(url)
@@ -161,16 +161,19 @@ def _target(
 
 def _provider(name: str, model: ProviderModel, defaults: DefaultsModel, folder: FilePath) -> Provider:
     given = [credential for credential in model.credentials if not credential.empty]
+    preset = preset_of(model)
     provider = Provider(
         name=name,
         kind=model.kind if model.kind in KINDS else "openai",
-        preset=preset_of(model).name,
+        preset=preset.name,
         origin=origin_of(model),
         credentials=tuple(credential_of(f"{name}#{i}", one, folder) for i, one in enumerate(given, start=1)),
         headers={key.lower(): value.get_secret_value() for key, value in model.headers.items()},
         probe=overlay(ProbeSettings(), defaults.probe, model.probe),
         direct=model.direct,
         first_content=patience_of(model, defaults.timeout),
+        region=model.region or preset.region,
+        project=model.project or "",
     )
     return provider if model.max_connections is None else replace(provider, max_connections=model.max_connections)
 

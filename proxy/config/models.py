@@ -103,7 +103,7 @@ class UpstreamModel(Section):
 class ProviderModel(Section):
     """A vendor account or a server of your own."""
 
-    kind: Kind = Field(description="openai for anything that speaks its format, or the name of a preset.")
+    kind: Kind = Field(description="openai for anything that speaks its format, gemini, vertex, or the name of a preset.")
     preset: PresetName | None = Field(default=None, description="Whose quirks to expect. Default: told by kind or base_url.")
     base_url: Text | None = Field(
         default=None, description="Up to and including the version, as SDKs want it. Default: the preset's."
@@ -111,6 +111,10 @@ class ProviderModel(Section):
     credentials: Annotated[tuple[CredentialModel, ...], BeforeValidator(as_list), OneOrMany()] = Field(
         default=(), description="Keys, used in turn. Each has a health of its own. Empty ones (${NAME:-}) are left out."
     )
+    region: Text | None = Field(
+        default=None, description="Where its models run, for vendors with regions (Google calls it location)."
+    )
+    project: Text | None = Field(default=None, description="Google Cloud project, for kind vertex. Without one: express mode.")
     headers: dict[Text, SecretStr] = Field(default={}, description="Sent with every request, besides the credential.")
     models: dict[Text, UpstreamModel] = Field(default={}, description="Prices, context windows and caps per upstream model.")
     direct: bool = Field(default=False, description="Clients may ask for `provider/model` without a route.")

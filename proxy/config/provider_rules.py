@@ -10,11 +10,13 @@ from proxy.config.shapes import ProbeModel
 from proxy.config.source import Path
 from proxy.config.validation import Draft
 from proxy.core.settings import Origin
+from proxy.providers.presets import PRESETS
 from proxy.providers.table import KINDS
 
 Findings = Iterator[tuple[Path, str]]
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
+_REGION = re.compile(r"[a-z0-9](?:[a-z0-9-]*[a-z0-9])?")
 _HEADER = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 #: Set for each request by us, or by the connection.
 _RESERVED = frozenset(
@@ -33,13 +35,30 @@ def check_names(draft: Draft) -> Findings:
 
 
 def check_kinds(draft: Draft) -> Findings:
-    """A preset beside a kind that already is one."""
+    """A preset beside a kind that already is one, or that has a kind of its own."""
     for name, provider in draft.document.providers.items():
-        if provider.kind not in KINDS and provider.preset not in (None, provider.kind):
-            yield (
-                ("providers", name, "preset"),
-                f"kind {provider.kind} already names a preset; write kind: openai with preset: {provider.preset}",
-            )
+        here = ("providers", name, "preset")
+        if provider.preset is None or provider.preset == provider.kind:
+            continue
+        if provider.preset != "openai" and provider.preset in KINDS:
+            yield here, f"{provider.preset} has a format of its own; write kind: {provider.preset}"
+        elif provider.kind != "openai":
+            yield here, f"kind {provider.kind} already names a preset; write kind: openai with preset: {provider.preset}"
+
+
+def check_places(draft: Draft) -> Findings:
+    """Regions and projects where an address has them, and such as can stand in one."""
+    for name, provider in draft.document.providers.items():
+        here = ("providers", name)
+        preset = preset_of(provider) if _origin(provider) is not None else PRESETS["custom"]
+        if provider.region is not None and not _REGION.fullmatch(provider.region):
+            yield (*here, "region"), "a region is made of small letters, digits and `-`"
+        elif provider.region is not None and not preset.region:
+            yield (*here, "region"), f"has no effect: {preset.name} has no regions"
+        elif provider.region is not None and preset.project and provider.project is None:
+            yield (*here, "region"), "has no effect without project: express mode is global"
+        if provider.project is not None and not preset.project:
+            yield (*here, "project"), f"has no effect: {preset.name} has no projects"
 
 
 def _origin(provider: ProviderModel) -> Origin | None:

@@ -13,7 +13,8 @@ class Envelope:
 
     `fields` maps each top-level key to the bytes of its value (`msgspec.Raw`-like, bytes-convertible), in order, so that
     a body can be put together again with other values for some keys and every unknown field intact. `body` is the
-    original. `wants_usage`: a streaming client asked for the usage chunk itself.
+    original. `wants_usage`: a streaming client asked for the usage chunk itself. `reading`: what the format's own reader
+    made of it, so that it is read once.
     """
 
     model: str
@@ -21,6 +22,7 @@ class Envelope:
     wants_usage: bool
     fields: Mapping[str, object]
     body: bytes
+    reading: object | None = None
 
 
 @dataclass(slots=True)
@@ -41,7 +43,8 @@ class Call:
     """`affinity` is the sticky key (a header's value or a hash of the conversation's start), empty where the route does
     not need one. `needs` is None until somebody has to know. `headers` are the client's, lower-case; only an allow-list of
     them ever goes upstream. `wall` is the Unix time of its start, for formats that show one. `dialogue` is the request in
-    the neutral form (`wire/dialogue.py`), read when the first target needs it, and kept for the next."""
+    the neutral form (`wire/dialogue.py`), read when the first target needs it, and kept for the next. `upstream`: the model
+    that the attempt under way asks for, as its target calls it, noted by kinds whose answers depend on it."""
 
     id: str
     endpoint: Endpoint
@@ -51,3 +54,4 @@ class Call:
     affinity: str = ""
     wall: float = 0.0
     dialogue: object | None = None
+    upstream: str = ""

@@ -1,7 +1,8 @@
-"""What is known of the vendors that speak OpenAI's format: one line of a table each.
+"""What is known of the vendors: one line of a table each.
 
-A preset says where a vendor listens, which environment variable usually holds its key, and in what its dialect
-differs. It decides nothing: `config` fills in what the operator left out from here, and `openai.py` follows the quirks.
+A preset says where a vendor listens, which environment variable usually holds its key, and in what its dialect of OpenAI's
+format differs; a vendor with a format of its own has a kind of the same name. It decides nothing: `config` fills in what the
+operator left out from here, and `openai.py` follows the quirks.
 Source of the facts: the vendors' documentation, their SDKs and recorded traffic.
 
 `drop` lists only fields that tune or annotate a request. Fields that say what is to be done (`tools`, `stop`, `n`,
@@ -20,7 +21,8 @@ _NONE: Mapping[str, str] = MappingProxyType({})
 class Preset:
     """One vendor's address and quirks.
 
-    `base_url` "": must be configured. `env`: variables that may hold the key, in order. `local_port`: where a local
+    `base_url` "": must be configured; `{region}` in it stands for the provider's, `region` is the usual one ("": addresses
+    have none), and `places` are the addresses of regions that do not follow the rule. `project`: paths may name one. `env`: variables that may hold the key, in order. `local_port`: where a local
     server usually listens. `keyless`: works without a credential. `first_content` in seconds: replaces the general
     limit for servers that load models or queue silently; None: the general limit. `hosts`: host names, each with its
     subdomains, by which `find_preset` knows the vendor.
@@ -28,7 +30,10 @@ class Preset:
     `usage`: `ask` sends `stream_options.include_usage`; `always` gets usage unasked and `never` gets none, and both
     reject `stream_options`. `drop`: fields the vendor rejects. `rename`: our field to theirs. `lenient_finish`: `[DONE]`
     without any finish reason is still a whole answer. `reasoning_outside`: reasoning tokens come on top of
-    `completion_tokens`. `cap`: the field that bounds the length of an answer.
+    `completion_tokens`. `cap`: the field that bounds the length of an answer. `responses`: it has the Responses API, and
+    requests of it go there untouched (else they are written as chat); `keeps`: it stores what it answered there, so that it
+    can be continued. Servers that only turn such a request into chat themselves, or did so in their last versions only, are
+    left out on purpose.
 
     `free_path`: asked for nothing and costs nothing. As in a URL: with a leading slash from the origin (`/health`), without
     one from the base URL (`models`). `free_probe_lies`: it is known to succeed while the models are down.
@@ -47,8 +52,18 @@ class Preset:
     lenient_finish: bool = False
     reasoning_outside: bool = False
     cap: str = "max_tokens"
+    responses: bool = False
+    keeps: bool = False
     free_path: str | None = "models"
     free_probe_lies: bool = False
+    region: str = ""
+    places: Mapping[str, str] = field(default_factory=lambda: _NONE)
+    project: bool = False
+
+    def locate(self, region: str | None) -> str:
+        """The base URL for a region, None: the usual one; "" where it must be configured."""
+        region = region or self.region
+        return self.places.get(region) or self.base_url.replace("{region}", region)
 
     @property
     def queues(self) -> bool:
@@ -64,6 +79,8 @@ _LINES = (
         ("OPENAI_API_KEY",),
         hosts=("api.openai.com",),
         cap="max_completion_tokens",
+        responses=True,
+        keeps=True,
         free_probe_lies=True,
     ),
     Preset(
@@ -71,6 +88,7 @@ _LINES = (
         "https://openrouter.ai/api/v1",
         ("OPENROUTER_API_KEY",),
         hosts=("openrouter.ai",),
+        responses=True,
         free_probe_lies=True,
     ),
     Preset(
@@ -79,6 +97,7 @@ _LINES = (
         ("GROQ_API_KEY",),
         hosts=("api.groq.com",),
         drop=("logprobs", "top_logprobs", "logit_bias"),
+        responses=True,
         free_probe_lies=True,
     ),
     Preset(
@@ -105,6 +124,8 @@ _LINES = (
         ("XAI_API_KEY",),
         hosts=("api.x.ai",),
         reasoning_outside=True,
+        responses=True,
+        keeps=True,
         free_probe_lies=True,
     ),
     Preset(
@@ -129,6 +150,27 @@ _LINES = (
         usage="always",
         drop=("seed", "logprobs", "top_logprobs", "logit_bias"),
         reasoning_outside=True,
+        free_path=None,
+    ),
+    Preset(
+        "gemini",
+        "https://generativelanguage.googleapis.com/v1beta",
+        ("GEMINI_API_KEY", "GOOGLE_API_KEY"),
+        hosts=("generativelanguage.googleapis.com",),
+        free_probe_lies=True,
+    ),
+    Preset(
+        "vertex",
+        "https://{region}-aiplatform.googleapis.com/v1",
+        region="global",
+        places=MappingProxyType(
+            {
+                "global": "https://aiplatform.googleapis.com/v1",
+                "us": "https://aiplatform.us.rep.googleapis.com/v1",
+                "eu": "https://aiplatform.eu.rep.googleapis.com/v1",
+            }
+        ),
+        project=True,
         free_path=None,
     ),
     # Local servers queue without a byte and load models on demand; that is not a failure.
@@ -167,6 +209,8 @@ _LINES = (
         local_port=1234,
         keyless=True,
         first_content=300.0,
+        responses=True,
+        keeps=True,
         free_probe_lies=True,
     ),
     Preset(

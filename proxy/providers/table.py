@@ -4,6 +4,8 @@ from collections.abc import Mapping
 from types import MappingProxyType
 
 from proxy.providers.contract import BindKind
+from proxy.providers.gemini import GeminiKind
 from proxy.providers.openai import OpenAIKind
+from proxy.providers.vertex import VertexKind
 
-KINDS: Mapping[str, BindKind] = MappingProxyType({"openai": OpenAIKind})
+KINDS: Mapping[str, BindKind] = MappingProxyType({"gemini": GeminiKind, "openai": OpenAIKind, "vertex": VertexKind})

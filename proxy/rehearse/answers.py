@@ -28,8 +28,15 @@ class StreamOptions(msgspec.Struct):
     include_usage: bool = False
 
 
+class GenerationConfig(msgspec.Struct, rename="camel"):
+    """Where Gemini has what others have at the top."""
+
+    candidate_count: int | None = 1
+    max_output_tokens: int | None = None
+
+
 class Body(msgspec.Struct):
-    """The part of a request body that a simulated model looks at."""
+    """The part of a request body that a simulated model looks at, whichever format it is in."""
 
     model: str = ""
     stream: bool | None = False
@@ -40,6 +47,8 @@ class Body(msgspec.Struct):
     user: str | None = None
     input: object = None
     encoding_format: str | None = None
+    generation_config: GenerationConfig | None = msgspec.field(name="generationConfig", default=None)
+    requests: list[msgspec.Raw] | None = None
 
 
 _decoder = msgspec.json.Decoder(Body)
@@ -79,7 +88,7 @@ def read_head(head: bytes, body: bytes) -> Asked:
     key = ""
     for line in head.split(b"\r\n")[1:]:
         name, _, value = line.partition(b":")
-        if name.lower() in (b"authorization", b"x-api-key", b"api-key"):
+        if name.lower() in (b"authorization", b"x-api-key", b"api-key", b"x-goog-api-key"):
             key = value.strip().decode("latin-1").removeprefix("Bearer ")
     return ask(method, target.partition("?")[0], key, body)
 

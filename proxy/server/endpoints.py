@@ -6,6 +6,8 @@ _POSTS = {
     "/chat/completions": Endpoint.CHAT,
     "/completions": Endpoint.COMPLETIONS,
     "/embeddings": Endpoint.EMBEDDINGS,
+    "/messages": Endpoint.MESSAGES,
+    "/responses": Endpoint.RESPONSES,
 }
 
 #: With and without the prefix, since people write base URLs both ways.

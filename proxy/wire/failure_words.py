@@ -52,6 +52,9 @@ DECISIVE_WORDS: Mapping[str, Kind] = {
             "content_policy_violation",
             "moderation_blocked",
             "invalid_prompt",
+            "image_content_policy_violation",
+            "bio_policy",
+            "misalignment_policy_violation",
             "responsibleaipolicyviolation",
         ),
         Kind.MODEL_NOT_FOUND: (
@@ -77,6 +80,8 @@ DECISIVE_WORDS: Mapping[str, Kind] = {
             "expiredtokenexception",
         ),
         Kind.MALFORMED: ("tool_use_failed",),
+        # What another account sealed, or where this one may not work: neither says anything about the next request.
+        Kind.UNSUPPORTED: ("invalid_encrypted_content", "data_residency_mismatch"),
     }.items()
     for word in words
 }
@@ -98,6 +103,21 @@ GENERAL_WORDS: Mapping[str, Kind] = {
     "invalid_value": Kind.BAD_REQUEST,
     "unsupported_value": Kind.BAD_REQUEST,
     "unsupported_parameter": Kind.BAD_REQUEST,
+    "previous_response_not_found": Kind.BAD_REQUEST,
+    # Codes of a failed response that say what is wrong with an image of the request.
+    "invalid_image": Kind.BAD_REQUEST,
+    "invalid_image_format": Kind.BAD_REQUEST,
+    "invalid_image_mode": Kind.BAD_REQUEST,
+    "invalid_image_url": Kind.BAD_REQUEST,
+    "invalid_base64_image": Kind.BAD_REQUEST,
+    "image_parse_error": Kind.BAD_REQUEST,
+    "image_too_large": Kind.BAD_REQUEST,
+    "image_too_small": Kind.BAD_REQUEST,
+    "image_file_too_large": Kind.BAD_REQUEST,
+    "unsupported_image_media_type": Kind.BAD_REQUEST,
+    "empty_image_file": Kind.BAD_REQUEST,
+    "failed_to_download_image": Kind.BAD_REQUEST,
+    "image_file_not_found": Kind.BAD_REQUEST,
 }
 
 #: Parts of a 429's code or type that mean money, not pace.
@@ -114,6 +134,7 @@ MONEY_TEXTS = (
     "no credits",
     "spend limit",
     "spending limit",
+    "spending cap",
     "billing hard limit",
     "too many tokens per day",
     "api calls / month",
@@ -152,6 +173,9 @@ BAD_REQUEST_TEXTS: tuple[tuple[Kind, tuple[str, ...]], ...] = (
     # Bedrock: tools, images, system prompts, streaming; the next target's model may.
     (Kind.UNSUPPORTED, ("this model doesn't support", "this model does not support")),
 )
+
+#: Google's FAILED_PRECONDITION that refuses the account: where it is, or how it pays.
+ACCOUNT_TEXTS = ("location is not supported", "billing", "free tier is not available")
 
 #: Types of a thing that was not found, whatever it was: a model, a file, a path.
 NOT_FOUND_WORDS = frozenset(("not_found_error", "notfounderror", "not_found"))

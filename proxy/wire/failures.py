@@ -19,6 +19,7 @@ from proxy.core.exchange import HeaderList
 from proxy.core.outcome import Outcome, OutcomeKind
 from proxy.wire.delays import retry_after
 from proxy.wire.failure_words import (
+    ACCOUNT_TEXTS,
     ANY_MODEL,
     BAD_REQUEST_TEXTS,
     CONTEXT_TEXTS,
@@ -68,6 +69,8 @@ def classify_inner(trouble: Trouble) -> Outcome:
 
 
 def _make_outcome(kind: OutcomeKind, status: int | None, trouble: Trouble, delay: float | None) -> Outcome:
+    if kind is OutcomeKind.QUOTA_EXHAUSTED and _is_daily(trouble):
+        delay = None  # Google adds the delay of its pace limits, some seconds, to what lasts until midnight
     return Outcome(
         kind,
         status=status,
@@ -107,6 +110,8 @@ def _judge_exception(status: int | None, trouble: Trouble) -> OutcomeKind | None
     text = trouble.text
     if status in (413, 429) and text.startswith(OVERSIZED):
         return OutcomeKind.UNSUPPORTED
+    if status == 429 and _is_daily(trouble):
+        return OutcomeKind.QUOTA_EXHAUSTED
     if status in (400, 403, 404) and text.startswith(UNVERIFIED):
         return OutcomeKind.MODEL_FORBIDDEN if ANY_MODEL.search(text.partition(". ")[0]) else OutcomeKind.UNSUPPORTED
     if "throttlingexception" in trouble.words and "per day" in text:
@@ -136,6 +141,9 @@ def _overflows(trouble: Trouble) -> bool:
 def _judge_400(trouble: Trouble, delay: float | None, headers: Mapping[bytes, bytes]) -> OutcomeKind | None:
     if _overflows(trouble):
         return OutcomeKind.CONTEXT_TOO_LONG
+    if "failed_precondition" in trouble.words:
+        # Google: about the account, or about what the project has and has not.
+        return OutcomeKind.AUTH_FAILED if _has(trouble, ACCOUNT_TEXTS) else OutcomeKind.UNSUPPORTED
     said = QUOTED.sub("", trouble.text)  # a client that sends our words must not have a credential held for them
     for kind, texts in BAD_REQUEST_TEXTS:
         if any(text in said for text in texts):
@@ -176,9 +184,8 @@ def _judge_413(trouble: Trouble, delay: float | None, headers: Mapping[bytes, by
 
 
 def _judge_429(trouble: Trouble, delay: float | None, headers: Mapping[bytes, bytes]) -> OutcomeKind | None:
-    scopes = _list_quota_scopes(trouble)
-    if scopes:
-        return OutcomeKind.QUOTA_EXHAUSTED if any("perday" in scope for scope in scopes) else OutcomeKind.RATE_LIMITED
+    if _list_quota_scopes(trouble):
+        return OutcomeKind.RATE_LIMITED  # of a minute; that of a day is an exception above
     if isinstance(trouble.fields.get("details"), list) and delay is not None and delay <= _LONG_WAIT:
         return OutcomeKind.RATE_LIMITED
     if "rate_limit_error" in trouble.words and trouble.enveloped:
@@ -209,6 +216,10 @@ def _judge_anthropic_429(headers: Mapping[bytes, bytes]) -> OutcomeKind:
 def _judge_498(trouble: Trouble, delay: float | None, headers: Mapping[bytes, bytes]) -> OutcomeKind | None:
     # Cohere means its keys by it, Groq its capacity.
     return OutcomeKind.AUTH_FAILED if "token" in trouble.text and "capacity" not in trouble.text else None
+
+
+def _is_daily(trouble: Trouble) -> bool:
+    return any("perday" in scope for scope in _list_quota_scopes(trouble))
 
 
 def _list_quota_scopes(trouble: Trouble) -> list[str]:

@@ -8,13 +8,19 @@ from proxy.core.call import Envelope, Needs
 from proxy.core.endpoints import Endpoint
 from proxy.core.problem import Problem
 from proxy.wire import openai_errors
+from proxy.wire.anthropic import envelope as anthropic_envelope
+from proxy.wire.anthropic import errors as anthropic_errors
+from proxy.wire.anthropic import needs as anthropic_needs
 from proxy.wire.openai_envelope import read_envelope
 from proxy.wire.openai_needs import affinity_of, needs_of
+from proxy.wire.responses import envelope as responses
+from proxy.wire.responses.errors import error_event
 
 
 @dataclass(frozen=True, slots=True)
 class ClientFormat:
-    """One client dialect. `read_envelope` raises EnvelopeError; `waiting` is a comment that keeps a stream alive."""
+    """One client dialect. `read_envelope` raises EnvelopeError; `waiting` is a comment that keeps a stream alive;
+    `status_of` gives the status of an error reply as this dialect has it."""
 
     name: str
     read_envelope: Callable[[bytes, Endpoint], Envelope]
@@ -25,6 +31,7 @@ class ClientFormat:
     error_headers: Callable[[Problem], list[tuple[bytes, bytes]]]
     closing_comment: Callable[[Mapping[str, object]], bytes]
     waiting: bytes
+    status_of: Callable[[int], int] = int
 
 
 OPENAI = ClientFormat(
@@ -39,10 +46,37 @@ OPENAI = ClientFormat(
     waiting=openai_errors.WAITING,
 )
 
+ANTHROPIC = ClientFormat(
+    name="anthropic",
+    read_envelope=anthropic_envelope.read_envelope,
+    needs_of=anthropic_needs.needs_of,
+    affinity_of=anthropic_needs.affinity_of,
+    error_body=anthropic_errors.error_body,
+    error_event=anthropic_errors.error_event,
+    error_headers=anthropic_errors.error_headers,
+    closing_comment=openai_errors.closing_comment,
+    waiting=openai_errors.WAITING,
+    status_of=anthropic_errors.status_of,
+)
+
+RESPONSES = ClientFormat(
+    name="responses",
+    read_envelope=responses.read_envelope,
+    needs_of=responses.needs_of,
+    affinity_of=responses.affinity_of,
+    error_body=openai_errors.error_body,
+    error_event=error_event,
+    error_headers=openai_errors.error_headers,
+    closing_comment=openai_errors.closing_comment,
+    waiting=openai_errors.WAITING,
+)
+
 FORMATS: Mapping[Endpoint, ClientFormat] = MappingProxyType(
     {
         Endpoint.CHAT: OPENAI,
         Endpoint.COMPLETIONS: OPENAI,
         Endpoint.EMBEDDINGS: OPENAI,
+        Endpoint.MESSAGES: ANTHROPIC,
+        Endpoint.RESPONSES: RESPONSES,
     }
 )
