@@ -173,6 +173,20 @@ _LINES = (
         project=True,
         free_path=None,
     ),
+    Preset(
+        "bedrock",
+        "https://bedrock-runtime.{region}.amazonaws.com",
+        ("AWS_BEARER_TOKEN_BEDROCK",),
+        region="us-east-1",
+        free_path=None,
+    ),
+    Preset(
+        "cohere",
+        "https://api.cohere.com",
+        ("COHERE_API_KEY", "CO_API_KEY"),
+        free_path="/v1/models",
+        free_probe_lies=True,
+    ),
     # Local servers queue without a byte and load models on demand; that is not a failure.
     Preset(
         "ollama",

@@ -34,8 +34,9 @@ def read_texts(envelope: Envelope) -> list[str]:
 
 def write_vectors(envelope: Envelope, model: str, vectors: Sequence[Raw], usage: Usage | None) -> Answer:
     """The answer to a request. Raises msgspec's errors, OverflowError and EnvelopeError where the vectors are none, or not
-    as many as the request has texts. Without `usage` the client reads 0 tokens, and the proxy counts for itself."""
-    if len(vectors) != len(read_texts(envelope)):
+    as many as the request has texts (a probe's has none to read). Without `usage` the client reads 0 tokens, and the proxy
+    counts for itself."""
+    if not vectors or (envelope.fields and len(vectors) != len(read_texts(envelope))):
         raise msgspec.ValidationError("the answer lacks embeddings")
     packed = read_value(envelope, "encoding_format") == "base64"
     data = [

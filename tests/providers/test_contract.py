@@ -25,7 +25,19 @@ BODIES = {
     Endpoint.MESSAGES: b'{"model":"public","max_tokens":5,"messages":[{"role":"user","content":"hi"}],'
     b'"unknown":{"a":[1.10]}%b}',
 }
-LINES = [(kind, preset) for kind in KINDS for preset in PRESETS]
+#: A vendor with a format of its own has a kind of the same name; all others speak OpenAI's.
+LINES = [(preset if preset in KINDS else "openai", preset) for preset in PRESETS]
+#: A whole answer of each format, said in one word.
+WHOLE = (
+    b'{"choices":[{"message":{"content":"a"},"finish_reason":"stop"}],"usage":{"prompt_tokens":1,"completion_tokens":1}}',
+    b'{"id":"resp_1","output":[{"type":"message","content":[{"type":"output_text","text":"a"}]}]}',
+    b'{"output":{"message":{"role":"assistant","content":[{"text":"a"}]}},"stopReason":"end_turn"}',
+    b'{"finish_reason":"COMPLETE","message":{"role":"assistant","content":[{"type":"text","text":"a"}]}}',
+    b'{"candidates":[{"content":{"parts":[{"text":"a"}]},"finishReason":"STOP"}]}',
+    b'{"data":[{"embedding":[0.5]}]}',
+    b'{"embeddings":[[0.5]]}',
+    b'{"embedding":{"values":[0.5]}}',
+)
 
 
 @pytest.fixture(params=LINES, ids=[f"{kind}-{preset}" for kind, preset in LINES])
@@ -133,15 +145,10 @@ def test_whole_answers_that_are_none_never_pass(kind: ProviderKind) -> None:
 
 
 def test_probes_are_judged_without_a_request_of_a_client(kind: ProviderKind) -> None:
-    chat = (
-        b'{"choices":[{"message":{"content":"a"},"finish_reason":"stop"}],"usage":{"prompt_tokens":1,"completion_tokens":1}}'
-    )
-    native = b'{"id":"resp_1","output":[{"type":"message","content":[{"type":"output_text","text":"a"}]}]}'
-    for endpoint in (Endpoint.RESPONSES, Endpoint.MESSAGES):
+    for endpoint in kind.endpoints - {Endpoint.COMPLETIONS}:
         probe = Call("probe", endpoint, Envelope("upstream-model", False, False, {}, b""), {})
-        if endpoint in kind.endpoints:
-            assert any(kind.answer(probe, [], body).outcome.ok for body in (chat, native))
-            assert not kind.answer(probe, [], b"{}").outcome.ok
+        assert any(kind.answer(probe, [], body).outcome.ok for body in WHOLE)
+        assert not kind.answer(probe, [], b"{}").outcome.ok
 
 
 def test_readers_are_fresh_and_start_with_nothing(kind: ProviderKind) -> None:
