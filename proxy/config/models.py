@@ -114,7 +114,9 @@ class ProviderModel(Section):
     region: Text | None = Field(
         default=None, description="Where its models run, for vendors with regions (Google calls it location)."
     )
-    project: Text | None = Field(default=None, description="Google Cloud project, for kind vertex. Without one: express mode.")
+    project: Text | None = Field(
+        default=None, description="Google Cloud project, for kind vertex. Without one: express mode."
+    )
     headers: dict[Text, SecretStr] = Field(default={}, description="Sent with every request, besides the credential.")
     models: dict[Text, UpstreamModel] = Field(default={}, description="Prices, context windows and caps per upstream model.")
     direct: bool = Field(default=False, description="Clients may ask for `provider/model` without a route.")

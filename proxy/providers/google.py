@@ -16,7 +16,7 @@ from proxy.core.endpoints import Endpoint
 from proxy.core.exchange import HeaderList, UpstreamRequest
 from proxy.core.outcome import Outcome
 from proxy.core.settings import Credential, Provider
-from proxy.providers.openai import _forward_headers, _is_line, _write_headers
+from proxy.providers.openai import _forward_headers, _write_headers
 from proxy.wire.failures import classify
 
 #: Endpoints whose clients are served by translation into generateContent.

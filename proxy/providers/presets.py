@@ -21,11 +21,11 @@ _NONE: Mapping[str, str] = MappingProxyType({})
 class Preset:
     """One vendor's address and quirks.
 
-    `base_url` "": must be configured; `{region}` in it stands for the provider's, `region` is the usual one ("": addresses
-    have none), and `places` are the addresses of regions that do not follow the rule. `project`: paths may name one. `env`: variables that may hold the key, in order. `local_port`: where a local
-    server usually listens. `keyless`: works without a credential. `first_content` in seconds: replaces the general
-    limit for servers that load models or queue silently; None: the general limit. `hosts`: host names, each with its
-    subdomains, by which `find_preset` knows the vendor.
+    `base_url` "": must be configured; `{region}` in it stands for the provider's. `region`: the usual one ("": addresses
+    have none), `places`: the addresses of regions that do not follow the rule. `project`: paths may name one. `env`:
+    variables that may hold the key, in order. `local_port`: where a local server usually listens. `keyless`: works without
+    a credential. `first_content` in seconds: replaces the general limit for servers that load models or queue silently;
+    None: the general limit. `hosts`: host names, each with its subdomains, by which `find_preset` knows the vendor.
 
     `usage`: `ask` sends `stream_options.include_usage`; `always` gets usage unasked and `never` gets none, and both
     reject `stream_options`. `drop`: fields the vendor rejects. `rename`: our field to theirs. `lenient_finish`: `[DONE]`

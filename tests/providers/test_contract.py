@@ -25,25 +25,28 @@ BODIES = {
     Endpoint.MESSAGES: b'{"model":"public","max_tokens":5,"messages":[{"role":"user","content":"hi"}],'
     b'"unknown":{"a":[1.10]}%b}',
 }
-#: A vendor with a format of its own has a kind of the same name; all others speak OpenAI's.
-LINES = [(preset if preset in KINDS else "openai", preset) for preset in PRESETS]
-#: A whole answer of each format, said in one word.
-WHOLE = (
+#: The shortest answers that there are, of all formats.
+ANSWERS = (
     b'{"choices":[{"message":{"content":"a"},"finish_reason":"stop"}],"usage":{"prompt_tokens":1,"completion_tokens":1}}',
+    b'{"choices":[{"text":"a","finish_reason":"stop"}]}',
     b'{"id":"resp_1","output":[{"type":"message","content":[{"type":"output_text","text":"a"}]}]}',
+    b'{"candidates":[{"content":{"parts":[{"text":"a"}]},"finishReason":"STOP"}]}',
     b'{"output":{"message":{"role":"assistant","content":[{"text":"a"}]}},"stopReason":"end_turn"}',
     b'{"finish_reason":"COMPLETE","message":{"role":"assistant","content":[{"type":"text","text":"a"}]}}',
-    b'{"candidates":[{"content":{"parts":[{"text":"a"}]},"finishReason":"STOP"}]}',
-    b'{"data":[{"embedding":[0.5]}]}',
-    b'{"embeddings":[[0.5]]}',
-    b'{"embedding":{"values":[0.5]}}',
+    b'{"data":[{"embedding":[1]}]}',
+    b'{"embeddings":[[1]]}',
+    b'{"embedding":{"values":[1]}}',
 )
+#: Kinds with a format of their own have the one preset of their name.
+LINES = [(kind, preset) for kind in KINDS for preset in PRESETS if kind == "openai" or preset == kind]
 
 
 @pytest.fixture(params=LINES, ids=[f"{kind}-{preset}" for kind, preset in LINES])
 def kind(request: pytest.FixtureRequest) -> ProviderKind:
     name, preset = request.param
-    return KINDS[name](Provider("p", name, preset, Origin("https", "api.example", 443, "/v1"), (CREDENTIAL,)))
+    origin, line = Origin("https", "api.example", 443, "/v1"), PRESETS[preset]
+    project = "project-1" if line.project else ""
+    return KINDS[name](Provider("p", name, preset, origin, (CREDENTIAL,), region=line.region, project=project))
 
 
 def make_call(endpoint: Endpoint, stream: bool = False, headers: dict[str, str] | None = None) -> Call:
@@ -145,9 +148,9 @@ def test_whole_answers_that_are_none_never_pass(kind: ProviderKind) -> None:
 
 
 def test_probes_are_judged_without_a_request_of_a_client(kind: ProviderKind) -> None:
-    for endpoint in kind.endpoints - {Endpoint.COMPLETIONS}:
+    for endpoint in kind.endpoints:
         probe = Call("probe", endpoint, Envelope("upstream-model", False, False, {}, b""), {})
-        assert any(kind.answer(probe, [], body).outcome.ok for body in WHOLE)
+        assert any(kind.answer(probe, [], body).outcome.ok for body in ANSWERS)
         assert not kind.answer(probe, [], b"{}").outcome.ok
 
 

@@ -5,8 +5,8 @@ import pytest
 from proxy.providers.presets import PRESETS, Preset, find_preset
 
 NAMES = (
-    "openai", "openrouter", "groq", "mistral", "deepseek", "xai", "together", "fireworks", "perplexity", "ollama", "vllm",
-    "llamacpp", "lmstudio", "sglang", "custom",
+    "openai", "openrouter", "groq", "mistral", "deepseek", "xai", "together", "fireworks", "perplexity", "gemini",
+    "vertex", "ollama", "vllm", "llamacpp", "lmstudio", "sglang", "custom",
 )  # fmt: skip
 
 
@@ -18,8 +18,11 @@ def test_all_are_there() -> None:
 def test_lines_are_consistent(preset: Preset) -> None:
     address = urlsplit(preset.base_url)
     assert not address.path.endswith("/")
-    assert preset.env
-    if preset.local_port:
+    assert preset.env or preset.project
+    if preset.region:
+        assert "{region}" in preset.base_url
+        assert preset.places.get(preset.region, "https://").startswith("https://")
+    elif preset.local_port:
         assert (address.scheme, address.hostname, address.port) == ("http", "127.0.0.1", preset.local_port)
         assert preset.keyless
         assert preset.first_content
@@ -32,6 +35,25 @@ def test_lines_are_consistent(preset: Preset) -> None:
 
 def test_custom_must_be_configured() -> None:
     assert PRESETS["custom"].base_url == ""
+    assert PRESETS["custom"].locate(None) == ""
+
+
+@pytest.mark.parametrize(
+    ("region", "url"),
+    [
+        (None, "https://aiplatform.googleapis.com/v1"),
+        ("global", "https://aiplatform.googleapis.com/v1"),
+        ("us", "https://aiplatform.us.rep.googleapis.com/v1"),
+        ("eu", "https://aiplatform.eu.rep.googleapis.com/v1"),
+        ("europe-west1", "https://europe-west1-aiplatform.googleapis.com/v1"),
+    ],
+)
+def test_vertex_is_where_its_region_says(region: str | None, url: str) -> None:
+    assert PRESETS["vertex"].locate(region) == url
+
+
+def test_most_vendors_have_one_place() -> None:
+    assert PRESETS["gemini"].locate(None) == PRESETS["gemini"].base_url
 
 
 @pytest.mark.parametrize(
@@ -43,6 +65,7 @@ def test_custom_must_be_configured() -> None:
         ("api.openai.com.evil.test", "custom"),
         ("notapi.openai.com", "custom"),
         ("openrouter.ai", "openrouter"),
+        ("generativelanguage.googleapis.com", "gemini"),
         ("localhost", "custom"),
         ("", "custom"),
     ],

@@ -57,6 +57,8 @@ def accumulate(stream: bytes) -> Message:
     opened: list[int] = []
     closed = 0
     for value in parse(stream):
+        if value["type"] == "ping":
+            continue
         parsed = _EVENT.validate_python(value)
         if value["type"] == "content_block_start":
             assert value["index"] == len(opened) == closed
@@ -84,3 +86,74 @@ def _exhaust(value: Any) -> Any:
     if isinstance(value, dict):
         return {name: _exhaust(inner) for name, inner in value.items()}
     return value if isinstance(value, str | int | float | None) else [_exhaust(inner) for inner in value]
+
+
+# Streams as recorded (section 2.5 of the format's description), shortened; every event is padded as Anthropic does it.
+
+START = (
+    b'event: message_start\ndata: {"type":"message_start","message":{"model":"claude-x","id":"msg_01","type":"message",'
+    b'"role":"assistant","content":[],"stop_reason":null,"stop_sequence":null,"usage":{"input_tokens":43,'
+    b'"cache_creation_input_tokens":5,"cache_read_input_tokens":7,"output_tokens":1}}    }\n\n'
+)
+PING = b'event: ping\ndata: {"type": "ping"}\n\n'
+STOP = b'event: message_stop\ndata: {"type":"message_stop"         }\n\n'
+
+
+def begin(index: int, **block: Any) -> bytes:
+    return event({"type": "content_block_start", "index": index, "content_block": block})
+
+
+def delta(index: int, **what: Any) -> bytes:
+    return event({"type": "content_block_delta", "index": index, "delta": what})
+
+
+def close(index: int) -> bytes:
+    return event({"type": "content_block_stop", "index": index})
+
+
+def finish(reason: str = "end_turn", output: int = 282, **rest: Any) -> bytes:
+    usage = {"input_tokens": None, "cache_read_input_tokens": 7, "output_tokens": output}
+    usage |= {"output_tokens_details": {"thinking_tokens": 40}} if output > 40 else {}
+    return event({"type": "message_delta", "delta": {"stop_reason": reason, "stop_sequence": None, **rest}, "usage": usage})
+
+
+def text(index: int, *pieces: str) -> bytes:
+    deltas = [delta(index, type="text_delta", text=piece) for piece in pieces]
+    return begin(index, type="text", text="") + b"".join(deltas) + close(index)
+
+
+THOUGHT = (
+    begin(0, type="thinking", thinking="", signature="")
+    + PING
+    + delta(0, type="thinking_delta", thinking="This")
+    + delta(0, type="thinking_delta", thinking=" is")
+    + delta(0, type="signature_delta", signature="EvMC")
+    + close(0)
+)
+TOOL = (
+    begin(2, type="tool_use", id="toolu_1", name="f", input={}, caller={"type": "direct"})
+    + delta(2, type="input_json_delta", partial_json="")
+    + delta(2, type="input_json_delta", partial_json='{"x":')
+    + delta(2, type="input_json_delta", partial_json="1.10}")
+    + close(2)
+)
+HELLO = START + PING + text(0, "He", "y ä") + finish() + STOP
+AGENT = START + THOUGHT + text(1, "I") + TOOL + finish("tool_use") + STOP
+OVERLOADED = event({"type": "error", "error": {"type": "overloaded_error", "message": "Overloaded"}})
+STREAMS = {
+    "hello": HELLO,
+    "agent": AGENT,
+    "omitted": START + begin(0, type="thinking", thinking="", signature="") + delta(0, type="signature_delta", signature="E")
+    + close(0) + text(1, "a") + finish() + STOP,
+    "redacted": START + begin(0, type="redacted_thinking", data="R") + close(0) + text(1, "a") + finish() + STOP,
+    "server_tools": START + begin(0, type="server_tool_use", id="s", name="web_search", input={})
+    + delta(0, type="input_json_delta", partial_json='{"query":"q"}') + close(0)
+    + begin(1, type="web_search_tool_result", tool_use_id="s", content=[]) + close(1)
+    + begin(2, type="text", text="", citations=[])
+    + delta(2, type="citations_delta", citation={"type": "web_search_result_location", "url": "https://x", "title": "t",
+                                                  "cited_text": "c", "encrypted_index": "E"})
+    + delta(2, type="text_delta", text="found") + close(2) + finish("pause_turn") + STOP,
+    "refusal": START + text(0, "I") + finish("refusal", stop_details={"type": "refusal", "explanation": "no"}) + STOP,
+    "crlf": HELLO.replace(b"\n", b"\r\n"),
+    "unknown": START + event({"type": "brand_new", "x": 1}) + text(0, "a") + b": comment\n\n" + finish() + STOP,
+}  # fmt: skip
