@@ -89,7 +89,7 @@ def parse_json(body: bytes) -> object:
 
 
 def _from_object(error: Mapping[str, Any], outer: Mapping[str, Any]) -> Trouble:
-    message = _read_text(error.get("message") or error.get("Message") or error.get("error"))
+    message = _read_message(error.get("message") or error.get("Message") or error.get("error"))
     code, kind = _read_word(error.get("code")), _read_word(error.get("type") or error.get("__type"))
     reasons = list(_find_reasons(error))
     words = [word.lower() for word in (*reasons, code, kind, _read_word(error.get("status"))) if word]
@@ -117,6 +117,13 @@ def _find_reasons(error: Mapping[str, Any]) -> list[str]:
 
 def _read_text(value: object) -> str:
     return value if isinstance(value, str) else str(value) if isinstance(value, int | float) else ""
+
+
+def _read_message(value: object) -> str:
+    """Mistral puts FastAPI's list of complaints where the text should be, with or without an object around it."""
+    if isinstance(value, dict):
+        value = value.get("detail") or value.get("message")
+    return _read_detail(value) if isinstance(value, list) else _read_text(value)
 
 
 def _read_raw(metadata: object) -> str:
