@@ -52,7 +52,7 @@ def measure(dialogue: Dialogue, envelope: Envelope) -> int:
 
 def guess_tokens(call: Call) -> int:
     """The same of a call, where a number is better than none."""
-    if call.needs.tokens:
+    if call.needs is not None and call.needs.tokens:
         return call.needs.tokens
     return measure(call.dialogue, call.envelope) if isinstance(call.dialogue, Dialogue) else 0
 
