@@ -3,9 +3,19 @@
 from collections.abc import Mapping
 from types import MappingProxyType
 
+from proxy.providers.bedrock import BedrockKind
+from proxy.providers.cohere import CohereKind
 from proxy.providers.contract import BindKind
 from proxy.providers.gemini import GeminiKind
 from proxy.providers.openai import OpenAIKind
 from proxy.providers.vertex import VertexKind
 
-KINDS: Mapping[str, BindKind] = MappingProxyType({"openai": OpenAIKind, "gemini": GeminiKind, "vertex": VertexKind})
+KINDS: Mapping[str, BindKind] = MappingProxyType(
+    {
+        "bedrock": BedrockKind,
+        "cohere": CohereKind,
+        "gemini": GeminiKind,
+        "openai": OpenAIKind,
+        "vertex": VertexKind,
+    }
+)

@@ -31,7 +31,10 @@ ANSWERS = (
     b'{"choices":[{"text":"a","finish_reason":"stop"}]}',
     b'{"id":"resp_1","output":[{"type":"message","content":[{"type":"output_text","text":"a"}]}]}',
     b'{"candidates":[{"content":{"parts":[{"text":"a"}]},"finishReason":"STOP"}]}',
+    b'{"output":{"message":{"role":"assistant","content":[{"text":"a"}]}},"stopReason":"end_turn"}',
+    b'{"finish_reason":"COMPLETE","message":{"role":"assistant","content":[{"type":"text","text":"a"}]}}',
     b'{"data":[{"embedding":[1]}]}',
+    b'{"embeddings":[[1]]}',
     b'{"embedding":{"values":[1]}}',
 )
 #: Kinds with a format of their own have the one preset of their name.
