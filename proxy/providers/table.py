@@ -3,9 +3,12 @@
 from collections.abc import Mapping
 from types import MappingProxyType
 
+from proxy.providers.anthropic import AnthropicKind
 from proxy.providers.contract import BindKind
 from proxy.providers.gemini import GeminiKind
 from proxy.providers.openai import OpenAIKind
 from proxy.providers.vertex import VertexKind
 
-KINDS: Mapping[str, BindKind] = MappingProxyType({"openai": OpenAIKind, "gemini": GeminiKind, "vertex": VertexKind})
+KINDS: Mapping[str, BindKind] = MappingProxyType(
+    {"openai": OpenAIKind, "anthropic": AnthropicKind, "gemini": GeminiKind, "vertex": VertexKind}
+)

@@ -5,8 +5,8 @@ import pytest
 from proxy.providers.presets import PRESETS, Preset, find_preset
 
 NAMES = (
-    "openai", "openrouter", "groq", "mistral", "deepseek", "xai", "together", "fireworks", "perplexity", "gemini",
-    "vertex", "ollama", "vllm", "llamacpp", "lmstudio", "sglang", "custom",
+    "openai", "anthropic", "openrouter", "groq", "mistral", "deepseek", "xai", "together", "fireworks", "perplexity",
+    "gemini", "vertex", "ollama", "vllm", "llamacpp", "lmstudio", "sglang", "custom",
 )  # fmt: skip
 
 
@@ -65,6 +65,7 @@ def test_most_vendors_have_one_place() -> None:
         ("api.openai.com.evil.test", "custom"),
         ("notapi.openai.com", "custom"),
         ("openrouter.ai", "openrouter"),
+        ("api.anthropic.com", "anthropic"),
         ("generativelanguage.googleapis.com", "gemini"),
         ("localhost", "custom"),
         ("", "custom"),

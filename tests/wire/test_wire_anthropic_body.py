@@ -16,7 +16,6 @@ from proxy.core.features import HARD, Fate, Feature
 from proxy.wire.anthropic.body import MessagesBody, write_body
 from proxy.wire.anthropic.envelope import read_envelope
 from proxy.wire.anthropic.fates import FATES
-from proxy.wire.anthropic.models import complete
 from proxy.wire.anthropic.request import read_request
 from proxy.wire.anthropic.tools import ANSWER_TOOL
 from proxy.wire.dialogue import (
@@ -512,31 +511,6 @@ class TestTheRest:
     def test_refused(self, feature: F) -> None:
         with pytest.raises(EnvelopeError, match="is not supported by this model"):
             write_body(Dialogue([HI], features={feature}), "up", UNKNOWN)
-
-
-@pytest.mark.parametrize(
-    ("model", "expected"),
-    [
-        ("claude-3-7-sonnet-20250219", (False, True, False, True)),
-        ("anthropic.claude-sonnet-4-20250514-v1:0", (False, True, False, True)),
-        ("claude-opus-4-1@20250805", (False, True, False, True)),
-        ("claude-haiku-4-5-20251001", (False, True, True, True)),
-        ("claude-opus-4-6", (True, True, True, False)),
-        ("claude-opus-4-8", (True, False, True, False)),
-        ("claude-sonnet-5", (True, False, True, False)),
-        ("us.anthropic.claude-haiku-5-5-20270101-v1:0", (True, False, True, False)),
-        ("claude-mythos-preview", (None, None, None, None)),
-        ("gpt-5", (None, None, None, None)),
-    ],
-)
-def test_what_a_name_says(model: str, expected: tuple[bool | None, ...]) -> None:
-    facts = complete(UNKNOWN, model)
-    assert (facts.adaptive_thinking, facts.sampling, facts.native_schema, facts.prefill) == expected
-
-
-def test_what_is_known_is_not_guessed() -> None:
-    known = ModelFacts(max_output=5, adaptive_thinking=False, sampling=True, native_schema=False, prefill=True)
-    assert complete(known, "claude-sonnet-5") == known
 
 
 WORDS = st.text(st.characters(codec="utf-8", exclude_categories=["Cs"]), min_size=1, max_size=8).filter(str.strip)

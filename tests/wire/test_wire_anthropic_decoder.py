@@ -135,7 +135,18 @@ def test_usage_is_cumulative_and_finished_once() -> None:
     assert decode(START, more)[-1] == Spent(Usage(112, 3, 7, 5))
 
 
-@pytest.mark.parametrize("usage", ["3", "null", "[]", '"x"', '{"output_tokens":true}', '{"output_tokens_details":3}'])
+@pytest.mark.parametrize(
+    "usage",
+    [
+        "3",
+        "null",
+        "[]",
+        '"x"',
+        '{"output_tokens":true}',
+        '{"output_tokens":1' + "0" * 400 + "}",
+        '{"output_tokens_details":3}',
+    ],
+)
 def test_usage_that_is_none(usage: str) -> None:
     assert decode(b'event: message_delta\ndata: {"type":"message_delta","delta":{},"usage":%b}\n\n' % usage.encode()) == []
 

@@ -7,6 +7,7 @@ import pytest
 from anthropic.types import ErrorResponse
 from messages_shapes import body, make_call
 
+from proxy.core.call import Needs
 from proxy.core.endpoints import Endpoint
 from proxy.core.features import Feature
 from proxy.core.problem import Problem
@@ -83,9 +84,9 @@ def test_needs() -> None:
 def test_a_guess_where_a_number_is_needed() -> None:
     call = make_call(body([{"role": "user", "content": "x" * 40}]))
     assert guess_tokens(call) == 10
-    call.needs.tokens = 7
+    call.needs = Needs(tokens=7)
     assert guess_tokens(call) == 7
-    call.needs.tokens, call.dialogue = 0, None
+    call.needs, call.dialogue = Needs(), None
     assert guess_tokens(call) == 0
 
 

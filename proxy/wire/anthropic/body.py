@@ -14,7 +14,6 @@ import msgspec
 
 from proxy.core.facts import ModelFacts
 from proxy.core.features import Fate, Feature
-from proxy.wire.anthropic.models import complete
 from proxy.wire.anthropic.parts import BlockOut
 from proxy.wire.anthropic.reasoning import Plan, plan
 from proxy.wire.anthropic.tools import Offer, can_stand_for, offer_answer, write_tools
@@ -50,7 +49,6 @@ def write_body(dialogue: Dialogue, model: str, facts: ModelFacts) -> MessagesBod
     for feature, name in _REFUSED.items():
         if feature in dialogue.features:
             raise EnvelopeError(f"'{name}' is not supported by this model.", name, "unsupported_parameter")
-    facts = complete(facts, model)
     fates: dict[Feature, Fate] = {}
     turns = TurnWriter(dialogue, facts, fates)
     offer = write_tools(dialogue, facts, fates)

@@ -16,6 +16,8 @@ from msgspec import Raw
 from proxy.core.usage import Usage
 
 _ANY = msgspec.json.Decoder()
+#: No answer has as many tokens; what is larger is no count.
+_MOST = 10**12
 _NAMES = ("input_tokens", "output_tokens", "cache_read_input_tokens", "cache_creation_input_tokens")
 
 
@@ -39,7 +41,8 @@ class Tally:
         found = [(name, value.get(name)) for name in _NAMES]
         found.append(("thinking_tokens", details.get("thinking_tokens") if isinstance(details, dict) else None))
         for name, count in found:
-            if isinstance(count, int | float) and not isinstance(count, bool) and math.isfinite(count) and count >= 0:
+            # The comparison is false for NaN, and for integers that no float can hold.
+            if isinstance(count, int | float) and not isinstance(count, bool) and 0 <= count <= _MOST:
                 self._counts[name] = math.ceil(count)
 
     def usage(self) -> Usage | None:
