@@ -5,7 +5,6 @@ follows the request's first line is made once per credential. Model names are pe
 named by a client, stays one part of the path.
 """
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from urllib.parse import quote
 
@@ -16,19 +15,16 @@ from proxy.core.endpoints import Endpoint
 from proxy.core.exchange import HeaderList, UpstreamRequest
 from proxy.core.outcome import Outcome
 from proxy.core.settings import Credential, Provider
-from proxy.providers.openai import _is_line as is_line
-from proxy.providers.openai import _write_headers
+from proxy.providers.heads import OWN_HEADERS, hide_secrets, write_headers
 from proxy.wire.failures import classify
 
+KEY_HEADER = "x-goog-api-key"
 #: Endpoints whose clients are served by translation into generateContent.
 TRANSLATED = frozenset((Endpoint.CHAT, Endpoint.COMPLETIONS, Endpoint.RESPONSES, Endpoint.MESSAGES))
 #: The smallest request there is.
 QUESTION = msgspec.json.encode(
     {"contents": [{"role": "user", "parts": [{"text": "hi"}]}], "generationConfig": {"maxOutputTokens": 1}}
 )
-#: Client headers that go upstream as they are.
-FORWARDED = ("traceparent", "tracestate")
-_SHORTEST_SECRET = 8
 
 
 def encode_name(model: str) -> str:
@@ -38,16 +34,6 @@ def encode_name(model: str) -> str:
 
 def verb_of(call: Call) -> str:
     return "streamGenerateContent?alt=sse" if call.envelope.stream else "generateContent"
-
-
-def pick_headers(headers: Mapping[str, str], more: tuple[str, ...] = ()) -> bytes:
-    """Lines for those of a client's headers that go upstream, and cannot break a head."""
-    lines = b""
-    for name in (*FORWARDED, *more):
-        value = headers.get(name)
-        if value is not None and is_line(value):
-            lines += f"{name}: {value}\r\n".encode("latin-1")
-    return lines
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +53,7 @@ class GoogleService:
     def __init__(self, provider: Provider, keyed: bool) -> None:
         self._provider = provider
         self._keyed = keyed
-        self._fixed = _write_headers(provider)
+        self._fixed = write_headers(provider, OWN_HEADERS | {KEY_HEADER})
         self._tails: dict[tuple[str, bool], tuple[str | None, bytes]] = {}
 
     def make(self, draft: Draft, credential: Credential, forwarded: bytes = b"") -> UpstreamRequest:
@@ -89,11 +75,7 @@ class GoogleService:
         return self.hide_secrets(classify(status, headers, body))
 
     def hide_secrets(self, outcome: Outcome) -> Outcome:
-        for credential in self._provider.credentials:
-            secret = credential.secret
-            if secret and len(secret) >= _SHORTEST_SECRET and secret in outcome.message:
-                outcome.message = outcome.message.replace(secret, "[redacted]")
-        return outcome
+        return hide_secrets(outcome, self._provider)
 
     def _get_tail(self, credential: Credential, stream: bool) -> bytes:
         """The head after its first line, but for what depends on the request."""
@@ -112,5 +94,5 @@ class GoogleService:
         if not secret:
             return ""
         if self._keyed and not credential.bearer:
-            return f"x-goog-api-key: {secret}\r\n"
+            return f"{KEY_HEADER}: {secret}\r\n"
         return f"authorization: Bearer {secret}\r\n"
