@@ -12,10 +12,10 @@ from proxy.providers.vertex import VertexKind
 
 KINDS: Mapping[str, BindKind] = MappingProxyType(
     {
+        "openai": OpenAIKind,
         "bedrock": BedrockKind,
         "cohere": CohereKind,
         "gemini": GeminiKind,
-        "openai": OpenAIKind,
         "vertex": VertexKind,
     }
 )
