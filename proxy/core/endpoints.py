@@ -12,3 +12,4 @@ class Endpoint(enum.StrEnum):
     EMBEDDINGS = "embeddings"
     RESPONSES = "responses"
     MESSAGES = "messages"
+    COUNT_TOKENS = "count_tokens"  # of a Messages request

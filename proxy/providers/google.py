@@ -16,7 +16,7 @@ from proxy.core.endpoints import Endpoint
 from proxy.core.exchange import HeaderList, UpstreamRequest
 from proxy.core.outcome import Outcome
 from proxy.core.settings import Credential, Provider
-from proxy.providers.openai import _forward_headers, _write_headers
+from proxy.providers.heads import forward_headers, hide_secrets, write_headers
 from proxy.wire.failures import classify
 
 #: Endpoints whose clients are served by translation into generateContent.
@@ -25,7 +25,6 @@ TRANSLATED = frozenset((Endpoint.CHAT, Endpoint.COMPLETIONS, Endpoint.RESPONSES,
 QUESTION = msgspec.json.encode(
     {"contents": [{"role": "user", "parts": [{"text": "hi"}]}], "generationConfig": {"maxOutputTokens": 1}}
 )
-_SHORTEST_SECRET = 8
 
 
 def encode_name(model: str) -> str:
@@ -55,7 +54,7 @@ class GoogleService:
     def __init__(self, provider: Provider, keyed: bool) -> None:
         self._provider = provider
         self._keyed = keyed
-        self._fixed = _write_headers(provider)
+        self._fixed = write_headers(provider)
         self._tails: dict[tuple[str, bool], tuple[str | None, bytes]] = {}
 
     def make(self, draft: Draft, credential: Credential) -> UpstreamRequest:
@@ -65,7 +64,7 @@ class GoogleService:
         line = f"{method} {draft.path} HTTP/1.1\r\n".encode("latin-1")
         head = line + self._get_tail(credential, draft.stream)
         if draft.headers:
-            head += _forward_headers(draft.headers)
+            head += forward_headers(draft.headers)
         if body is not None:
             head += b"content-type: application/json\r\ncontent-length: %d\r\n" % len(body)
         return UpstreamRequest(provider.name, provider.origin, head + b"\r\n", body or b"", dropped=draft.dropped)
@@ -79,11 +78,7 @@ class GoogleService:
         return self.hide_secrets(classify(status, headers, body))
 
     def hide_secrets(self, outcome: Outcome) -> Outcome:
-        for credential in self._provider.credentials:
-            secret = credential.secret
-            if secret and len(secret) >= _SHORTEST_SECRET and secret in outcome.message:
-                outcome.message = outcome.message.replace(secret, "[redacted]")
-        return outcome
+        return hide_secrets(outcome, self._provider)
 
     def _get_tail(self, credential: Credential, stream: bool) -> bytes:
         """The head after its first line, but for what depends on the request."""

@@ -92,6 +92,14 @@ _LINES = (
         free_probe_lies=True,
     ),
     Preset(
+        "anthropic",
+        "https://api.anthropic.com",
+        ("ANTHROPIC_API_KEY",),
+        hosts=("api.anthropic.com",),
+        free_path="v1/models",
+        free_probe_lies=True,
+    ),
+    Preset(
         "openrouter",
         "https://openrouter.ai/api/v1",
         ("OPENROUTER_API_KEY",),

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from types import MappingProxyType
 
+from proxy.providers.anthropic import AnthropicKind
 from proxy.providers.bedrock import BedrockKind
 from proxy.providers.cohere import CohereKind
 from proxy.providers.contract import BindKind
@@ -13,6 +14,7 @@ from proxy.providers.vertex import VertexKind
 KINDS: Mapping[str, BindKind] = MappingProxyType(
     {
         "openai": OpenAIKind,
+        "anthropic": AnthropicKind,
         "bedrock": BedrockKind,
         "cohere": CohereKind,
         "gemini": GeminiKind,

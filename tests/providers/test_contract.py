@@ -24,6 +24,7 @@ BODIES = {
     Endpoint.RESPONSES: b'{"model":"public","input":"hi","unknown":{"a":[1.10]}%b}',
     Endpoint.MESSAGES: b'{"model":"public","max_tokens":5,"messages":[{"role":"user","content":"hi"}],'
     b'"unknown":{"a":[1.10]}%b}',
+    Endpoint.COUNT_TOKENS: b'{"model":"public","messages":[{"role":"user","content":"hi"}],"unknown":{"a":[1.10]}%b}',
 }
 #: The shortest answers that there are, of all formats.
 ANSWERS = (
@@ -36,6 +37,8 @@ ANSWERS = (
     b'{"data":[{"embedding":[1]}]}',
     b'{"embeddings":[[1]]}',
     b'{"embedding":{"values":[1]}}',
+    b'{"type":"message","content":[{"type":"text","text":"a"}],"stop_reason":"max_tokens"}',
+    b'{"input_tokens":1}',
 )
 #: Kinds with a format of their own have the one preset of their name.
 LINES = [(kind, preset) for kind in KINDS for preset in PRESETS if kind == "openai" or preset == kind]
@@ -51,7 +54,8 @@ def kind(request: pytest.FixtureRequest) -> ProviderKind:
 
 def make_call(endpoint: Endpoint, stream: bool = False, headers: dict[str, str] | None = None) -> Call:
     body = BODIES[endpoint] % (b',"stream":true' if stream else b"")
-    envelope = FORMATS[endpoint].read_envelope(body, endpoint)
+    form = FORMATS[Endpoint.MESSAGES if endpoint is Endpoint.COUNT_TOKENS else endpoint]
+    envelope = form.read_envelope(body, endpoint)
     return Call("id", endpoint, envelope, headers or {})
 
 
@@ -97,9 +101,7 @@ def test_client_headers_cannot_break_a_request(kind: ProviderKind) -> None:
         values = b"|".join(value for _, value in head.headers)
         assert b"client" not in values
         assert b"evil" not in values
-        assert not {b"cookie", b"x-api-key", b"idempotency-key", b"traceparent", b"openai-beta"} & {
-            n for n, _ in head.headers
-        }
+        assert not {b"cookie", b"idempotency-key", b"traceparent", b"openai-beta"} & {n for n, _ in head.headers}
 
 
 def test_equal_calls_make_equal_requests(kind: ProviderKind) -> None:

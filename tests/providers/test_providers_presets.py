@@ -6,9 +6,9 @@ from proxy.core.features import HARD
 from proxy.providers.presets import PRESETS, Preset, find_preset
 
 NAMES = (
-    "openai", "openrouter", "groq", "mistral", "deepseek", "xai", "together", "fireworks", "perplexity", "zai", "cerebras",
-    "huggingface", "gemini", "vertex", "bedrock", "cohere", "ollama", "vllm", "llamacpp", "lmstudio", "sglang", "max",
-    "custom",
+    "openai", "anthropic", "openrouter", "groq", "mistral", "deepseek", "xai", "together", "fireworks", "perplexity", "zai",
+    "cerebras", "huggingface", "gemini", "vertex", "bedrock", "cohere", "ollama", "vllm", "llamacpp", "lmstudio", "sglang",
+    "max", "custom",
 )  # fmt: skip
 
 
@@ -68,6 +68,7 @@ def test_most_vendors_have_one_place() -> None:
         ("api.openai.com.evil.test", "custom"),
         ("notapi.openai.com", "custom"),
         ("openrouter.ai", "openrouter"),
+        ("api.anthropic.com", "anthropic"),
         ("generativelanguage.googleapis.com", "gemini"),
         ("localhost", "custom"),
         ("", "custom"),

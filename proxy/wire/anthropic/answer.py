@@ -90,7 +90,7 @@ def read_count(body: bytes) -> Answer:
         _COUNT(body)
     except _UNREADABLE:
         return Answer(_explain(body, "the answer holds no number of tokens"), body)
-    return Answer(OK, body)
+    return Answer(OK, body, Usage())  # nothing was generated, and nothing is billed
 
 
 def write_count(tokens: int) -> bytes:

@@ -40,6 +40,9 @@ class MessagesReader:
         "usage",
     )
 
+    #: A message is stored nowhere.
+    resource_id: str | None = None
+
     def __init__(self) -> None:
         self._cutter = EventCutter()
         self._tally = Tally()
