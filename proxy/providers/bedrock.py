@@ -25,8 +25,7 @@ from proxy.core.outcome import Outcome
 from proxy.core.settings import Credential, Provider, Target
 from proxy.core.sources import AwsKeys
 from proxy.providers import translating
-from proxy.providers.openai import _forward_headers as forward_headers
-from proxy.providers.openai import _write_headers as write_headers
+from proxy.providers.heads import forward_headers, hide_secrets, write_headers
 from proxy.wire.cohere import embeddings as cohere
 from proxy.wire.converse.format import CONVERSE_FORMAT
 from proxy.wire.dialects import CLIENTS
@@ -48,7 +47,6 @@ _TITAN_QUESTION = b'{"inputText":"hi"}'
 _COHERE_QUESTION = b'{"texts":["hi"],"input_type":"search_document"}'
 _JSON, _EVENTS = "application/json", "application/vnd.amazon.eventstream"
 _HOST = re.compile(r"bedrock-runtime(?:-fips)?\.([a-z0-9-]+)\.")
-_SHORTEST_SECRET = 8
 _COUNT = b"x-amzn-bedrock-input-token-count"
 
 
@@ -98,11 +96,11 @@ class BedrockKind:
             answer = _read_embeddings(call, headers, body)
         else:
             answer = translating.read_answer(call, CONVERSE_FORMAT, body)
-        self._hide_secrets(answer.outcome)
+        hide_secrets(answer.outcome, self._provider)
         return answer
 
     def error(self, status: int, headers: HeaderList, body: bytes) -> Outcome:
-        return self._hide_secrets(classify(status, headers, body))
+        return hide_secrets(classify(status, headers, body), self._provider)
 
     def free_probe(self, credential: Credential) -> UpstreamRequest | None:
         path = self._provider.probe.path
@@ -115,13 +113,6 @@ class BedrockKind:
             return self._make(f"{_locate(target.model)}/converse", _QUESTION, credential, _JSON)
         question = _TITAN_QUESTION if _is_titan(target.model) else _COHERE_QUESTION
         return self._make(f"{_locate(target.model)}/invoke", question, credential, _JSON)
-
-    def _hide_secrets(self, outcome: Outcome) -> Outcome:
-        for credential in self._provider.credentials:
-            for secret in credential.secrets:
-                if len(secret) >= _SHORTEST_SECRET:
-                    outcome.message = outcome.message.replace(secret, "[redacted]")
-        return outcome
 
     def _make(
         self, path: str, body: bytes | None, credential: Credential, accept: str, forwarded: bytes = b""

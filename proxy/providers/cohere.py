@@ -13,8 +13,7 @@ from proxy.core.features import Fate, Feature
 from proxy.core.outcome import Outcome
 from proxy.core.settings import Credential, Provider, Target
 from proxy.providers import translating
-from proxy.providers.openai import _forward_headers as forward_headers
-from proxy.providers.openai import _write_headers as write_headers
+from proxy.providers.heads import forward_headers, hide_secrets, write_headers
 from proxy.wire.cohere.embeddings import EMBED_PATH, USUAL_INPUT_TYPE, read_embeddings, write_embeddings
 from proxy.wire.cohere.format import COHERE_FORMAT
 from proxy.wire.dialects import CLIENTS
@@ -29,7 +28,6 @@ MODELS_PATH = "/v1/models"
 TRANSLATED = frozenset(CLIENTS)
 
 _ENCODE = msgspec.json.Encoder().encode
-_SHORTEST_SECRET = 8
 _JSON, _EVENTS = "application/json", "text/event-stream"
 
 
@@ -77,11 +75,11 @@ class CohereKind:
             answer = read_embeddings(call.envelope, call.upstream or call.envelope.model, body)
         else:
             answer = translating.read_answer(call, COHERE_FORMAT, body)
-        self._hide_secrets(answer.outcome)
+        hide_secrets(answer.outcome, self._provider)
         return answer
 
     def error(self, status: int, headers: HeaderList, body: bytes) -> Outcome:
-        return self._hide_secrets(classify(status, headers, body))
+        return hide_secrets(classify(status, headers, body), self._provider)
 
     def free_probe(self, credential: Credential) -> UpstreamRequest | None:
         path = self._provider.probe.path or MODELS_PATH
@@ -94,13 +92,6 @@ class CohereKind:
             return self._make(EMBED_PATH, _ENCODE(question), credential)
         question |= {"messages": [{"role": "user", "content": "hi"}], "max_tokens": 1}
         return self._make(CHAT_PATH, _ENCODE(question), credential)
-
-    def _hide_secrets(self, outcome: Outcome) -> Outcome:
-        for credential in self._provider.credentials:
-            for secret in credential.secrets:
-                if len(secret) >= _SHORTEST_SECRET:
-                    outcome.message = outcome.message.replace(secret, "[redacted]")
-        return outcome
 
     def _make(
         self, path: str, body: bytes | None, credential: Credential, stream: bool = False, forwarded: bytes = b""
