@@ -24,6 +24,7 @@ from proxy.policy.outcomes import outcome_of
 from proxy.policy.strategies import Candidate
 from proxy.policy.targets import Permit
 from proxy.providers.contract import ProviderKind
+from proxy.wire.openai_envelope import EnvelopeError
 from proxy.wire.reading import Answer, StreamReader
 
 if TYPE_CHECKING:
@@ -117,6 +118,9 @@ class Attempt:
         """Send, and wait for the verdict. Cancellation (the client left, or the proxy stops) cuts the provider off."""
         try:
             self._send()
+        except EnvelopeError as error:
+            # Not sent: the target's wire format has no words for this request. Another's may have.
+            self._conclude(Outcome(OutcomeKind.UNSUPPORTED, 400, error.message, error.code, param=error.param))
         except Exception:
             # A bug of ours, which the listener reports: it must not cost the target a place for ever.
             self._conclude(Outcome(OutcomeKind.BAD_REQUEST, message="the request could not be made"))
