@@ -32,8 +32,10 @@ if TYPE_CHECKING:
 
 #: Bytes of an error body that are read; what matters stands in the first kilobyte.
 MAX_ERROR_BODY = 64 * 1024
-#: Bytes of a stream that are held back before its first content (role chunks, comments).
+#: Bytes of a stream that are held back before its first content (role chunks, comments), and how many times the request
+#: may be repeated in them: a Responses stream begins with two events that hold most of it.
 MAX_HELD = 256 * 1024
+MAX_REPEATED = 4
 INFINITY = float("inf")
 
 
@@ -225,7 +227,9 @@ class Attempt:
         self._held.append(data)
         self._held_size += len(data)
         if self._held_size > MAX_HELD:
-            self._conclude(Outcome(OutcomeKind.MALFORMED, self._status, f"{MAX_HELD} bytes of stream without content"))
+            limit = MAX_HELD + MAX_REPEATED * len(self._journey.call.envelope.body)
+            if self._held_size > limit:
+                self._conclude(Outcome(OutcomeKind.MALFORMED, self._status, f"{limit} bytes of stream without content"))
 
     def _commit(self, out: bytes) -> None:
         """The first content is here and sound: from now on this attempt's bytes are the client's."""

@@ -52,6 +52,16 @@ def test_a_stream_written_from_chat_after_a_failover() -> None:
     converse(body, a=DOWN, b=FAST)
 
 
+def test_a_long_request_that_is_repeated_before_the_first_word() -> None:
+    async def body(client: openai.AsyncOpenAI, stack: Stack) -> None:
+        async with client.responses.stream(model="lamp", input="hi", instructions="Be brief. " * 30_000) as events:
+            whole = await events.get_final_response()
+        assert whole.output_text
+        assert stack.calls("b") == 0
+
+    converse(body, a=replace(FAST, role_first=True, gap=0.02), b=FAST)
+
+
 def test_a_whole_answer_written_from_chat() -> None:
     async def body(client: openai.AsyncOpenAI, stack: Stack) -> None:
         raw = await client.responses.with_raw_response.create(model="lamp", input="hi", store=True)
@@ -204,6 +214,21 @@ def test_a_native_stream_is_relayed_untouched() -> None:
     assert json.loads(sent) == {
         "model": "m", "input": "hi", "previous_response_id": "resp_0", "tools": [{"type": "web_search"}], "stream": True,
     }  # fmt: skip
+
+
+def test_a_long_request_that_the_vendor_repeats_before_its_first_word() -> None:
+    words = "Be brief. " * 30_000
+    twice = [
+        event(f"response.{kind}", response=response("in_progress", instructions=words))
+        for kind in ("created", "in_progress")
+    ]
+
+    async def body(client: openai.AsyncOpenAI, stack: Stack) -> None:
+        async with client.responses.stream(model="lamp", input="hi", instructions=words) as events:
+            whole = await events.get_final_response()
+        assert (whole.id, stack.calls("b")) == ("resp_native", 0)
+
+    relay(body, Native(b"".join(twice) + START.partition(b"\n\n")[2] + DELTA + END))
 
 
 def test_a_native_stream_that_dies_before_its_first_word_is_answered_elsewhere() -> None:

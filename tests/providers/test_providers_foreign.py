@@ -57,7 +57,9 @@ USAGE = b'data: {"choices":[],"usage":{"prompt_tokens":9,"completion_tokens":3}}
 
 @pytest.mark.parametrize("endpoint", ENDPOINTS)
 def test_a_stream_of_chat_becomes_the_clients(endpoint: Endpoint) -> None:
-    reader = make().reader(call(endpoint, stream=True))
+    kind, what = make(), call(endpoint, stream=True)
+    kind.request(what, Target("p", "other"), KEY)
+    reader = kind.reader(what)
     out = reader.feed(chunk({"role": "assistant", "content": ""}))
     assert not reader.content
     out += reader.feed(chunk({"content": "Hello"})) + reader.feed(chunk({}, "stop") + USAGE)
