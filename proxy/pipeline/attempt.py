@@ -20,6 +20,7 @@ from proxy.core.usage import Usage
 from proxy.pipeline.journey import Journey
 from proxy.pipeline.reply import commit_headers
 from proxy.pipeline.services import Services
+from proxy.pipeline.verdict import Verdict
 from proxy.policy.outcomes import outcome_of
 from proxy.policy.strategies import Candidate
 from proxy.policy.targets import Permit
@@ -88,7 +89,7 @@ class Attempt:
         self._exchange: Exchange | None = None
         self._timer: TimerHandle | None = None
         self._armed = INFINITY
-        self._verdict: asyncio.Future[Outcome] = services.loop.create_future()
+        self._verdict = Verdict(services.loop)
         state = candidate.state
         self.record = AttemptRecord(state.id, state.provider, permit.credential.id, permit.started, OK, trial=permit.trial)
         journey.record.attempts.append(self.record)
@@ -290,8 +291,7 @@ class Attempt:
         # The permit knows us and the exchange does; without these, every attempt would be a cycle for the collector.
         self.permit.on_redispatch = None
         self._exchange = None
-        if not self._verdict.done():
-            self._verdict.set_result(outcome)
+        self._verdict.fall(outcome)
 
     # The watch.
 

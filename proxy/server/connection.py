@@ -22,6 +22,7 @@ from aiohttp.streams import StreamReader
 
 from proxy.server.admission import Admission, admit
 from proxy.server.backlog import Backlog
+from proxy.server.errand import Errand
 from proxy.server.guard import judge_parse_error
 from proxy.server.heads import CONTINUE
 from proxy.server.intake import Intake
@@ -75,6 +76,7 @@ class Connection(asyncio.Protocol):
         "_backlog",
         "_began",
         "_behind_head",
+        "_call",
         "_fresh",
         "_head_bytes",
         "_intake",
@@ -86,7 +88,6 @@ class Connection(asyncio.Protocol):
         "_queued",
         "_responder",
         "_roster",
-        "_task",
         "_watchdog",
     )
 
@@ -105,7 +106,7 @@ class Connection(asyncio.Protocol):
         self._head_bytes = 0
         self._intake: Intake | None = None
         self._responder: Responder | None = None
-        self._task: asyncio.Task[None] | None = None
+        self._call: Errand | None = None
         self._pipelines = False  # requests were found behind others
         self._behind_head = -1  # bytes that came behind a head in the same read; -1: it came in pieces, or behind others
         self._alone = False  # the request under way was all there was: nothing came behind its body
@@ -150,13 +151,13 @@ class Connection(asyncio.Protocol):
         self._phase = Phase.CLOSING
         self._watchdog.stop()
         self._intake = None
-        responder, task = self._responder, self._task
+        responder, call = self._responder, self._call
         self._end_call()
         if responder is not None:
             responder.lose()
-        if task is not None:
+        if call is not None:
             self._roster.left += 1
-            task.cancel()
+            call.cancel()
         self._roster.leave(self)
 
     def pause_writing(self) -> None:
@@ -267,9 +268,9 @@ class Connection(asyncio.Protocol):
         self._alone = intake.size == self._behind_head
         self._phase = Phase.SERVING
         self._responder = responder = Responder(self, self._outlet, roster)
-        self._task = task = roster.loop.create_task(roster.app.serve(intake.request(), responder))
-        roster.tasks.add(task)
-        task.add_done_callback(responder.settle)
+        self._call = call = Errand(roster.app.serve(intake.request(), responder), roster.loop, responder.settle)
+        roster.calls.add(call)
+        call.start()
 
     # -- replying
 
@@ -335,7 +336,7 @@ class Connection(asyncio.Protocol):
 
     def _end_call(self) -> None:
         self._responder = None
-        self._task = None
+        self._call = None
 
     # -- closing and time
 

@@ -13,6 +13,7 @@ from typing import Protocol
 import structlog
 
 from proxy.core.exchange import HeaderList, Source
+from proxy.server.errand import Errand
 from proxy.server.heads import CLOSE, build_framing, build_head
 from proxy.server.outlet import Outlet
 from proxy.server.refusals import INTERNAL, SHUTTING_DOWN, Refusal
@@ -144,13 +145,14 @@ class Responder:
         self._source = None
         self._head = b""
 
-    def settle(self, task: asyncio.Task[None]) -> None:
-        """The task that served this request is over; an edge where whatever it raised ends."""
-        self._roster.tasks.discard(task)
-        cancelled = task.cancelled()
-        error = None if cancelled else task.exception()
+    def settle(self, call: Errand, error: BaseException | None) -> None:
+        """The call that served this request is over; an edge where whatever it raised ends."""
+        self._roster.settle(call)
         line = self._line
-        if error is not None:
+        if line is None and error is None:
+            return
+        cancelled = isinstance(error, asyncio.CancelledError)
+        if error is not None and not cancelled:
             self._roster.failed += 1
             log.error("handler_failed", error=type(error).__name__, at=_place(error))
         elif line is not None and not cancelled:
