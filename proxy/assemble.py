@@ -29,6 +29,7 @@ from proxy.policy.credentials import CredentialRing
 from proxy.policy.targets import TargetState
 from proxy.providers.contract import ProviderKind
 from proxy.providers.presets import PRESETS
+from proxy.providers.relays import find_served
 from proxy.providers.table import KINDS
 from proxy.stores import vocabulary
 from proxy.stores.sinks import Sinks
@@ -95,6 +96,7 @@ class TargetRegistry:
         state.target = target
         state.probe = provider.probe
         state.free_probe_lies = kinds[target.provider].free_probe_lies
+        state.serves = kinds[target.provider].endpoints | find_served(provider)
         return state
 
 

@@ -14,6 +14,10 @@ class Envelope:
     `fields` maps each top-level key to the bytes of its value (`msgspec.Raw`-like, bytes-convertible), in order, so that
     a body can be put together again with other values for some keys and every unknown field intact. `body` is the
     original. `wants_usage`: a streaming client asked for the usage chunk itself.
+
+    Relayed bodies need not be JSON. `content_type` is what goes upstream with them ("": JSON). Of a form `fields` holds the
+    short plain fields as JSON strings, and `places` says where their values stand in `body`. `opaque`: the streamed answer
+    is the bytes of a file, in which nothing can be said besides: no comment, no error event.
     """
 
     model: str
@@ -21,6 +25,9 @@ class Envelope:
     wants_usage: bool
     fields: Mapping[str, object]
     body: bytes
+    content_type: str = ""
+    places: Mapping[str, tuple[int, int]] | None = None
+    opaque: bool = False
 
 
 @dataclass(slots=True)

@@ -12,3 +12,18 @@ class Endpoint(enum.StrEnum):
     EMBEDDINGS = "embeddings"
     RESPONSES = "responses"
     MESSAGES = "messages"
+    IMAGES = "images"
+    IMAGE_EDITS = "image_edits"
+    IMAGE_VARIATIONS = "image_variations"
+    SPEECH = "speech"
+    TRANSCRIPTIONS = "transcriptions"
+    TRANSLATIONS = "translations"
+    MODERATIONS = "moderations"
+    RERANK = "rerank"
+
+
+#: What goes in and comes out is text: it can be counted where a provider reports nothing, and a probe of one token is cheap.
+#: Everything else is relayed rather than read: nothing is estimated, and nobody asks for a picture to see who is awake.
+TEXTUAL = frozenset({Endpoint.CHAT, Endpoint.COMPLETIONS, Endpoint.EMBEDDINGS, Endpoint.RESPONSES, Endpoint.MESSAGES})
+#: Answered in one go, without anything being generated bit by bit.
+PROMPT = frozenset({Endpoint.EMBEDDINGS, Endpoint.MODERATIONS, Endpoint.RERANK})

@@ -153,7 +153,8 @@ class Attempt:
         self.record.first_byte_at = now
         self.record.status = self._status = status
         self.headers = headers
-        if self._journey.call.envelope.stream and 200 <= status < 300 and not _is_document(headers):
+        envelope = self._journey.call.envelope
+        if envelope.stream and 200 <= status < 300 and (envelope.opaque or not _is_document(headers)):
             self.reader = self._kind.reader(self._journey.call)
         else:
             self._tighten(now)

@@ -10,6 +10,7 @@ file only puts them in order.
 import asyncio
 
 from proxy.core.call import Call
+from proxy.core.endpoints import TEXTUAL
 from proxy.core.exchange import ClientRequest, Downstream
 from proxy.core.outcome import OutcomeKind
 from proxy.core.problem import Problem
@@ -23,7 +24,7 @@ from proxy.pipeline.reply import closing_words, commit_headers, problem_headers,
 from proxy.pipeline.retry import GiveUp, Retries, RetryableAttempt, retryable
 from proxy.pipeline.routing import Routing
 from proxy.pipeline.services import Services
-from proxy.policy.outcomes import final_problem, unavailable_problem
+from proxy.policy.outcomes import final_problem, unavailable_problem, unserved_problem
 from proxy.policy.selection import Selection, select
 from proxy.policy.strategies import Candidate, Choice
 from proxy.policy.targets import Permit
@@ -87,7 +88,7 @@ class Forwarder:
         """Everything that can be refused before a provider is thought of."""
         try:
             form = FORMATS[request.endpoint]
-            envelope = form.read_envelope(request.body, request.endpoint)
+            envelope = form.read(request)
         except EnvelopeError as error:
             return Problem(400, error.message, code=error.code, param=error.param)
         record.stream = envelope.stream
@@ -107,7 +108,7 @@ class Forwarder:
             call.affinity = request.headers.get(state.route.sticky_header, "") or form.affinity_of(envelope)
         journey = Journey(call, state, downstream, record)
         journey.deadline, journey.commit_by = limits(request.headers, state.route.timeouts, request.arrived)
-        if envelope.stream and state.route.heartbeat > 0:
+        if envelope.stream and state.route.heartbeat > 0 and journey.format.waiting:
             journey.next_heartbeat = request.arrived + state.route.heartbeat
         return journey
 
@@ -205,7 +206,7 @@ class Forwarder:
         usage = attempt.usage
         if usage is not None:
             apply_usage(record, attempt.candidate.target, usage)
-        else:
+        elif journey.call.endpoint in TEXTUAL:
             await self._accounting.estimated(journey.call, record, attempt.candidate.target, attempt.texts())
         downstream = journey.downstream
         if attempt.reader is not None:
@@ -240,6 +241,8 @@ class Forwarder:
         retry_after = max(0.0, min(moments) - now) if moments else None
         if outcomes:
             problem = final_problem(outcomes, retry_after=retry_after)
+        elif selection.unserved:
+            problem = unserved_problem(journey.route.route.name, journey.call.endpoint.value)
         else:
             causes = [f"{target}: {why}" for target, why in selection.reasons()]
             problem = unavailable_problem(causes, retry_after, [admission.kind for _, admission in selection.refused])
@@ -273,6 +276,8 @@ class Forwarder:
             apply_usage(record, target, attempt.usage)
         elif record.outcome.kind in SPENT:
             record.possibly_billed = True
+            if journey.call.endpoint not in TEXTUAL:
+                return
             self._accounting.estimate(journey.call, journey.booking, record, target, attempt.texts())
 
     def _close(self, record: CallRecord, journey: Journey | None) -> None:

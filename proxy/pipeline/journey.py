@@ -3,14 +3,14 @@
 import asyncio
 
 from proxy.core.call import Call
-from proxy.core.endpoints import Endpoint
+from proxy.core.endpoints import PROMPT
 from proxy.core.exchange import Downstream, HeaderList
 from proxy.core.outcome import Outcome
 from proxy.core.records import CallRecord
 from proxy.pipeline.accounting import Booking
 from proxy.pipeline.routing import RouteState
 from proxy.policy.strategies import Candidate
-from proxy.wire.formats import FORMATS
+from proxy.wire.formats import find_format
 
 HEARTBEAT_HEADERS: HeaderList = (
     (b"content-type", b"text/event-stream; charset=utf-8"),
@@ -47,7 +47,7 @@ class Journey:
         self.call = call
         self.route = route
         self.downstream = downstream
-        self.format = FORMATS[call.endpoint]
+        self.format = find_format(call)
         self.record = record
         self.booking = Booking(record)
         self.deadline = float("inf")
@@ -59,10 +59,10 @@ class Journey:
         self.tried_credentials: dict[str, set[str]] = {}
 
     def first_limit(self, target_id: str) -> float:
-        """Seconds to a stream's first content, or to the end of a whole answer; embeddings generate nothing and keep to
-        the limit of streams."""
+        """Seconds to a stream's first content, or to the end of a whole answer; what generates nothing (embeddings and the
+        like) keeps to the limit of streams."""
         patience = self.route.patience[target_id]
-        whole = not self.call.envelope.stream and self.call.endpoint is not Endpoint.EMBEDDINGS
+        whole = not self.call.envelope.stream and self.call.endpoint not in PROMPT
         return patience.whole if whole else patience.stream
 
     def beat(self, now: float) -> None:

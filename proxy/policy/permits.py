@@ -7,7 +7,7 @@ whatever happens; what its outcome means is read from the failure table.
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from proxy.core.endpoints import Endpoint
+from proxy.core.endpoints import TEXTUAL, Endpoint
 from proxy.core.outcome import Outcome, OutcomeKind
 from proxy.policy.breaker import Result, Ticket
 from proxy.policy.credentials import CredentialState
@@ -76,11 +76,14 @@ class Permit:
 
     def first_content(self, now: float) -> None:
         """The first content is here: measure it, and judge whether it took too long. Not for whole answers, which begin
-        when they end. Only the first call counts."""
+        when they end, nor for what is no text: a picture takes its time. Only the first call counts."""
         if self._began:
             return
         self._began = True
         self.first_byte(now)
+        if self.endpoint not in TEXTUAL:
+            self._ticket.first_content(False, now)
+            return
         target = self.target
         seconds = now - self.started
         target.streams = True
@@ -106,7 +109,7 @@ class Permit:
         target = self.target
         if self.endpoint is Endpoint.EMBEDDINGS:
             self.first_content(now)  # nothing is generated bit by bit: the answer is its first content
-        elif not self._began and not target.streams:
+        elif not self._began and not target.streams and self.endpoint in TEXTUAL:
             # The time of a whole answer is a poor measure, taken only while no stream has given a better one.
             target.latency.observe(now - self.started, now)
         self._ticket.settle(Result.OK, self._slow, now)

@@ -14,6 +14,7 @@ from proxy.policy.strategies import Candidate, Choice, Strategy
 from proxy.policy.targets import Admission, Verdict
 
 TRIED = "this call has tried it already"
+UNSERVED = "its provider has no such endpoint"
 
 
 @dataclass(slots=True)
@@ -29,6 +30,11 @@ class Selection:
     def refused(self) -> list[tuple[str, Admission]]:
         """Those who fit but were not admitted."""
         return [(target, why) for target, why in self.skipped if isinstance(why, Admission)]
+
+    @property
+    def unserved(self) -> bool:
+        """Nobody has the endpoint."""
+        return bool(self.skipped) and all(why == UNSERVED for _, why in self.skipped)
 
     def reasons(self) -> list[tuple[str, str]]:
         """Target and sentence, for people."""
@@ -85,6 +91,8 @@ def _why_not(
     state = candidate.state
     if state.id in tried:
         return TRIED
+    if state.serves is not None and choice.endpoint not in state.serves:
+        return UNSERVED
     unfit = eligible(candidate.target, needs)
     if unfit is not None:
         return unfit

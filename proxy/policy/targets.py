@@ -77,9 +77,9 @@ class _Lane:
 
 
 class TargetState:
-    """See the module's text. `probe` and `free_probe_lies` are the provider's, set by whoever knows them: until then a free
-    probe never heals. `streams`: it has streamed an answer. `on_release` is called after each settled permit, so that
-    those who queue can be served."""
+    """See the module's text. `probe`, `free_probe_lies` and `serves` (the endpoints that it has; None: all) are the
+    provider's, set by whoever knows them: until then a free probe never heals. `streams`: it has streamed an answer.
+    `on_release` is called after each settled permit, so that those who queue can be served."""
 
     __slots__ = (
         "__weakref__",
@@ -98,6 +98,7 @@ class TargetState:
         "probe",
         "provider",
         "ring",
+        "serves",
         "slow_after",
         "streams",
         "target",
@@ -124,6 +125,7 @@ class TargetState:
         self.on_release: Callable[[], None] | None = None
         self.probe = ProbeSettings()
         self.free_probe_lies = True
+        self.serves: frozenset[Endpoint] | None = None
         self.slow_after = breaker.slow
         self.streams = False
         self._breaker_settings = breaker

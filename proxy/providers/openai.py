@@ -22,6 +22,7 @@ from proxy.core.exchange import HeaderList, UpstreamRequest
 from proxy.core.outcome import Outcome
 from proxy.core.settings import Credential, Provider, Target
 from proxy.providers.presets import PRESETS, Preset
+from proxy.providers.relays import write_relay
 from proxy.wire.failures import classify
 from proxy.wire.openai_chat import ChatStreamReader, read_chat_answer
 from proxy.wire.openai_completions import CompletionStreamReader, read_completion_answer
@@ -29,6 +30,8 @@ from proxy.wire.openai_embeddings import read_embeddings_answer
 from proxy.wire.openai_envelope import read_value, splice
 from proxy.wire.openai_stream import Asked
 from proxy.wire.reading import Answer, StreamReader
+from proxy.wire.relaying import open_relay_reader, read_relay_answer
+from proxy.wire.relays import RELAYS
 
 PATHS: Mapping[Endpoint, str] = {
     Endpoint.CHAT: "/chat/completions",
@@ -89,16 +92,29 @@ class OpenAIKind:
         return self._preset.free_probe_lies and self._provider.probe.path is None
 
     def request(self, call: Call, target: Target, credential: Credential) -> UpstreamRequest:
+        if call.endpoint in RELAYS:
+            return self._relay(call, target, credential)
         envelope = call.envelope
         body = splice(envelope, self._list_changes(envelope, target))
         head = self._get_head(credential, call.endpoint, envelope.stream)
         return self._make_request(head + _forward_headers(call.headers), body)
 
+    def _relay(self, call: Call, target: Target, credential: Credential) -> UpstreamRequest:
+        relayed = write_relay(call, target.model)
+        head = self._write_head(f"POST {self._provider.origin.prefix}{relayed.path}", credential, relayed.accept)
+        kind = f"content-type: {relayed.content_type}\r\n".encode("latin-1")
+        return self._make_request(head + kind + _forward_headers(call.headers), relayed.body)
+
     def reader(self, call: Call) -> StreamReader:
+        if call.endpoint in RELAYS:
+            return open_relay_reader(call)
         return _READERS[call.endpoint](self._describe(call.envelope))
 
     def answer(self, call: Call, headers: HeaderList, body: bytes) -> Answer:
-        answer = _ANSWERS[call.endpoint](body, self._describe(call.envelope))
+        if call.endpoint in RELAYS:
+            answer = read_relay_answer(call, body)
+        else:
+            answer = _ANSWERS[call.endpoint](body, self._describe(call.envelope))
         self._hide_secrets(answer.outcome)
         return answer
 

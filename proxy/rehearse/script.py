@@ -12,6 +12,7 @@ from typing import NamedTuple
 
 from proxy.rehearse.answers import DONE, Asked, Reply, compose, empty_choices
 from proxy.rehearse.behaviour import Behaviour, Mode
+from proxy.rehearse.media import compose_media
 from proxy.rehearse.vendor_errors import ERRORS, JSON, PAGE, PAGE_200, VendorError, error_event
 
 STREAM = (b"content-type", b"text/event-stream; charset=utf-8")
@@ -69,7 +70,7 @@ def write(behaviour: Behaviour, mode: Mode, asked: Asked, identity: str, rng: Ra
     """The script for one request whose fate `mode` has been decided. One draw of latency from `rng`."""
     latency = behaviour.latency.draw(rng)
     play = _Play(behaviour, asked, identity, latency)
-    known = asked.method == "GET" or asked.path.endswith(POSTS)
+    known = asked.method == "GET" or asked.path.endswith(POSTS) or play.media() is not None
     script = _MODES[mode](play) if known or mode is not Mode.OK else _vendor_error(play, NO_SUCH_PATH)
     script.connect = behaviour.connect
     script.headers.append((b"x-request-id", f"req_{identity}".encode()))
@@ -83,8 +84,11 @@ class _Play:
     identity: str
     latency: float
 
+    def media(self) -> Reply | None:
+        return compose_media(self.asked, self.identity, self.behaviour.chunks)
+
     def reply(self) -> Reply:
-        return compose(self.asked, self.identity, self.behaviour.chunks, self.behaviour.style)
+        return self.media() or compose(self.asked, self.identity, self.behaviour.chunks, self.behaviour.style)
 
     @property
     def broken(self) -> Ending:
@@ -98,7 +102,7 @@ def _ok(play: _Play) -> Script:
 def _whole(play: _Play) -> Script:
     reply = play.reply()
     talking = play.latency + play.behaviour.gap * max(0, reply.output // reply.tokens_per_piece - 1)
-    script = Script(first_byte=talking, headers=[JSON], model_ran=play.asked.method == "POST")
+    script = Script(first_byte=talking, headers=[_kind(reply, JSON)], model_ran=play.asked.method == "POST")
     script.steps.append(Step(0.0, reply.whole, reply.output))
     return script
 
@@ -107,7 +111,7 @@ def _stream(play: _Play, pieces: int, *, finish: bool, done: bool) -> Script:
     """A stream of at most `pieces` pieces; the contentless first event rides with the first of them."""
     reply = play.reply()
     said = min(pieces, len(reply.pieces))
-    script = Script(first_byte=play.latency, headers=[STREAM], chunked=True, model_ran=True)
+    script = Script(first_byte=play.latency, headers=[_kind(reply, STREAM)], chunked=True, model_ran=True)
     opening = reply.opening if said or play.behaviour.role_first else b""
     gap, tokens = play.behaviour.gap, reply.tokens_per_piece
     if said:
@@ -115,10 +119,14 @@ def _stream(play: _Play, pieces: int, *, finish: bool, done: bool) -> Script:
         script.steps.extend([Step(gap, piece, tokens) for piece in reply.pieces[1:said]])
     elif opening:
         script.steps.append(Step(0.0, opening))
-    tail = (reply.finish + reply.usage if finish else b"") + (DONE if done else b"")
+    tail = (reply.finish + reply.usage if finish else b"") + (reply.done if done else b"")
     if tail:
         script.steps.append(Step(gap if said else 0.0, tail))
     return script
+
+
+def _kind(reply: Reply, usual: Pair) -> Pair:
+    return usual if reply.content_type is None else (b"content-type", reply.content_type)
 
 
 def _interrupted(play: _Play, tail: bytes, ending: Ending) -> Script:

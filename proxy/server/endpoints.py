@@ -1,11 +1,13 @@
 """The fixed table of what the data plane serves. Paths match exactly: nothing is decoded, joined or normalised."""
 
 from proxy.core.endpoints import Endpoint
+from proxy.wire.relays import RELAYS
 
 _POSTS = {
     "/chat/completions": Endpoint.CHAT,
     "/completions": Endpoint.COMPLETIONS,
     "/embeddings": Endpoint.EMBEDDINGS,
+    **{relay.path: endpoint for endpoint, relay in RELAYS.items()},
 }
 
 #: With and without the prefix, since people write base URLs both ways.

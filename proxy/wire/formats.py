@@ -1,20 +1,25 @@
 """The formats that clients may speak: for each endpoint, how to read a request and how to say that it failed."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from types import MappingProxyType
 
-from proxy.core.call import Envelope, Needs
+from proxy.core.call import Call, Envelope, Needs
 from proxy.core.endpoints import Endpoint
+from proxy.core.exchange import ClientRequest
 from proxy.core.problem import Problem
 from proxy.wire import openai_errors
 from proxy.wire.openai_envelope import read_envelope
 from proxy.wire.openai_needs import affinity_of, needs_of
+from proxy.wire.relay_envelope import read_relayed
+from proxy.wire.relays import RELAYS
 
 
 @dataclass(frozen=True, slots=True)
 class ClientFormat:
-    """One client dialect. `read_envelope` raises EnvelopeError; `waiting` is a comment that keeps a stream alive."""
+    """One client dialect. `read_envelope` raises EnvelopeError, and so does `read_typed`, which stands in for it where the
+    content type of the request matters. `waiting` is a comment that keeps a stream alive (empty: nothing can be said there).
+    """
 
     name: str
     read_envelope: Callable[[bytes, Endpoint], Envelope]
@@ -25,6 +30,13 @@ class ClientFormat:
     error_headers: Callable[[Problem], list[tuple[bytes, bytes]]]
     closing_comment: Callable[[Mapping[str, object]], bytes]
     waiting: bytes
+    read_typed: Callable[[bytes, str, Endpoint], Envelope] | None = None
+
+    def read(self, request: ClientRequest) -> Envelope:
+        """Raises EnvelopeError."""
+        if self.read_typed is None:
+            return self.read_envelope(request.body, request.endpoint)
+        return self.read_typed(request.body, request.headers.get("content-type", ""), request.endpoint)
 
 
 OPENAI = ClientFormat(
@@ -39,10 +51,21 @@ OPENAI = ClientFormat(
     waiting=openai_errors.WAITING,
 )
 
+RELAYED = replace(OPENAI, name="relayed", read_typed=read_relayed)
+
+#: For streams that are the bytes of a file: whatever else we wrote would be part of it.
+MUTE = replace(RELAYED, name="mute", error_event=lambda _: b"", closing_comment=lambda _: b"", waiting=b"")
+
 FORMATS: Mapping[Endpoint, ClientFormat] = MappingProxyType(
     {
         Endpoint.CHAT: OPENAI,
         Endpoint.COMPLETIONS: OPENAI,
         Endpoint.EMBEDDINGS: OPENAI,
+        **dict.fromkeys(RELAYS, RELAYED),
     }
 )
+
+
+def find_format(call: Call) -> ClientFormat:
+    """How to speak to the client of this call."""
+    return MUTE if call.envelope.opaque else FORMATS[call.endpoint]

@@ -53,9 +53,9 @@ class EnvelopeError(Exception):
 
 def read_envelope(body: bytes, endpoint: Endpoint) -> Envelope:
     """Raises EnvelopeError where the body is no JSON object or its model or stream cannot be understood."""
-    fields = _read_fields(body)
-    model = _read_model(fields.get("model"))
-    stream = endpoint is not Endpoint.EMBEDDINGS and _read_stream(fields.get("stream"))
+    fields = read_fields(body)
+    model = read_model(fields.get("model"))
+    stream = endpoint is not Endpoint.EMBEDDINGS and read_stream(fields.get("stream"))
     wants_usage = stream and "stream_options" in fields and _wants_usage(fields["stream_options"])
     return Envelope(model=model, stream=stream, wants_usage=wants_usage, fields=fields, body=body)
 
@@ -103,7 +103,8 @@ def _is_same(fields: Mapping[str, object], key: str, value: bytes | None) -> boo
     return len(current) == len(value) and bytes(current) == value
 
 
-def _read_fields(body: bytes) -> dict[str, Raw]:
+def read_fields(body: bytes) -> dict[str, Raw]:
+    """The top level, undecoded. Raises EnvelopeError where the body is no JSON object."""
     try:
         return _FIELDS.decode(body)
     except msgspec.ValidationError:
@@ -114,12 +115,15 @@ def _read_fields(body: bytes) -> dict[str, Raw]:
         repaired = repair(body)
         if repaired is None:
             raise EnvelopeError(_NOT_JSON) from None
-        return _read_fields(repaired)
+        return read_fields(repaired)
 
 
-def _read_model(raw: Raw | None) -> str:
+def read_model(raw: Raw | None, default: str = "") -> str:
+    """The model's name; `default` where none is given ("": then it must be). Raises EnvelopeError."""
     model = None if raw is None else _decode_small(raw, "model")
     if model is None or model == "":
+        if default:
+            return default
         raise EnvelopeError("you must provide a model parameter")
     if not isinstance(model, str):
         raise _make_type_error("model", "a string", model)
@@ -132,7 +136,8 @@ def _read_model(raw: Raw | None) -> str:
     return model
 
 
-def _read_stream(raw: Raw | None) -> bool:
+def read_stream(raw: Raw | None) -> bool:
+    """Raises EnvelopeError for what is no boolean."""
     if raw is None:
         return False
     known = _LITERALS.get(bytes(raw)) if len(raw) <= 5 else None

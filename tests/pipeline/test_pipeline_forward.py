@@ -12,6 +12,7 @@ from proxy.core.settings import Target, When
 from proxy.rehearse.behaviour import Behaviour, Latency, Mode
 from proxy.rehearse.client import SimulatedClient, Wish
 from proxy.wire.formats import FORMATS
+from proxy.wire.relays import RELAYS
 
 GOOD = by_pool({"a": whole(), "b": whole()})
 LIT = chunk({"content": "lit"})
@@ -168,7 +169,7 @@ class TestChoosing:
 
         play(body, {name: Behaviour(chunks=1) for name in "abcd"}, settings(tiers, strategy="sticky"))
 
-    @pytest.mark.parametrize("endpoint", FORMATS)
+    @pytest.mark.parametrize("endpoint", [endpoint for endpoint in FORMATS if endpoint not in RELAYS])
     def test_every_endpoint_is_served(self, endpoint: Endpoint) -> None:
         run = rehearse({"a": Behaviour(chunks=3)}, steady(2, 2, endpoint=endpoint), settings((("a/m",),)))
         assert run.verdicts == {"ok": 4}
