@@ -13,7 +13,8 @@ class Envelope:
 
     `fields` maps each top-level key to the bytes of its value (`msgspec.Raw`-like, bytes-convertible), in order, so that
     a body can be put together again with other values for some keys and every unknown field intact. `body` is the
-    original. `wants_usage`: a streaming client asked for the usage chunk itself.
+    original. `wants_usage`: a streaming client asked for the usage chunk itself. `reading`: what the format's own reader
+    made of it, so that it is read once.
 
     Relayed bodies need not be JSON. `content_type` is what goes upstream with them ("": JSON). Of a form `fields` holds the
     short plain fields as JSON strings, and `places` says where their values stand in `body`. `opaque`: the streamed answer
@@ -28,6 +29,7 @@ class Envelope:
     content_type: str = ""
     places: Mapping[str, tuple[int, int]] | None = None
     opaque: bool = False
+    reading: object | None = None
 
 
 @dataclass(slots=True)

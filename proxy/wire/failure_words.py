@@ -52,6 +52,9 @@ DECISIVE_WORDS: Mapping[str, Kind] = {
             "content_policy_violation",
             "moderation_blocked",
             "invalid_prompt",
+            "image_content_policy_violation",
+            "bio_policy",
+            "misalignment_policy_violation",
             "responsibleaipolicyviolation",
         ),
         Kind.MODEL_NOT_FOUND: (
@@ -76,6 +79,8 @@ DECISIVE_WORDS: Mapping[str, Kind] = {
             "expiredtokenexception",
         ),
         Kind.MALFORMED: ("tool_use_failed",),
+        # What another account sealed, or where this one may not work: neither says anything about the next request.
+        Kind.UNSUPPORTED: ("invalid_encrypted_content", "data_residency_mismatch"),
     }.items()
     for word in words
 }
@@ -97,6 +102,21 @@ GENERAL_WORDS: Mapping[str, Kind] = {
     "invalid_value": Kind.BAD_REQUEST,
     "unsupported_value": Kind.BAD_REQUEST,
     "unsupported_parameter": Kind.BAD_REQUEST,
+    "previous_response_not_found": Kind.BAD_REQUEST,
+    # Codes of a failed response that say what is wrong with an image of the request.
+    "invalid_image": Kind.BAD_REQUEST,
+    "invalid_image_format": Kind.BAD_REQUEST,
+    "invalid_image_mode": Kind.BAD_REQUEST,
+    "invalid_image_url": Kind.BAD_REQUEST,
+    "invalid_base64_image": Kind.BAD_REQUEST,
+    "image_parse_error": Kind.BAD_REQUEST,
+    "image_too_large": Kind.BAD_REQUEST,
+    "image_too_small": Kind.BAD_REQUEST,
+    "image_file_too_large": Kind.BAD_REQUEST,
+    "unsupported_image_media_type": Kind.BAD_REQUEST,
+    "empty_image_file": Kind.BAD_REQUEST,
+    "failed_to_download_image": Kind.BAD_REQUEST,
+    "image_file_not_found": Kind.BAD_REQUEST,
 }
 
 #: Parts of a 429's code or type that mean money, not pace.

@@ -13,6 +13,8 @@ from proxy.wire.openai_envelope import read_envelope
 from proxy.wire.openai_needs import affinity_of, needs_of
 from proxy.wire.relay_envelope import read_relayed
 from proxy.wire.relays import RELAYS
+from proxy.wire.responses import envelope as responses
+from proxy.wire.responses.errors import error_event
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,12 +58,25 @@ RELAYED = replace(OPENAI, name="relayed", read_typed=read_relayed)
 #: For streams that are the bytes of a file: whatever else we wrote would be part of it.
 MUTE = replace(RELAYED, name="mute", error_event=lambda _: b"", closing_comment=lambda _: b"", waiting=b"")
 
+RESPONSES = ClientFormat(
+    name="responses",
+    read_envelope=responses.read_envelope,
+    needs_of=responses.needs_of,
+    affinity_of=responses.affinity_of,
+    error_body=openai_errors.error_body,
+    error_event=error_event,
+    error_headers=openai_errors.error_headers,
+    closing_comment=openai_errors.closing_comment,
+    waiting=openai_errors.WAITING,
+)
+
 FORMATS: Mapping[Endpoint, ClientFormat] = MappingProxyType(
     {
         Endpoint.CHAT: OPENAI,
         Endpoint.COMPLETIONS: OPENAI,
         Endpoint.EMBEDDINGS: OPENAI,
         **dict.fromkeys(RELAYS, RELAYED),
+        Endpoint.RESPONSES: RESPONSES,
     }
 )
 

@@ -100,6 +100,9 @@ class OpenAIStreamReader(ABC, Generic[ChunkT]):
         "usage",
     )
 
+    #: A stored completion is the client's to find: no other request of the API goes by it.
+    resource_id: str | None = None
+
     def __init__(self, decode: Callable[[bytes], ChunkT], asked: Asked) -> None:
         self._decode = decode
         self._asked = asked

@@ -10,13 +10,15 @@ from proxy.core.usage import Usage
 @dataclass(slots=True)
 class Answer:
     """A whole 2xx answer, judged. `body` is what the client gets: the provider's own bytes where the formats are the
-    same. `texts` are the generated pieces, kept only for counting where `usage` is None."""
+    same. `texts` are the generated pieces, kept only for counting where `usage` is None. `resource_id`: what the provider's
+    account may keep it under, to be asked for later."""
 
     outcome: Outcome
     body: bytes
     usage: Usage | None = None
     model: str | None = None
     texts: list[str] = field(default_factory=list)
+    resource_id: str | None = None
 
 
 class StreamReader(Protocol):
@@ -29,6 +31,7 @@ class StreamReader(Protocol):
     `content`: an event that carries content has been seen (the commit point). `failure`: an error event, or an event that
     cannot be read; nothing of it was returned, and nothing will be. `done`: the terminal event was seen. `usage`,
     `model`: last non-null. `data_events`: how many events with data so far, so that comments do not count as life.
+    `resource_id`: what the provider's account may keep the answer under, None where it keeps none.
     """
 
     content: bool
@@ -38,6 +41,9 @@ class StreamReader(Protocol):
     model: str | None
     data_events: int
     terminator: bytes
+
+    @property
+    def resource_id(self) -> str | None: ...
 
     def feed(self, data: bytes) -> bytes: ...
 

@@ -54,6 +54,7 @@ class BytesReader:
         "done",
         "failure",
         "model",
+        "resource_id",
         "terminator",
         "usage",
     )
@@ -69,6 +70,7 @@ class BytesReader:
         self.model: str | None = None
         self.data_events = 0
         self.terminator = b""
+        self.resource_id: str | None = None
 
     def feed(self, data: bytes) -> bytes:
         self.data_events += 1
@@ -137,6 +139,7 @@ class EventReader:
         "done",
         "failure",
         "model",
+        "resource_id",
         "terminator",
         "usage",
     )
@@ -153,6 +156,7 @@ class EventReader:
         self.model: str | None = None
         self.data_events = 0
         self.terminator = b""
+        self.resource_id: str | None = None
 
     def feed(self, data: bytes) -> bytes:
         if self._silent:

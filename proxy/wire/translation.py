@@ -79,11 +79,13 @@ class StreamEncoder(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class ClientDialect:
-    """One client format as seen from here. `read` raises EnvelopeError for what no vendor could be asked."""
+    """One client format as seen from here. `read` raises EnvelopeError for what no vendor could be asked. `lacks`: features
+    of the format whose answers the neutral form has no place for, so that no vendor of another format can serve them."""
 
     read: Callable[[Envelope], Dialogue]
     encoder: Callable[[Call], StreamEncoder]
     write_answer: Callable[[Call, Completion], bytes]
+    lacks: frozenset[Feature] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,6 +156,9 @@ class TranslatedReader:
         "terminator",
         "usage",
     )
+
+    #: A translated answer is stored nowhere.
+    resource_id: str | None = None
 
     def __init__(self, decoder: StreamDecoder, encoder: StreamEncoder, stops: bool = False, choices: int = 1) -> None:
         self._decoder = decoder

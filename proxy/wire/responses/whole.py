@@ -1,0 +1,132 @@
+"""A response object of a vendor that has this API: in a whole answer, and in the events that begin and end a stream.
+
+Its own `status` says what it is. `failed` is a failure with a code inside a 200. `incomplete` (a limit, a filter) is an
+answer. `queued` and `in_progress` answer a request for background work: the id is all that there is, and enough. A completed
+response without any output, for which nothing was counted either, is none.
+"""
+
+from collections.abc import Iterator
+from typing import Any
+
+import msgspec
+from msgspec import Raw, Struct
+
+from proxy.core.outcome import OK, Outcome, OutcomeKind
+from proxy.core.usage import Usage
+from proxy.wire.failures import classify_inner
+from proxy.wire.lenient import repair
+from proxy.wire.openai_usage import make_usage
+from proxy.wire.reading import Answer
+from proxy.wire.redaction import describe_page, is_page
+from proxy.wire.trouble import find_error, parse_json
+
+_NO_RAW = Raw(b"")
+_UNREADABLE = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
+_NULLS = (b"", b"null")
+#: Members of output items and their parts that are generated text.
+_TEXTS = ("text", "refusal", "arguments", "input", "transcript", "code", "name")
+_INNER = ("content", "summary")
+
+
+class _Whole(Struct, gc=False):
+    id: str | None = None
+    object: str | None = None
+    model: str | None = None
+    status: str | None = None
+    error: Raw = _NO_RAW
+    output: Raw = _NO_RAW
+    usage: dict[str, Any] | None = None
+
+
+class Whole:
+    """What counts of a response. `items`: how many its output has."""
+
+    __slots__ = ("_output", "error", "id", "items", "model", "status", "usage")
+
+    def __init__(self, found: _Whole, items: list[Any]) -> None:
+        self.id = found.id
+        self.model = found.model
+        self.status = found.status or "completed"
+        self.error = bytes(found.error) not in _NULLS
+        self.usage: Usage | None = make_usage(found.usage) if found.usage is not None else None
+        self.items = len(items)
+        self._output = items
+
+    def texts(self) -> list[str]:
+        """The generated pieces, for counting where there is no usage."""
+        return [text for item in self._output for text in _list_texts(item)]
+
+
+_DECODE = msgspec.json.Decoder(_Whole).decode
+_OUTPUT = msgspec.json.Decoder(list[Any] | None).decode
+
+
+def read_whole(data: bytes | Raw) -> Whole | None:
+    """None: this is no response."""
+    if not data:
+        return None
+    try:
+        return _read(data)
+    except _UNREADABLE:
+        repaired = repair(bytes(data))
+    try:
+        return _read(repaired) if repaired is not None else None
+    except _UNREADABLE:
+        return None
+
+
+def _read(data: bytes | Raw) -> Whole:
+    found = _DECODE(data)
+    if not bytes(data).isascii():
+        bytes(data).decode()  # the decoder does not look into what it skips
+    return Whole(found, (_OUTPUT(found.output) if found.output else None) or [])
+
+
+def read_failure(data: bytes | Raw) -> Outcome:
+    """Of a response that failed: its error, by code."""
+    trouble = find_error(parse_json(bytes(data)))
+    if trouble is None:
+        return Outcome(OutcomeKind.SERVER_ERROR, message="the provider ended the answer with an error")
+    return classify_inner(trouble)
+
+
+def judge_output(whole: Whole, content: bool) -> Outcome:
+    """The verdict on a response that ended. `content`: its stream had some."""
+    if content or whole.items or whole.status != "completed" or (whole.usage is not None and whole.usage.output):
+        return OK
+    return Outcome(OutcomeKind.MALFORMED, message="the answer is empty")
+
+
+def read_responses_answer(body: bytes) -> Answer:
+    """Judge a whole answer. Its bytes are the client's answer, untouched."""
+    whole = read_whole(body)
+    if whole is None or (whole.id is None and not whole.items) or whole.error or whole.status == "failed":
+        return _explain(body, whole)
+    outcome = judge_output(whole, False)
+    texts = whole.texts() if whole.usage is None else []
+    return Answer(outcome, body, whole.usage, whole.model, texts, resource_id=whole.id)
+
+
+def _explain(body: bytes, whole: Whole | None) -> Answer:
+    """Why these bytes are no answer."""
+    usage = whole.usage if whole is not None else None
+    trouble = find_error(parse_json(body))
+    if trouble is not None:
+        return Answer(classify_inner(trouble), body, usage)
+    if whole is not None and whole.status == "failed":
+        return Answer(read_failure(b""), body, usage)
+    message = describe_page(body) if is_page(body) else "the answer cannot be read"
+    return Answer(Outcome(OutcomeKind.MALFORMED, message=message), body, usage)
+
+
+def _list_texts(item: object) -> Iterator[str]:
+    if not isinstance(item, dict):
+        return
+    for key in _TEXTS:
+        text = item.get(key)
+        if isinstance(text, str) and text:
+            yield text
+    for key in _INNER:
+        parts = item.get(key)
+        for part in parts if isinstance(parts, list) else ():
+            yield from _list_texts(part)
