@@ -19,6 +19,7 @@ from proxy.core.settings import Provider, Settings, Target
 from proxy.core.usage import Usage
 from proxy.gateway import Gateway
 from proxy.pipeline.accounting import Accounting
+from proxy.pipeline.accounts import Accounts
 from proxy.pipeline.estimation import EstimateJob, Estimator, ThreadEstimator
 from proxy.pipeline.forward import Forwarder
 from proxy.pipeline.probes import Prober
@@ -26,6 +27,7 @@ from proxy.pipeline.queueing import CapacityQueues
 from proxy.pipeline.routing import Routing
 from proxy.pipeline.services import Services
 from proxy.policy.credentials import CredentialRing
+from proxy.policy.pins import Pins
 from proxy.policy.targets import TargetState
 from proxy.providers.contract import ProviderKind
 from proxy.providers.presets import PRESETS
@@ -161,7 +163,7 @@ def assemble(
     registry = TargetRegistry(services.rng, sink.state_changed, queues)
     routing = make_routing(settings, registry)
     accounting = Accounting(sink, estimator)
-    forwarder = Forwarder(services, routing, queues, accounting)
+    forwarder = Forwarder(services, routing, queues, accounting, Accounts(Pins()))
     gateway = Gateway(forwarder, queues, tally, wall)
     prober = Prober(services, lambda: forwarder.routing)
     return Parts(gateway, prober, accounting, registry)

@@ -24,6 +24,7 @@ RULES: tuple[Rule, ...] = (
     provider_rules.check_credentials,
     provider_rules.check_plaintext,
     provider_rules.check_headers,
+    provider_rules.check_relay,
     provider_rules.check_use,
     provider_rules.check_probes,
     route_rules.check_targets,

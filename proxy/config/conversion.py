@@ -153,6 +153,7 @@ def _provider(name: str, model: ProviderModel, defaults: DefaultsModel) -> Provi
         headers={key.lower(): value.get_secret_value() for key, value in model.headers.items()},
         probe=overlay(ProbeSettings(), defaults.probe, model.probe),
         direct=model.direct,
+        relay=model.relay,
         first_content=patience_of(model, defaults.timeout),
     )
     return provider if model.max_connections is None else replace(provider, max_connections=model.max_connections)

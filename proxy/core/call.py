@@ -50,7 +50,8 @@ class Call:
     """`affinity` is the sticky key (a header's value or a hash of the conversation's start), empty where the route does
     not need one. `headers` are the client's, lower-case; only an allow-list of them ever goes upstream. `wall` is the Unix
     time of its start, for formats that show one. `dialogue` is the request in the neutral form (`wire/dialogue.py`), read
-    when the first target needs it, and kept for the next."""
+    when the first target needs it, and kept for the next. `method` and `path` (below the version, with its query) matter for
+    requests that are relayed to an account; the others' paths follow from their endpoint."""
 
     id: str
     endpoint: Endpoint
@@ -60,3 +61,5 @@ class Call:
     affinity: str = ""
     wall: float = 0.0
     dialogue: object | None = None
+    method: str = "POST"
+    path: str = ""

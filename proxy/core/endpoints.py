@@ -20,6 +20,13 @@ class Endpoint(enum.StrEnum):
     TRANSLATIONS = "translations"
     MODERATIONS = "moderations"
     RERANK = "rerank"
+    INPUT_TOKENS = "input_tokens"
+    COMPACT = "compact"
+    #: What follows names no model: it goes to an account (`pipeline/accounts.py`).
+    FILES = "files"
+    BATCHES = "batches"
+    STORED = "stored"
+    RELAY = "relay"
 
 
 #: What goes in and comes out is text: it can be counted where a provider reports nothing, and a probe of one token is cheap.

@@ -116,7 +116,7 @@ class Downstream(Protocol):
 class ClientRequest:
     """A request that passed the listener: read whole, authenticated, its path known. `headers` has lower-case names.
     `key` is the name of the client's key, None where no keys are configured; `routes` what that key may use (None: all).
-    `arrived` is loop time."""
+    `arrived` is loop time. `path` and `query` are as they came; only what is relayed to an account needs them."""
 
     endpoint: Endpoint
     headers: Mapping[str, str]
@@ -124,3 +124,6 @@ class ClientRequest:
     key: str | None
     routes: frozenset[str] | None
     arrived: float
+    method: str = "POST"
+    path: str = ""
+    query: str = ""

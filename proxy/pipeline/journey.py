@@ -1,6 +1,8 @@
 """The state of one call on its way through the attempts: private to its task, gone with it."""
 
 import asyncio
+from collections.abc import Collection, Mapping
+from types import MappingProxyType
 
 from proxy.core.call import Call
 from proxy.core.endpoints import PROMPT
@@ -12,6 +14,7 @@ from proxy.pipeline.routing import RouteState
 from proxy.policy.strategies import Candidate
 from proxy.wire.formats import find_format
 
+_NOTHING: Mapping[str, Collection[str]] = MappingProxyType({})
 HEARTBEAT_HEADERS: HeaderList = (
     (b"content-type", b"text/event-stream; charset=utf-8"),
     (b"cache-control", b"no-cache"),
@@ -24,16 +27,19 @@ class Journey:
     `deadline` and `commit_by` are loop times: the first ends the call, the second is how long the client will wait for the
     first byte. `promised` is the candidate for which the retry budget was asked. `tried` holds target ids that are out
     for this call, `tried_credentials` the credentials of a target that failed by themselves (another one of the same
-    target may still be tried).
+    target may still be tried). A call that is bound to an account (`bind`) never gets to use the others' credentials,
+    `fixed`; `careful`: what may have been done is not tried again.
     """
 
     __slots__ = (
         "booking",
         "call",
+        "careful",
         "commit_by",
         "committed",
         "deadline",
         "downstream",
+        "fixed",
         "format",
         "next_heartbeat",
         "promised",
@@ -57,6 +63,19 @@ class Journey:
         self.promised: Candidate | None = None
         self.tried: set[str] = set()
         self.tried_credentials: dict[str, set[str]] = {}
+        self.fixed: Mapping[str, Collection[str]] = _NOTHING
+        self.careful = False
+
+    def bind(self, fixed: Mapping[str, Collection[str]], careful: bool) -> None:
+        """Keep to an account: by target id, the credentials that are others."""
+        self.fixed = fixed
+        self.careful = careful
+        self.tried_credentials = {target_id: set(others) for target_id, others in fixed.items()}
+
+    def forgive(self, target_id: str) -> None:
+        """This target may be asked again, with any credential that the call may use at all."""
+        self.tried.discard(target_id)
+        self.tried_credentials[target_id] = set(self.fixed.get(target_id, ()))
 
     def first_limit(self, target_id: str) -> float:
         """Seconds to a stream's first content, or to the end of a whole answer; what generates nothing (embeddings and the

@@ -92,6 +92,26 @@ def compile_glob(name: str) -> re.Pattern[str]:
     return re.compile(fnmatch.translate(name.replace("[", "[[]").replace("?", "[?]")))
 
 
+def bind_candidates(route: Route, tiers: tuple[tuple[Candidate, ...], ...]) -> RouteState:
+    """A route whose targets are there already; its strategy and the request always decide."""
+    targets = [candidate.target for tier in tiers for candidate in tier]
+    return RouteState(
+        route=route,
+        tiers=tiers,
+        strategy=STRATEGIES[route.strategy],
+        weighs_needs=any(target.when is not None or target.context_window is not None for target in targets),
+        first=None,
+        headers={target.id: served_by(route, target) for target in targets},
+        patience={target.id: patience_with(route, target) for target in targets},
+    )
+
+
+def narrow(state: RouteState, keep: Callable[[Candidate], bool]) -> RouteState | None:
+    """The route with some of its targets only; None: none is left."""
+    tiers = tuple(kept for tier in state.tiers if (kept := tuple(filter(keep, tier))))
+    return replace(state, tiers=tiers, first=None) if tiers else None
+
+
 class Routing:
     """One configuration, ready to be asked."""
 
@@ -114,6 +134,7 @@ class Routing:
                 else:
                     self._exact.setdefault(name, state)
         self._direct: OrderedDict[str, RouteState] = OrderedDict()
+        self._accounts: dict[str, Candidate] = {}
 
     def find(self, model: str) -> RouteState | None:
         """The route for a model name, None if there is none."""
@@ -154,6 +175,25 @@ class Routing:
         )
         return Route(name=DIRECT, models=(target.id,), tiers=((target,),), timeouts=settings.timeouts, retry=settings.retry)
 
+    def account(self, provider: str, credential: str) -> Candidate:
+        """One credential of a provider as a target of its own, for what names no model."""
+        known = self._accounts.get(credential)
+        if known is None:
+            settings = self.settings.providers[provider]
+            target = Target(provider, credential.removeprefix(provider), first_content=settings.first_content)
+            known = self._accounts[credential] = Candidate(target, self._state_of(target))
+        return known
+
+    def reach(self, allowed: frozenset[str] | None) -> frozenset[str]:
+        """The providers that a key with these routes may use."""
+        if allowed is None:
+            return frozenset(self.settings.providers)
+        routes = [state.route for state in self.routes if self.allows(state, state.route.name, allowed)]
+        reached = {target.provider for route in routes for target in route.targets}
+        if DIRECT in allowed:
+            reached |= {provider.name for provider in self.settings.providers.values() if provider.direct}
+        return frozenset(reached)
+
     def allows(self, state: RouteState, model: str, allowed: frozenset[str] | None) -> bool:
         """May a key with these routes use this one? A direct address counts under its own name or `direct`."""
         return allowed is None or state.route.name in allowed or model in allowed
@@ -176,9 +216,13 @@ class Routing:
         return [lowered[name] for name in close]
 
     def states(self) -> Iterable[TargetState]:
-        """Every live target state of this configuration, each once, in order of first mention."""
+        """Every live target state of this configuration, each once, in order of first mention; accounts that were asked for
+        something come last."""
         seen: dict[str, TargetState] = {}
         for route in [*self.routes, *self._direct.values()]:
             for candidate in route.candidates:
+                seen.setdefault(candidate.target.id, candidate.state)
+        for candidate in self._accounts.values():
+            if candidate.state.endpoints:
                 seen.setdefault(candidate.target.id, candidate.state)
         return seen.values()

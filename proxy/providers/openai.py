@@ -22,7 +22,7 @@ from proxy.core.exchange import HeaderList, UpstreamRequest
 from proxy.core.outcome import Outcome
 from proxy.core.settings import Credential, Provider, Target
 from proxy.providers.presets import PRESETS, Preset
-from proxy.providers.relays import write_relay
+from proxy.providers.relays import is_relayed, write_relay
 from proxy.wire.failures import classify
 from proxy.wire.openai_chat import ChatStreamReader, read_chat_answer
 from proxy.wire.openai_completions import CompletionStreamReader, read_completion_answer
@@ -31,7 +31,6 @@ from proxy.wire.openai_envelope import read_value, splice
 from proxy.wire.openai_stream import Asked
 from proxy.wire.reading import Answer, StreamReader
 from proxy.wire.relaying import open_relay_reader, read_relay_answer
-from proxy.wire.relays import RELAYS
 
 PATHS: Mapping[Endpoint, str] = {
     Endpoint.CHAT: "/chat/completions",
@@ -92,7 +91,7 @@ class OpenAIKind:
         return self._preset.free_probe_lies and self._provider.probe.path is None
 
     def request(self, call: Call, target: Target, credential: Credential) -> UpstreamRequest:
-        if call.endpoint in RELAYS:
+        if is_relayed(call.endpoint):
             return self._relay(call, target, credential)
         envelope = call.envelope
         body = splice(envelope, self._list_changes(envelope, target))
@@ -101,17 +100,21 @@ class OpenAIKind:
 
     def _relay(self, call: Call, target: Target, credential: Credential) -> UpstreamRequest:
         relayed = write_relay(call, target.model)
-        head = self._write_head(f"POST {self._provider.origin.prefix}{relayed.path}", credential, relayed.accept)
-        kind = f"content-type: {relayed.content_type}\r\n".encode("latin-1")
-        return self._make_request(head + kind + _forward_headers(call.headers), relayed.body)
+        line = f"{relayed.method} {self._provider.origin.prefix}{relayed.path}"
+        head = self._write_head(line, credential, relayed.accept) + _forward_headers(call.headers)
+        if relayed.content_type:
+            head += f"content-type: {relayed.content_type}\r\n".encode("latin-1")
+        elif relayed.method == "GET":
+            return UpstreamRequest(self._provider.name, self._provider.origin, head + b"\r\n")
+        return self._make_request(head, relayed.body)
 
     def reader(self, call: Call) -> StreamReader:
-        if call.endpoint in RELAYS:
+        if is_relayed(call.endpoint):
             return open_relay_reader(call)
         return _READERS[call.endpoint](self._describe(call.envelope))
 
     def answer(self, call: Call, headers: HeaderList, body: bytes) -> Answer:
-        if call.endpoint in RELAYS:
+        if is_relayed(call.endpoint):
             answer = read_relay_answer(call, body)
         else:
             answer = _ANSWERS[call.endpoint](body, self._describe(call.envelope))

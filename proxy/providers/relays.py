@@ -14,40 +14,52 @@ from proxy.core.endpoints import Endpoint
 from proxy.core.settings import Provider
 from proxy.wire.relay_envelope import rename_model
 from proxy.wire.relays import RELAYS
+from proxy.wire.resources import RESOURCES
 
 _E = Endpoint
 _IMAGES = frozenset({_E.IMAGES, _E.IMAGE_EDITS, _E.IMAGE_VARIATIONS})
 _LISTENING = frozenset({_E.TRANSCRIPTIONS, _E.TRANSLATIONS})
 _ALL = frozenset(RELAYS)
+_ACCOUNT = frozenset({_E.FILES, _E.BATCHES})
+_STORED = frozenset({_E.STORED, _E.INPUT_TOKENS, _E.COMPACT})
 _NONE: frozenset[Endpoint] = frozenset()
 
 #: By preset.
 SERVED: Mapping[str, frozenset[Endpoint]] = MappingProxyType(
     {
-        "openai": _ALL - {_E.RERANK},
-        "groq": _LISTENING | {_E.SPEECH},
-        "mistral": frozenset({_E.MODERATIONS, _E.TRANSCRIPTIONS}),
+        "openai": (_ALL | _ACCOUNT | _STORED) - {_E.RERANK},
+        "groq": _LISTENING | _ACCOUNT | {_E.SPEECH},
+        "mistral": frozenset({_E.MODERATIONS, _E.TRANSCRIPTIONS, _E.FILES}),
         "xai": frozenset({_E.IMAGES}),
         "together": _LISTENING | {_E.IMAGES, _E.SPEECH, _E.RERANK},
         "llamacpp": frozenset({_E.RERANK}),
         "sglang": frozenset({_E.RERANK}),
-        "vllm": _ALL,
-        "custom": _ALL,
+        "vllm": _ALL | _ACCOUNT | _STORED,
+        "custom": _ALL | _ACCOUNT | _STORED,
     }
 )
 #: Kinds that speak OpenAI's format for all of it.
-_KINDS = frozenset({"openai"})
+RELAYING_KINDS = frozenset({"openai"})
+
+
+def is_relayed(endpoint: Endpoint) -> bool:
+    """Is this one of the endpoints of this file?"""
+    return endpoint in RELAYS or endpoint in RESOURCES
 
 
 def find_served(provider: Provider) -> frozenset[Endpoint]:
     """The relayed endpoints that this provider has."""
-    return SERVED.get(provider.preset, _NONE) if provider.kind in _KINDS else _NONE
+    if provider.kind not in RELAYING_KINDS:
+        return _NONE
+    served = SERVED.get(provider.preset, _NONE)
+    return served | {_E.RELAY} if provider.relay else served
 
 
 @dataclass(slots=True)
 class Relayed:
-    """A request without its host and credential. `path` is below the base URL."""
+    """A request without its host and credential. `path` is below the base URL. `content_type` "": it has no body."""
 
+    method: str
     path: str
     accept: str
     content_type: str
@@ -57,9 +69,13 @@ class Relayed:
 def write_relay(call: Call, model: str) -> Relayed:
     """A relayed request for this upstream model."""
     envelope = call.envelope
+    if call.endpoint in RESOURCES:
+        kind = (envelope.content_type or "application/json") if envelope.body else ""
+        accept = "*/*" if envelope.opaque else "application/json"
+        return Relayed(call.method, call.path, accept, kind, envelope.body)
     # Files and transcripts come in whatever type was asked for.
     accept = "*/*" if envelope.opaque or envelope.places is not None else "application/json"
     if envelope.stream and not envelope.opaque:
         accept = "text/event-stream"
     kind = envelope.content_type or "application/json"
-    return Relayed(RELAYS[call.endpoint].path, accept, kind, rename_model(envelope, model))
+    return Relayed("POST", RELAYS[call.endpoint].path, accept, kind, rename_model(envelope, model))

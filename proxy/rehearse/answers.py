@@ -52,13 +52,14 @@ _decoder = msgspec.json.Decoder(Body)
 @dataclass(slots=True)
 class Asked:
     """A request as a simulated provider reads it. `label` is the body's `user`, by which a rehearsal finds its client
-    again; `key` the bearer token or API key that came with it."""
+    again; `key` the bearer token or API key that came with it; `data` the body as it came."""
 
     method: str
     path: str
     key: str
     body: Body
     size: int
+    data: bytes = b""
 
     @property
     def label(self) -> str:
@@ -89,12 +90,12 @@ def read_head(head: bytes, body: bytes) -> Asked:
 
 def ask(method: str, path: str, key: str, body: bytes, content_type: str = "") -> Asked:
     if content_type.startswith("multipart/"):
-        return Asked(method, path, key, _read_form(content_type, body), len(body))
+        return Asked(method, path, key, _read_form(content_type, body), len(body), body)
     try:
         decoded = _decoder.decode(body) if body else Body()
     except msgspec.DecodeError:
         decoded = Body()
-    return Asked(method, path, key, decoded, len(body))
+    return Asked(method, path, key, decoded, len(body), body)
 
 
 def _read_form(content_type: str, body: bytes) -> Body:

@@ -13,6 +13,7 @@ from typing import NamedTuple
 from proxy.rehearse.answers import DONE, Asked, Reply, compose, empty_choices
 from proxy.rehearse.behaviour import Behaviour, Mode
 from proxy.rehearse.media import compose_media
+from proxy.rehearse.shelf import Shelf
 from proxy.rehearse.vendor_errors import ERRORS, JSON, PAGE, PAGE_200, VendorError, error_event
 
 STREAM = (b"content-type", b"text/event-stream; charset=utf-8")
@@ -66,12 +67,17 @@ class Script:
         return sum(len(step.data) for step in self.steps)
 
 
-def write(behaviour: Behaviour, mode: Mode, asked: Asked, identity: str, rng: Random) -> Script:
-    """The script for one request whose fate `mode` has been decided. One draw of latency from `rng`."""
+def write(behaviour: Behaviour, mode: Mode, asked: Asked, identity: str, rng: Random, shelf: Shelf | None = None) -> Script:
+    """The script for one request whose fate `mode` has been decided. One draw of latency from `rng`. `shelf`: what the
+    provider keeps."""
     latency = behaviour.latency.draw(rng)
     play = _Play(behaviour, asked, identity, latency)
-    known = asked.method == "GET" or asked.path.endswith(POSTS) or play.media() is not None
-    script = _MODES[mode](play) if known or mode is not Mode.OK else _vendor_error(play, NO_SUCH_PATH)
+    if shelf is not None and shelf.keeps(asked) and mode is Mode.OK:
+        script = _from_shelf(play, shelf)
+    elif mode is not Mode.OK or asked.method == "GET" or asked.path.endswith(POSTS) or play.media() is not None:
+        script = _MODES[mode](play)
+    else:
+        script = _vendor_error(play, NO_SUCH_PATH)
     script.connect = behaviour.connect
     script.headers.append((b"x-request-id", f"req_{identity}".encode()))
     return script
@@ -93,6 +99,13 @@ class _Play:
     @property
     def broken(self) -> Ending:
         return Ending.RESET if self.behaviour.reset else Ending.CLOSE
+
+
+def _from_shelf(play: _Play, shelf: Shelf) -> Script:
+    reply = shelf.answer(play.asked, play.identity)
+    if reply is None:
+        return _vendor_error(play, NO_SUCH_PATH)
+    return Script(first_byte=play.latency, headers=[_kind(reply, JSON)], steps=[Step(0.0, reply.whole)])
 
 
 def _ok(play: _Play) -> Script:

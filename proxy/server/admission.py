@@ -6,19 +6,22 @@ from proxy.core.endpoints import Endpoint
 from proxy.server.application import Application, Identity
 from proxy.server.endpoints import ENDPOINTS, HEALTH, OVERVIEWS, find_page
 from proxy.server.guard import Head, Rules, vet_body, vet_head, vet_origin, vet_preflight
-from proxy.server.refusals import KEY_RESTRICTED, UNAUTHENTICATED, Refusal, unknown_path, wrong_method
+from proxy.server.refusals import BAD_PATH, KEY_RESTRICTED, UNAUTHENTICATED, Refusal, unknown_path, wrong_method
+from proxy.wire.resources import METHODS, Place, find_methods, find_place, is_plain_path, is_plain_query
 
 _ANYBODY = Identity()
 
 
 @dataclass(slots=True)
 class Admission:
-    """A request that may go on: to an endpoint, or (None) to the page named."""
+    """A request that may go on: to an endpoint, or (None) to the page named. For an endpoint whose path says more than
+    which it is, `page` is the path below the version."""
 
     identity: Identity
     endpoint: Endpoint | None = None
     page: str = ""
     query: str = ""
+    method: str = "POST"
 
 
 def admit(message: Head, rules: Rules, app: Application) -> Admission | Refusal:
@@ -35,10 +38,32 @@ def admit(message: Head, rules: Rules, app: Application) -> Admission | Refusal:
             return refusal
     endpoint = ENDPOINTS.get(path)
     if endpoint is None:
-        return _admit_page(message.method, path, query, identity)
+        return _admit_resource(message, rules, app, identity) or _admit_page(message.method, path, query, identity)
     if message.method != "POST":
         return wrong_method(message.method, path, "POST")
     return vet_body(message, rules) or Admission(identity, endpoint)
+
+
+def _admit_resource(message: Head, rules: Rules, app: Application, identity: Identity) -> Admission | Refusal | None:
+    """A stored thing, or a path that some provider is trusted with; None: neither."""
+    path, _, query = message.path.partition("?")
+    method = message.method
+    below = path.removeprefix("/v1")
+    methods = find_methods(below)
+    if methods is not None and method not in methods:
+        return wrong_method(method, path, ", ".join(methods))
+    place = find_place(method, below)
+    if place is None:
+        if find_page(path) is not None or not (path.startswith("/v1/") and app.relays):
+            return None
+        if method not in METHODS:
+            return wrong_method(method, path, ", ".join(METHODS))
+        if not is_plain_path(below):
+            return BAD_PATH
+        place = Place(Endpoint.RELAY)
+    if not is_plain_query(query):
+        return BAD_PATH
+    return vet_body(message, rules) or Admission(identity, place.endpoint, below, query, method)
 
 
 def _admit_page(method: str, path: str, query: str, identity: Identity) -> Admission | Refusal:

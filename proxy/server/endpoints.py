@@ -2,6 +2,7 @@
 
 from proxy.core.endpoints import Endpoint
 from proxy.wire.relays import RELAYS
+from proxy.wire.resources import KNOWN
 
 _POSTS = {
     "/chat/completions": Endpoint.CHAT,
@@ -22,6 +23,7 @@ _PAGES = HEALTH | OVERVIEWS | {"/v1/models"}
 #: For people who asked for something else.
 KNOWN_PATHS = (
     *(f"POST /v1{path}" for path in _POSTS),
+    *KNOWN,
     "GET /v1/models",
     "GET /v1/models/{id}",
     "GET /health",

@@ -68,4 +68,7 @@ class Intake:
             raise ValueError("a page has no body to take in")
         body = self._chunks[0] if len(self._chunks) == 1 else b"".join(self._chunks)
         identity = admission.identity
-        return ClientRequest(admission.endpoint, self._headers, body, identity.key, identity.routes, self._began)
+        request = ClientRequest(admission.endpoint, self._headers, body, identity.key, identity.routes, self._began)
+        if admission.page:
+            request.method, request.path, request.query = admission.method, admission.page, admission.query
+        return request

@@ -13,6 +13,7 @@ from proxy.wire.openai_envelope import read_envelope
 from proxy.wire.openai_needs import affinity_of, needs_of
 from proxy.wire.relay_envelope import read_relayed
 from proxy.wire.relays import RELAYS
+from proxy.wire.resources import RESOURCES
 from proxy.wire.responses import envelope as responses
 from proxy.wire.responses.errors import error_event
 
@@ -76,6 +77,7 @@ FORMATS: Mapping[Endpoint, ClientFormat] = MappingProxyType(
         Endpoint.COMPLETIONS: OPENAI,
         Endpoint.EMBEDDINGS: OPENAI,
         **dict.fromkeys(RELAYS, RELAYED),
+        **dict.fromkeys(sorted(RESOURCES), OPENAI),
         Endpoint.RESPONSES: RESPONSES,
     }
 )

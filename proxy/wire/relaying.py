@@ -24,6 +24,7 @@ from proxy.wire.openai_usage import make_usage
 from proxy.wire.reading import Answer
 from proxy.wire.redaction import describe_page, is_page
 from proxy.wire.relays import RELAYS
+from proxy.wire.resources import read_resource_answer
 from proxy.wire.sse import Block, EventSplitter
 from proxy.wire.trouble import find_error, parse_json, read_trouble
 
@@ -235,6 +236,8 @@ class _Outside(Struct, gc=False):
     results: Raw = _NO_RAW
     text: Raw = _NO_RAW
     segments: Raw = _NO_RAW
+    input_tokens: Raw = _NO_RAW
+    output: Raw = _NO_RAW
     usage: Raw = _NO_RAW
     error: Raw = _NO_RAW
     model: str | None = None
@@ -249,16 +252,18 @@ _VOID = (b"", b"null", b"[]", b"{}")
 
 def open_relay_reader(call: Call) -> BytesReader | EventReader:
     """A reader for a streamed answer."""
-    relay = RELAYS[call.endpoint]
-    if call.envelope.opaque:
-        return BytesReader()
+    relay = RELAYS.get(call.endpoint)
+    if relay is None or call.envelope.opaque:
+        return BytesReader(strict=relay is not None)
     count = read_value(call.envelope, "n")
     return EventReader(relay.ends, count if type(count) is int else 1)
 
 
 def read_relay_answer(call: Call, body: bytes) -> Answer:
     """Judge a whole answer; its bytes are the client's, untouched."""
-    relay = RELAYS[call.endpoint]
+    relay = RELAYS.get(call.endpoint)
+    if relay is None:
+        return read_resource_answer(body)
     if _is_text(call):
         return _read_text(body)
     try:

@@ -41,5 +41,7 @@ RELAYS: Mapping[Endpoint, Relay] = MappingProxyType(
         Endpoint.TRANSLATIONS: Relay("/audio/translations", "text", form=True),
         Endpoint.MODERATIONS: Relay("/moderations", "results", model="omni-moderation-latest"),
         Endpoint.RERANK: Relay("/rerank", "results"),
+        Endpoint.INPUT_TOKENS: Relay("/responses/input_tokens", "input_tokens"),
+        Endpoint.COMPACT: Relay("/responses/compact", "output"),
     }
 )
