@@ -1,13 +1,13 @@
 """One request of a client, as the deciding floors see it."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+
+from msgspec import Struct, field
 
 from proxy.core.endpoints import Endpoint
 
 
-@dataclass(slots=True)
-class Envelope:
+class Envelope(Struct, gc=False):
     """What routing needs of a body; the rest stays bytes.
 
     `fields` maps each top-level key to the bytes of its value (`msgspec.Raw`-like, bytes-convertible), in order, so that
@@ -22,8 +22,7 @@ class Envelope:
     body: bytes
 
 
-@dataclass(slots=True)
-class Needs:
+class Needs(Struct, gc=False):
     """What a request needs of a target, for `when:` and capability checks. `tokens` is a rough input estimate."""
 
     tools: bool = False
@@ -32,8 +31,7 @@ class Needs:
     tokens: int = 0
 
 
-@dataclass(slots=True)
-class Call:
+class Call(Struct, gc=False):
     """`affinity` is the sticky key (a header's value or a hash of the conversation's start), empty where the route does
     not need one. `headers` are the client's, lower-case; only an allow-list of them ever goes upstream."""
 
