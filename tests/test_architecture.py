@@ -33,7 +33,14 @@ IMPURE_MODULES = {
     "concurrent", "subprocess", "tempfile", "secrets", "urllib.request", "uvloop", "httptools",
 }  # fmt: skip
 #: The aiohttp client costs more than a whole request of ours; it serves the control plane and the demo's client only.
-AIOHTTP = {"server/connection.py", "server/guard.py", "server/admin.py", "server/listener.py", "cli/demo.py"}
+AIOHTTP = {
+    "server/connection.py",
+    "server/inlet.py",
+    "server/guard.py",
+    "server/admin.py",
+    "server/listener.py",
+    "cli/demo.py",
+}
 MAX_LINES = 400
 
 

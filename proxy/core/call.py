@@ -1,14 +1,14 @@
 """One request of a client, as the deciding floors see it."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+
+from msgspec import Struct, field
 
 from proxy.core.endpoints import Endpoint
 from proxy.core.features import Feature
 
 
-@dataclass(slots=True)
-class Envelope:
+class Envelope(Struct, gc=False):
     """What routing needs of a body; the rest stays bytes.
 
     `fields` maps each top-level key to the bytes of its value (`msgspec.Raw`-like, bytes-convertible), in order, so that
@@ -32,8 +32,7 @@ class Envelope:
     reading: object | None = None
 
 
-@dataclass(slots=True)
-class Needs:
+class Needs(Struct, gc=False):
     """What a request needs of a target, for `when:` and capability checks. `tokens` is a rough input estimate, `output` the
     longest answer it asks for (0: it does not say). `features`: the hard ones that it uses."""
 
@@ -45,8 +44,7 @@ class Needs:
     features: frozenset[Feature] = frozenset()
 
 
-@dataclass(slots=True)
-class Call:
+class Call(Struct, gc=False):
     """`affinity` is the sticky key (a header's value or a hash of the conversation's start), empty where the route does
     not need one. `headers` are the client's, lower-case; only an allow-list of them ever goes upstream. `wall` is the Unix
     time of its start, for formats that show one. `dialogue` is the request in the neutral form (`wire/dialogue.py`), read

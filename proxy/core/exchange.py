@@ -7,8 +7,9 @@ chunk of a stream goes from the provider's socket to the client's transport with
 
 import enum
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Protocol
+
+from msgspec import Struct
 
 from proxy.core.endpoints import Endpoint
 from proxy.core.settings import Origin
@@ -37,8 +38,7 @@ class TransportError(Exception):
         self.detail = detail
 
 
-@dataclass(slots=True)
-class UpstreamRequest:
+class UpstreamRequest(Struct, gc=False):
     """One HTTP/1.1 request, ready to be written. `head` ends with the blank line and already carries the body's
     length. `pool` names the bulkhead (the provider); `connect_timeout` in seconds covers DNS, TCP and TLS. `dropped`: what
     of the client's request it could not carry as it was, as `x-undimmed-dropped` names it."""
@@ -112,8 +112,7 @@ class Downstream(Protocol):
         """From now on pause and resume this source as the client's transport fills and drains; None: nobody."""
 
 
-@dataclass(slots=True)
-class ClientRequest:
+class ClientRequest(Struct, gc=False):
     """A request that passed the listener: read whole, authenticated, its path known. `headers` has lower-case names.
     `key` is the name of the client's key, None where no keys are configured; `routes` what that key may use (None: all).
     `arrived` is loop time. `path` and `query` are as they came; only what is relayed to an account needs them."""

@@ -6,11 +6,12 @@ wall clock, the sinks. The pipeline imports none of them itself, and so runs unc
 
 import asyncio
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from random import Random
 
 from proxy.core.exchange import Transport
 from proxy.core.records import Sink
+from proxy.pipeline.alarms import Alarms
 
 
 @dataclass(slots=True)
@@ -23,3 +24,7 @@ class Services:
     wall: Callable[[], float]
     sink: Sink
     max_answer: int = 64 * 1024 * 1024
+    alarms: Alarms = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.alarms = Alarms(self.loop)

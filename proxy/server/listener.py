@@ -8,7 +8,8 @@ from aiohttp import http_parser
 
 from proxy.core.settings import ServerSettings
 from proxy.server.application import Application
-from proxy.server.connection import Connection, Unpaused
+from proxy.server.connection import Connection
+from proxy.server.inlet import Unpaused
 from proxy.server.roster import Roster
 
 _LEAST_AIOHTTP = (3, 14, 3)

@@ -5,6 +5,7 @@ import socket
 import struct
 
 from proxy.core.exchange import HeaderList
+from proxy.server.application import Page
 from proxy.server.heads import build_framing, build_head
 from proxy.server.refusals import Refusal, encode_body, refusal_headers
 from proxy.server.roster import Roster
@@ -36,6 +37,12 @@ class Outlet:
         framing = build_framing(len(body), keep=self.keep, old=self.old)
         head = build_head(status, headers, framing + self._roster.date.current())
         self.transport.write(head if self.bodyless else head + body)
+
+    def write_page(self, page: Page) -> None:
+        headers = [(b"content-type", page.content_type.encode("latin-1", "replace")), (b"cache-control", b"no-store")]
+        if page.status == 404:
+            headers.append((b"x-should-retry", b"false"))
+        self.write_whole(page.status, headers, page.body)
 
     def write_refusal(self, refusal: Refusal) -> None:
         self._roster.count_refused(refusal.reason)
