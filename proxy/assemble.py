@@ -14,6 +14,7 @@ from random import Random, SystemRandom
 from weakref import WeakKeyDictionary, WeakValueDictionary, ref
 
 from proxy.core.exchange import Transport
+from proxy.core.features import HARD, Fate
 from proxy.core.records import Sink, StateChange
 from proxy.core.settings import Provider, Settings, Target
 from proxy.core.usage import Usage
@@ -26,6 +27,7 @@ from proxy.pipeline.probes import Prober
 from proxy.pipeline.queueing import CapacityQueues
 from proxy.pipeline.routing import Routing
 from proxy.pipeline.services import Services
+from proxy.policy.abilities import Ability
 from proxy.policy.credentials import CredentialRing
 from proxy.policy.pins import Pins
 from proxy.policy.targets import TargetState
@@ -98,14 +100,28 @@ class TargetRegistry:
         state.target = target
         state.probe = provider.probe
         state.free_probe_lies = kinds[target.provider].free_probe_lies
-        state.serves = kinds[target.provider].endpoints | find_served(provider)
         return state
 
 
 def make_routing(settings: Settings, registry: TargetRegistry) -> Routing:
     """A routing for these settings, on the live states there are."""
     kinds = bind_kinds(settings.providers)
-    return Routing(settings, kinds, lambda target: registry.state_of(settings, kinds, target))
+    abilities = {name: find_ability(kinds[name], provider) for name, provider in settings.providers.items()}
+    return Routing(
+        settings,
+        kinds,
+        lambda target: registry.state_of(settings, kinds, target),
+        lambda target: abilities[target.provider],
+    )
+
+
+def find_ability(kind: ProviderKind, provider: Provider) -> Ability:
+    """What one provider can do: the endpoints of its format, and those that are relayed to it."""
+    refuses = {
+        endpoint: frozenset(feature for feature in HARD if kind.fate(endpoint, feature) is Fate.REFUSED)
+        for endpoint in kind.endpoints
+    }
+    return Ability(kind.endpoints | find_served(provider), refuses)
 
 
 @dataclass(slots=True)

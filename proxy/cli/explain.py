@@ -75,10 +75,11 @@ def show_price(price: "Price | None") -> str:
 
 
 def _note(target: "Target", needs: "Needs") -> str:
-    from proxy.policy.selection import eligible
+    from proxy.core.endpoints import Endpoint
+    from proxy.policy.abilities import ANYTHING, doubt, misfit
 
-    misfit = eligible(target, needs)
-    return f"skipped: {misfit}" if misfit else ""
+    why = misfit(target, ANYTHING, Endpoint.CHAT, needs) or doubt(target, needs)
+    return f"skipped: {why}" if why else ""
 
 
 def static_rows(route: "Route", needs: "Needs") -> list[Row]:

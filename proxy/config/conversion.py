@@ -18,6 +18,8 @@ from proxy.config.models import (
 )
 from proxy.config.shapes import PriceModel, Section, TimeoutModel
 from proxy.config.source import Path
+from proxy.core.facts import ModelFacts
+from proxy.core.features import Feature
 from proxy.core.settings import (
     BreakerSettings,
     ClientKey,
@@ -34,6 +36,7 @@ from proxy.core.settings import (
     When,
 )
 from proxy.core.usage import Price
+from proxy.providers.model_facts import facts_of
 from proxy.providers.presets import PRESETS, Preset, find_preset
 from proxy.providers.table import KINDS
 
@@ -126,7 +129,19 @@ def _number(facts: Mapping[str, list[Statement]], name: str) -> int | None:
     return value if isinstance(value, int) else None
 
 
-def _target(model: TargetModel, facts: Mapping[str, list[Statement]], patience: float | None) -> Target:
+def facts_for(model: TargetModel, provider: ProviderModel) -> ModelFacts:
+    """What is bundled about the target's model, with what the file says laid over it."""
+    facts = facts_of(model.model)
+    said = provider.models.get(model.model)
+    if said is None:
+        return facts
+    lacks = facts.lacks if said.lacks is None else frozenset(Feature(name) for name in said.lacks)
+    return replace(facts, lacks=lacks, max_output=said.max_output or facts.max_output)
+
+
+def _target(
+    model: TargetModel, provider: ProviderModel, facts: Mapping[str, list[Statement]], patience: float | None
+) -> Target:
     bare = Target(model.provider, model.model)
     price = facts["price"][0].value if "price" in facts else None
     queue = _number(facts, "max_queue")
@@ -139,6 +154,7 @@ def _target(model: TargetModel, facts: Mapping[str, list[Statement]], patience: 
         price=_price(price) if isinstance(price, PriceModel) else None,
         when=None if model.when is None else When(**dict(model.when)),
         first_content=patience,
+        facts=facts_for(model, provider),
     )
 
 
@@ -181,6 +197,7 @@ def _route(model: RouteModel, document: Document, said: Mapping[str, Mapping[str
             tuple(
                 _target(
                     target,
+                    document.providers[target.provider],
                     said.get(target.to, {}),
                     patience_of(document.providers[target.provider], defaults.timeout, model.timeout),
                 )

@@ -11,6 +11,7 @@ from pydantic_core.core_schema import CoreSchema
 
 from proxy.config.shapes import (
     BreakerModel,
+    FeatureName,
     Kind,
     OneOrMany,
     Positive,
@@ -88,6 +89,12 @@ class UpstreamModel(Section):
 
     price: PriceModel | None = Field(default=None, description="What its tokens cost.")
     context_window: Positive | None = Field(default=None, description="Tokens it can take in. Longer requests go elsewhere.")
+    max_output: Positive | None = Field(
+        default=None, description="Tokens of its longest answer. Requests for more go elsewhere, if the route has another."
+    )
+    lacks: Annotated[tuple[FeatureName, ...], BeforeValidator(as_list), OneOrMany()] | None = Field(
+        default=None, description="What it cannot do, in place of what is bundled; [] for a model that can do everything."
+    )
     max_in_flight: Positive | None = Field(default=None, description="Requests at a time. Default: no limit.")
     max_queue: Count | None = Field(default=None, description="Requests that may wait for max_in_flight. Default 100.")
 
@@ -119,6 +126,10 @@ class WhenModel(Section):
 
     tools: bool | None = Field(default=None, description="Requests with (true) or without (false) tools.")
     images: bool | None = Field(default=None, description="Requests with or without images.")
+    audio: bool | None = Field(default=None, description="Requests with or without audio to listen to.")
+    documents: bool | None = Field(default=None, description="Requests with or without documents.")
+    json_schema: bool | None = Field(default=None, description="Requests with or without a JSON Schema for the answer.")
+    reasoning: bool | None = Field(default=None, description="Requests that do or don't ask for reasoning.")
     stream: bool | None = Field(default=None, description="Streamed or plain requests.")
     min_tokens: Count | None = Field(default=None, description="At least so many input tokens (estimated).")
     max_tokens: Count | None = Field(default=None, description="At most so many input tokens (estimated).")

@@ -9,6 +9,7 @@ from pydantic_core import PydanticCustomError
 from pydantic_core.core_schema import CoreSchema
 
 from proxy.config.units import Count, Duration, whole_number
+from proxy.core.features import HARD
 from proxy.policy.strategies import STRATEGIES
 from proxy.providers.presets import PRESETS
 from proxy.providers.table import KINDS
@@ -60,11 +61,13 @@ Text = Annotated[str, BeforeValidator(_text)]
 _check_kind, _kind_schema = name_from(dict.fromkeys([*KINDS, *PRESETS]), "kind")
 _check_preset, _preset_schema = name_from(PRESETS, "preset")
 _check_strategy, _strategy_schema = name_from(STRATEGIES, "strategy")
+_check_feature, _feature_schema = name_from(sorted(feature.value for feature in HARD), "feature")
 _check_probe, _probe_schema = name_from(("auto", "passive", "free", "completion"), "probe kind")
 
 Kind = Annotated[str, AfterValidator(_check_kind), _kind_schema]
 PresetName = Annotated[str, AfterValidator(_check_preset), _preset_schema]
 Strategy = Annotated[str, AfterValidator(_check_strategy), _strategy_schema]
+FeatureName = Annotated[str, AfterValidator(_check_feature), _feature_schema]
 ProbeKind = Annotated[str, AfterValidator(_check_probe), _probe_schema]
 
 Ratio = Annotated[float, Field(ge=0, le=1)]

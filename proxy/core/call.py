@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 
-from msgspec import Struct, field
+from msgspec import Struct
 
 from proxy.core.endpoints import Endpoint
 from proxy.core.features import Feature
@@ -46,16 +46,17 @@ class Needs(Struct, gc=False):
 
 class Call(Struct, gc=False):
     """`affinity` is the sticky key (a header's value or a hash of the conversation's start), empty where the route does
-    not need one. `headers` are the client's, lower-case; only an allow-list of them ever goes upstream. `wall` is the Unix
-    time of its start, for formats that show one. `dialogue` is the request in the neutral form (`wire/dialogue.py`), read
-    when the first target needs it, and kept for the next. `method` and `path` (below the version, with its query) matter for
-    requests that are relayed to an account; the others' paths follow from their endpoint."""
+    not need one. `needs` is None until somebody has to know. `headers` are the client's, lower-case; only an allow-list of
+    them ever goes upstream. `wall` is the Unix time of its start, for formats that show one. `dialogue` is the request in
+    the neutral form (`wire/dialogue.py`), read when the first target needs it, and kept for the next. `method` and `path`
+    (below the version, with its query) matter for requests that are relayed to an account; the others' paths follow from
+    their endpoint."""
 
     id: str
     endpoint: Endpoint
     envelope: Envelope
     headers: Mapping[str, str]
-    needs: Needs = field(default_factory=Needs)
+    needs: Needs | None = None
     affinity: str = ""
     wall: float = 0.0
     dialogue: object | None = None

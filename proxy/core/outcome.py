@@ -27,6 +27,8 @@ class OutcomeKind(enum.StrEnum):
     CONTEXT_TOO_LONG = "context_too_long"
     CONTENT_FILTERED = "content_filtered"
     BAD_REQUEST = "bad_request"
+    REJECTION_SUSPECTED = "rejection_suspected"
+    REJECTION_STORM = "rejection_storm"
     MALFORMED = "malformed"
     STREAM_BROKEN = "stream_broken"
     IDLE_TIMEOUT = "idle_timeout"

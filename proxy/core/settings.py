@@ -147,6 +147,10 @@ class When:
 
     tools: bool | None = None
     images: bool | None = None
+    audio: bool | None = None
+    documents: bool | None = None
+    json_schema: bool | None = None
+    reasoning: bool | None = None
     stream: bool | None = None
     min_tokens: int | None = None
     max_tokens: int | None = None

@@ -156,7 +156,7 @@ def list_accounts(routing: Routing, endpoint: Endpoint, allowed: frozenset[str] 
             continue
         for credential in provider.credentials or (Credential(f"{provider.name}#0"),):
             candidate = routing.account(provider.name, credential.id)
-            if candidate.state.serves is None or endpoint in candidate.state.serves:
+            if candidate.ability.serves is None or endpoint in candidate.ability.serves:
                 accounts.append(Account(provider.name, credential.id, candidate))
     return accounts
 

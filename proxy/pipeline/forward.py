@@ -120,10 +120,7 @@ class Forwarder:
             return bound
         if bound is not None:
             state = bound.route
-        call = Call(record.id, request.endpoint, envelope, request.headers)
-        if state.weighs_needs:
-            call.needs = form.needs_of(envelope)
-            call.needs.stream = envelope.stream
+        call = Call(record.id, request.endpoint, envelope, request.headers, wall=record.wall)
         if state.route.strategy == "sticky":
             call.affinity = request.headers.get(state.route.sticky_header, "") or form.affinity_of(envelope)
         journey = Journey(call, state, downstream, record)
@@ -189,13 +186,13 @@ class Forwarder:
         call, route = journey.call, journey.route
         choice = Choice(self._services.loop.time(), self._services.rng, call.affinity, call.endpoint)
         tried, tried_credentials = (set(), journey.fixed) if afresh else (journey.tried, journey.tried_credentials)
-        return select(route.tiers, route.strategy, choice, tried, tried_credentials, call.needs)
+        return select(route.tiers, route.strategy, choice, tried, tried_credentials, journey.needs())
 
     def _take(self, journey: Journey) -> tuple[Candidate, Permit] | None:
         """A target and its permit, at once; None: nobody can be asked now."""
         call = journey.call
         first = journey.route.first
-        if first is not None and not journey.record.attempts:
+        if first is not None and not journey.record.attempts and journey.route.is_easy(call.envelope, call.endpoint):
             permit = first.state.acquire_flowing(call.endpoint, self._services.loop.time(), call.envelope.stream)
             if permit is not None:
                 return first, permit

@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Collection, Mapping
 from types import MappingProxyType
 
-from proxy.core.call import Call
+from proxy.core.call import Call, Needs
 from proxy.core.endpoints import PROMPT
 from proxy.core.exchange import Downstream, HeaderList
 from proxy.core.outcome import Outcome
@@ -76,6 +76,14 @@ class Journey:
         """This target may be asked again, with any credential that the call may use at all."""
         self.tried.discard(target_id)
         self.tried_credentials[target_id] = set(self.fixed.get(target_id, ()))
+
+    def needs(self) -> Needs:
+        """What the request needs of a target; read when it is first asked for, and only where targets differ."""
+        call = self.call
+        if call.needs is None:
+            weighs = self.route.weighs_needs
+            call.needs = self.format.needs_of(call.envelope) if weighs else Needs(stream=call.envelope.stream)
+        return call.needs
 
     def first_limit(self, target_id: str) -> float:
         """Seconds to a stream's first content, or to the end of a whole answer; what generates nothing (embeddings and the

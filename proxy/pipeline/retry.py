@@ -18,6 +18,7 @@ from random import Random
 from tenacity import AsyncRetrying, RetryCallState, retry_if_exception_type
 
 from proxy.core.outcome import Outcome, OutcomeKind
+from proxy.core.settings import Target
 from proxy.pipeline.journey import Journey
 from proxy.policy.delays import wait_before
 from proxy.policy.outcomes import RULES, Blame
@@ -72,11 +73,16 @@ def set_aside(journey: Journey, failure: RetryableAttempt) -> None:
             return
     journey.tried.add(target.id)
     if failure.outcome.kind is OutcomeKind.CONTEXT_TOO_LONG:
-        limit = failure.outcome.context_window or target.context_window or journey.call.needs.tokens
+        limit = failure.outcome.context_window or known_window(target) or journey.needs().tokens
         for candidate in journey.route.candidates:
-            window = candidate.target.context_window
+            window = known_window(candidate.target)
             if window is None or window <= limit:
                 journey.tried.add(candidate.target.id)
+
+
+def known_window(target: Target) -> int | None:
+    """Tokens that the operator, or else what is bundled about the model, says it takes in."""
+    return target.context_window or target.facts.context_window
 
 
 class Retries:

@@ -12,11 +12,17 @@ from collections import OrderedDict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
+from proxy.core.call import Envelope
+from proxy.core.endpoints import Endpoint
 from proxy.core.settings import Provider, Route, Settings, Target
+from proxy.policy.abilities import ANYTHING, Ability, is_plain
 from proxy.policy.strategies import STRATEGIES, Candidate, Strategy
 from proxy.policy.targets import TargetState
 from proxy.providers.contract import ProviderKind
 
+UNBOUNDED = 2**62
+#: Fields in which requests say how long the answer may be.
+_LIMITS = frozenset(("max_tokens", "max_completion_tokens", "max_output_tokens"))
 #: Directly addressed models are named by clients, so their number must be bounded.
 MAX_DIRECT = 256
 DIRECT = "direct"
@@ -33,17 +39,19 @@ class Patience:
 
 @dataclass(frozen=True, slots=True)
 class RouteState:
-    """A route with the live states of its targets. `weighs_needs`: some target has a condition or a known context
-    window, so a request's needs have to be looked at before choosing. `first`: the candidate that is chosen whenever
-    nothing speaks against it, whatever the request; None: the strategy or the request decides. `headers`: the reply
-    headers that say who answered, `patience`: the time limits, both by target id and made once, since every call needs
-    them."""
+    """A route with the live states of its targets.
+
+    `weighs_needs`: not every target can do the same, or take in as much, so a request's needs have to be looked at before
+    choosing. `first`: the candidate that is chosen whenever nothing speaks against it; None: the strategy decides. `easy`:
+    bytes of body up to which nothing in a request to this endpoint can speak against `first`. `headers`: the reply headers
+    that say who answered, `patience`: the time limits, both by target id and made once, since every call needs them."""
 
     route: Route
     tiers: tuple[tuple[Candidate, ...], ...]
     strategy: Strategy
     weighs_needs: bool
     first: Candidate | None
+    easy: Mapping[Endpoint, int]
     headers: Mapping[str, tuple[tuple[bytes, bytes], ...]]
     patience: Mapping[str, Patience]
 
@@ -51,21 +59,46 @@ class RouteState:
     def candidates(self) -> Iterator[Candidate]:
         return (candidate for tier in self.tiers for candidate in tier)
 
+    def is_easy(self, envelope: Envelope, endpoint: Endpoint) -> bool:
+        """Whatever this request needs, `first` can be asked."""
+        if self.first is None or len(envelope.body) > self.easy[endpoint]:
+            return False
+        return self.first.target.facts.max_output is None or _LIMITS.isdisjoint(envelope.fields)
 
-def bind_route(route: Route, state_of: Callable[[Target], TargetState]) -> RouteState:
+
+def bind_route(
+    route: Route, state_of: Callable[[Target], TargetState], ability_of: Callable[[Target], Ability] = lambda _: ANYTHING
+) -> RouteState:
     """Tie a configured route to the live states of its targets."""
-    tiers = tuple(tuple(Candidate(target, state_of(target)) for target in tier) for tier in route.tiers)
-    weighs_needs = any(target.when is not None or target.context_window is not None for target in route.targets)
+    tiers = tuple(tuple(Candidate(target, state_of(target), ability_of(target)) for target in tier) for tier in route.tiers)
+    candidates = [candidate for tier in tiers for candidate in tier]
     in_order = route.strategy == "ordered" or len(tiers[0]) == 1
     return RouteState(
         route=route,
         tiers=tiers,
         strategy=STRATEGIES[route.strategy],
-        weighs_needs=weighs_needs,
-        first=tiers[0][0] if in_order and not weighs_needs else None,
+        weighs_needs=not all(takes_everything(candidate) for candidate in candidates),
+        first=candidates[0] if in_order else None,
+        easy={endpoint: easy_size(candidates[0], endpoint) for endpoint in Endpoint},
         headers={target.id: served_by(route, target) for target in route.targets},
         patience={target.id: patience_with(route, target) for target in route.targets},
     )
+
+
+def takes_everything(candidate: Candidate) -> bool:
+    """Whatever a request needs, this target is as good for it as any."""
+    sizes = all(easy_size(candidate, endpoint) >= UNBOUNDED for endpoint in Endpoint)
+    return sizes and candidate.target.facts.max_output is None
+
+
+def easy_size(candidate: Candidate, endpoint: Endpoint) -> int:
+    """Bytes of body up to which nothing about a request can speak against this target; -1: there is none."""
+    target = candidate.target
+    if not is_plain(target, candidate.ability, endpoint):
+        return -1
+    window = target.context_window or target.facts.context_window
+    # The estimate of a request's tokens is a quarter of its bytes at most.
+    return UNBOUNDED if window is None else window * 4
 
 
 def patience_with(route: Route, target: Target) -> Patience:
@@ -93,14 +126,15 @@ def compile_glob(name: str) -> re.Pattern[str]:
 
 
 def bind_candidates(route: Route, tiers: tuple[tuple[Candidate, ...], ...]) -> RouteState:
-    """A route whose targets are there already; its strategy and the request always decide."""
+    """A route whose targets are there already, for requests that need nothing of a model."""
     targets = [candidate.target for tier in tiers for candidate in tier]
     return RouteState(
         route=route,
         tiers=tiers,
         strategy=STRATEGIES[route.strategy],
-        weighs_needs=any(target.when is not None or target.context_window is not None for target in targets),
+        weighs_needs=False,
         first=None,
+        easy={},
         headers={target.id: served_by(route, target) for target in targets},
         patience={target.id: patience_with(route, target) for target in targets},
     )
@@ -120,11 +154,13 @@ class Routing:
         settings: Settings,
         kinds: Mapping[str, ProviderKind],
         state_of: Callable[[Target], TargetState],
+        ability_of: Callable[[Target], Ability] = lambda _: ANYTHING,
     ) -> None:
         self.settings = settings
         self.kinds = kinds
-        self.routes: Sequence[RouteState] = [bind_route(route, state_of) for route in settings.routes]
+        self.routes: Sequence[RouteState] = [bind_route(route, state_of, ability_of) for route in settings.routes]
         self._state_of = state_of
+        self._ability_of = ability_of
         self._exact: dict[str, RouteState] = {}
         self._globs: list[tuple[re.Pattern[str], RouteState]] = []
         for state in self.routes:
@@ -155,7 +191,7 @@ class Routing:
         provider = self.settings.providers.get(name)
         if not slash or not upstream or provider is None or not provider.direct:
             return None
-        state = bind_route(self._direct_route(provider, upstream), self._state_of)
+        state = bind_route(self._direct_route(provider, upstream), self._state_of, self._ability_of)
         self._direct[model] = state
         if len(self._direct) > MAX_DIRECT:
             self._direct.popitem(last=False)
@@ -181,7 +217,7 @@ class Routing:
         if known is None:
             settings = self.settings.providers[provider]
             target = Target(provider, credential.removeprefix(provider), first_content=settings.first_content)
-            known = self._accounts[credential] = Candidate(target, self._state_of(target))
+            known = self._accounts[credential] = Candidate(target, self._state_of(target), self._ability_of(target))
         return known
 
     def reach(self, allowed: frozenset[str] | None) -> frozenset[str]:

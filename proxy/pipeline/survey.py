@@ -13,7 +13,8 @@ from proxy.core.call import Needs
 from proxy.core.endpoints import Endpoint
 from proxy.pipeline.queueing import CapacityQueues
 from proxy.pipeline.routing import RouteState, Routing
-from proxy.policy.selection import eligible, select
+from proxy.policy.abilities import doubt, misfit
+from proxy.policy.selection import select
 from proxy.policy.strategies import Candidate, Choice
 from proxy.policy.targets import Admission, TargetState, Verdict
 
@@ -58,9 +59,9 @@ class Surveyor:
         chosen = selection.candidate.target.id if selection.candidate else None
         rows = []
         for tier, candidate in self._tiered(state):
-            misfit = eligible(candidate.target, needs)
+            unfit = misfit(candidate.target, candidate.ability, endpoint, needs) or doubt(candidate.target, needs)
             admission = candidate.state.admission(endpoint, now)
-            why = misfit or self._reason(admission)
+            why = unfit or self._reason(admission)
             if candidate.target.id == chosen:
                 why = "goes here"
             rows.append({"target": candidate.target.id, "tier": tier, "state": admission.verdict.value, "why": why})

@@ -101,6 +101,9 @@ RULES: Mapping[OutcomeKind, Rule] = {
     _X.CONTEXT_TOO_LONG:      Rule(_U, _YES, _NO,  _NO,  _O,  0,    0,         400, _BAD,    "context_length_exceeded"),
     _X.CONTENT_FILTERED:      Rule(_U, _NO,  _NO,  _NO,  _O,  0,    0,         400, _BAD,    "content_policy_violation"),
     _X.BAD_REQUEST:           Rule(_U, _NO,  _NO,  _NO,  _O,  0,    0,         400, _BAD,    None),
+    # The same while a storm of them is on (`storms.py`): first another target is asked, then it is the target's fault.
+    _X.REJECTION_SUSPECTED:   Rule(_U, _YES, _NO,  _NO,  _O,  0,    0,         400, _BAD,    None),
+    _X.REJECTION_STORM:       Rule(_T, _YES, _NO,  _YES, _O,  0,    0,         400, _BAD,    None),
     _X.DEADLINE_EXCEEDED:     Rule(_N, _NO,  _NO,  _NO,  _O,  0,    0,         504, _SERVER, "deadline_exceeded"),
     _X.CLIENT_GONE:           Rule(_N, _NO,  _NO,  _NO,  _O,  0,    0,         499, _SERVER, "client_gone"),
     _X.SHUTDOWN:              Rule(_N, _NO,  _NO,  _NO,  _O,  0,    0,         503, _BUSY,   "shutting_down"),
@@ -136,6 +139,8 @@ _SENTENCES: Mapping[OutcomeKind, str] = {
     OutcomeKind.CONTEXT_TOO_LONG: "The request is longer than the model's context",
     OutcomeKind.CONTENT_FILTERED: "The provider's content filter stopped the request",
     OutcomeKind.BAD_REQUEST: "The provider rejected the request",
+    OutcomeKind.REJECTION_SUSPECTED: "The provider rejected the request, as it suddenly does with many",
+    OutcomeKind.REJECTION_STORM: "The provider rejects what others accept",
     OutcomeKind.DEADLINE_EXCEEDED: "The deadline passed before an answer was complete",
     OutcomeKind.CLIENT_GONE: "The client left",
     OutcomeKind.SHUTDOWN: "The proxy is shutting down",
@@ -151,6 +156,8 @@ _SHARED: Mapping[OutcomeKind, str] = {
 _OWN_WORDS = frozenset(
     {
         OutcomeKind.BAD_REQUEST,
+        OutcomeKind.REJECTION_SUSPECTED,
+        OutcomeKind.REJECTION_STORM,
         OutcomeKind.CONTEXT_TOO_LONG,
         OutcomeKind.CONTENT_FILTERED,
         OutcomeKind.MODEL_NOT_FOUND,
@@ -158,7 +165,14 @@ _OWN_WORDS = frozenset(
     }
 )
 #: Those that keep the provider's own 4xx.
-_OWN_STATUS = frozenset({OutcomeKind.BAD_REQUEST, OutcomeKind.UNSUPPORTED})
+_OWN_STATUS = frozenset(
+    {
+        OutcomeKind.BAD_REQUEST,
+        OutcomeKind.REJECTION_SUSPECTED,
+        OutcomeKind.REJECTION_STORM,
+        OutcomeKind.UNSUPPORTED,
+    }
+)
 #: Client-error statuses that would say something untrue if a provider's 4xx came through: they speak of *our* account,
 #: proxy hop or pace.
 _NOT_THE_CLIENTS = frozenset({401, 402, 403, 407, 408, 429})

@@ -113,6 +113,7 @@ class Permit:
             # The time of a whole answer is a poor measure, taken only while no stream has given a better one.
             target.latency.observe(now - self.started, now)
         self._ticket.settle(Result.OK, self._slow, now)
+        target.accepted(self.endpoint, now)
         target.budget.succeeded()
         self._key.note(outcome, target.model, now)
 

@@ -1,20 +1,22 @@
 """From the tiers of a route to one candidate: who fits, who is admitted, and why not the others.
 
 Tiers are walked in order; the strategy chooses inside the first tier that has somebody. A target that is coming back and
-should have less traffic is passed over while another can serve, in a later tier too, and taken if none can. Nothing is
-acquired here.
+should have less traffic is passed over while another can serve, in a later tier too, and taken if none can. A target whose
+model probably cannot do what is asked is passed over if the route has another one. Nothing is acquired here.
 """
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
+from types import MappingProxyType
 
 from proxy.core.call import Needs
-from proxy.core.settings import Target, When
+from proxy.core.endpoints import Endpoint
+from proxy.policy.abilities import UNSERVED, doubt, misfit
 from proxy.policy.strategies import Candidate, Choice, Strategy
 from proxy.policy.targets import Admission, Verdict
 
 TRIED = "this call has tried it already"
-UNSERVED = "its provider has no such endpoint"
+_NO_DOUBTS: Mapping[str, str] = MappingProxyType({})
 
 
 @dataclass(slots=True)
@@ -34,7 +36,7 @@ class Selection:
     @property
     def unserved(self) -> bool:
         """Nobody has the endpoint."""
-        return bool(self.skipped) and all(why == UNSERVED for _, why in self.skipped)
+        return bool(self.skipped) and all(isinstance(why, str) and why.startswith(UNSERVED) for _, why in self.skipped)
 
     def reasons(self) -> list[tuple[str, str]]:
         """Target and sentence, for people."""
@@ -53,10 +55,11 @@ def select(
     are. Somebody else may take the candidate's last place before it is acquired: then select again."""
     selection = Selection()
     returning: Candidate | None = None
+    doubts = find_doubts(route_tiers, choice.endpoint, needs)
     for tier in route_tiers:
         admitted = []
         for candidate in tier:
-            why = _why_not(candidate, choice, tried, tried_credentials, needs)
+            why = doubts.get(candidate.state.id) or _why_not(candidate, choice, tried, tried_credentials, needs)
             if why is None:
                 admitted.append(candidate)
                 continue
@@ -73,12 +76,17 @@ def select(
     return selection
 
 
-def eligible(target: Target, needs: Needs) -> str | None:
-    """None: the target fits these needs; else the reason it is skipped, as a sentence without a full stop."""
-    window = target.context_window
-    if window is not None and needs.tokens > window:
-        return f"the request has about {needs.tokens} tokens, its context holds {window}"
-    return None if target.when is None else _unmet(target.when, needs)
+def find_doubts(route_tiers: Sequence[Sequence[Candidate]], endpoint: Endpoint, needs: Needs) -> Mapping[str, str]:
+    """Target ids that are passed over because the route has, in whatever state, one whose model can do this; and why."""
+    doubts: dict[str, str] = {}
+    sure = False
+    for candidate in (candidate for tier in route_tiers for candidate in tier):
+        why = doubt(candidate.target, needs)
+        if why is not None:
+            doubts[candidate.state.id] = why
+        elif misfit(candidate.target, candidate.ability, endpoint, needs) is None:
+            sure = True
+    return doubts if sure else _NO_DOUBTS
 
 
 def _why_not(
@@ -91,28 +99,9 @@ def _why_not(
     state = candidate.state
     if state.id in tried:
         return TRIED
-    if state.serves is not None and choice.endpoint not in state.serves:
-        return UNSERVED
-    unfit = eligible(candidate.target, needs)
+    unfit = misfit(candidate.target, candidate.ability, choice.endpoint, needs)
     if unfit is not None:
         return unfit
     exclude = tried_credentials.get(state.id, ()) if tried_credentials else ()
     admission = state.admission(choice.endpoint, choice.now, exclude)
     return None if admission.verdict is Verdict.READY or admission.verdict is Verdict.TRIAL else admission
-
-
-def _unmet(when: When, needs: Needs) -> str | None:
-    """The first condition of `when` that is not met."""
-    wanted = (
-        ("tools", when.tools, needs.tools),
-        ("images", when.images, needs.images),
-        ("stream", when.stream, needs.stream),
-    )
-    for name, condition, need in wanted:
-        if condition is not None and condition is not need:
-            return f"it is for requests {'with' if condition else 'without'} {name}"
-    if when.min_tokens is not None and needs.tokens < when.min_tokens:
-        return f"it is for requests of at least {when.min_tokens} tokens, this has about {needs.tokens}"
-    if when.max_tokens is not None and needs.tokens > when.max_tokens:
-        return f"it is for requests of at most {when.max_tokens} tokens, this has about {needs.tokens}"
-    return None

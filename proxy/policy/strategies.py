@@ -12,15 +12,18 @@ from random import Random
 
 from proxy.core.endpoints import Endpoint
 from proxy.core.settings import Target
+from proxy.policy.abilities import ANYTHING, Ability
 from proxy.policy.targets import TargetState
 
 
 @dataclass(frozen=True, slots=True)
 class Candidate:
-    """A target at its place in a route (weight, condition, price), with the live state it shares with other places."""
+    """A target at its place in a route (weight, condition, price), with the live state it shares with other places, and what
+    its provider's wire format can carry."""
 
     target: Target
     state: TargetState
+    ability: Ability = ANYTHING
 
 
 @dataclass(slots=True)

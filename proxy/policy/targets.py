@@ -12,8 +12,8 @@ nothing needs a lock; a trial slot is only taken together with a credential.
 """
 
 import enum
-from collections.abc import Callable, Collection
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import dataclass, replace
 from random import Random
 
 from proxy.core.endpoints import Endpoint
@@ -29,6 +29,7 @@ from proxy.policy.outcomes import RULES, Hold
 from proxy.policy.permits import Permit
 from proxy.policy.probes import ProbeKind
 from proxy.policy.stalls import StallWatch
+from proxy.policy.storms import RejectionWatch, Weather
 
 __all__ = ["Admission", "Permit", "TargetState", "Verdict"]
 
@@ -58,28 +59,34 @@ class Admission:
 
 
 _READY = Admission(Verdict.READY)
+_REJECTIONS: Mapping[Weather, OutcomeKind] = {
+    Weather.CALM: OutcomeKind.BAD_REQUEST,
+    Weather.SUSPICION: OutcomeKind.REJECTION_SUSPECTED,
+    Weather.FAULT: OutcomeKind.REJECTION_STORM,
+}
 
 
 class _Lane:
     """One endpoint of a target. Streamed and whole answers are watched apart: the head of a whole answer comes when all
     of it is generated, so the p99 of one sort says nothing about the other."""
 
-    __slots__ = ("breaker", "healthy", "hold", "probed_at", "streams", "unhealthy", "wholes")
+    __slots__ = ("breaker", "healthy", "hold", "probed_at", "rejections", "streams", "unhealthy", "wholes")
 
     def __init__(self, breaker: Breaker, settings: BreakerSettings) -> None:
         self.breaker = breaker
         self.hold = Holding()
         self.streams = StallWatch(settings)
         self.wholes = StallWatch(settings)
+        self.rejections = RejectionWatch()
         self.healthy = 0
         self.unhealthy = 0
         self.probed_at = 0.0
 
 
 class TargetState:
-    """See the module's text. `probe`, `free_probe_lies` and `serves` (the endpoints that it has; None: all) are the
-    provider's, set by whoever knows them: until then a free probe never heals. `streams`: it has streamed an answer.
-    `on_release` is called after each settled permit, so that those who queue can be served."""
+    """See the module's text. `probe` and `free_probe_lies` are the provider's, set by whoever knows them: until then a free
+    probe never heals. `streams`: it has streamed an answer. `on_release` is called after each settled permit, so that
+    those who queue can be served."""
 
     __slots__ = (
         "__weakref__",
@@ -98,7 +105,6 @@ class TargetState:
         "probe",
         "provider",
         "ring",
-        "serves",
         "slow_after",
         "streams",
         "target",
@@ -125,7 +131,6 @@ class TargetState:
         self.on_release: Callable[[], None] | None = None
         self.probe = ProbeSettings()
         self.free_probe_lies = True
-        self.serves: frozenset[Endpoint] | None = None
         self.slow_after = breaker.slow
         self.streams = False
         self._breaker_settings = breaker
@@ -230,6 +235,23 @@ class TargetState:
         hold = self._lanes[endpoint].hold
         if hold.extend(outcome, rule, now, self._rng):
             self._on_change(StateChange(now, self.id, endpoint, "free", "held", hold.cause, hold.until))
+
+    # Rejections.
+
+    def accepted(self, endpoint: Endpoint, now: float) -> None:
+        """A call was answered."""
+        self._lanes[endpoint].rejections.accepted(now)
+
+    def judge_rejection(self, endpoint: Endpoint, outcome: Outcome, client: str | None, now: float) -> Outcome:
+        """What a 400 means now: the client's own mistake, or one of a storm. `client` is the name of its key."""
+        if outcome.kind is not OutcomeKind.BAD_REQUEST:
+            return outcome
+        kind = _REJECTIONS[self._lanes[endpoint].rejections.rejected(client, now)]
+        return replace(outcome, kind=kind)
+
+    def second_opinion(self, endpoint: Endpoint, accepted: bool, now: float) -> None:
+        """What another target said to a call that this one rejected under suspicion."""
+        self._lanes[endpoint].rejections.second_opinion(accepted, now)
 
     # The stall rule.
 

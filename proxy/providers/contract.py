@@ -9,6 +9,7 @@ from typing import Protocol
 from proxy.core.call import Call
 from proxy.core.endpoints import Endpoint
 from proxy.core.exchange import HeaderList, UpstreamRequest
+from proxy.core.features import Fate, Feature
 from proxy.core.outcome import Outcome
 from proxy.core.settings import Credential, Provider, Target
 from proxy.wire.reading import Answer, StreamReader
@@ -18,6 +19,11 @@ class ProviderKind(Protocol):
     """One vendor's wire format, bound to one configured provider (its origin, headers and quirks)."""
 
     endpoints: frozenset[Endpoint]
+
+    def fate(self, endpoint: Endpoint, feature: Feature) -> Fate:
+        """What becomes of a feature of a request to this endpoint. CARRIED where the provider has the endpoint itself, as
+        the table of its format says where the request is translated, REFUSED where it does not serve the endpoint."""
+        ...
 
     def request(self, call: Call, target: Target, credential: Credential) -> UpstreamRequest:
         """The request for one attempt. Same format: the client's bytes, but for the fields that routing changes."""

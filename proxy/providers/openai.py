@@ -3,7 +3,8 @@
 Theory of operation. The client's format is the provider's, so a body goes out as the bytes that came in but for the
 model's name, the request for usage, and what the vendor's preset drops or renames. Heads are made once per credential
 and endpoint; per request only forwarded client headers and the length are added. Judging is done by `wire`; this file
-only tells it what was asked and in whose dialect.
+only tells it what was asked and in whose dialect. Clients of other formats are served by translation into chat, which every
+one of these servers has; those of the Responses API only where the vendor does not have it.
 
 Invariants: the destination and the credential come from the configuration alone; of a client's headers only an allow-list
 goes upstream, and only what cannot break a line; no secret stays in an outcome. Refuses to send, wait or decide.
@@ -19,10 +20,16 @@ from proxy.core.call import Call, Envelope
 from proxy.core.endpoints import Endpoint
 from proxy.core.errors import ConfigError, ConfigProblem
 from proxy.core.exchange import HeaderList, UpstreamRequest
+from proxy.core.features import Fate, Feature
 from proxy.core.outcome import Outcome
 from proxy.core.settings import Credential, Provider, Target
+from proxy.providers import translating
 from proxy.providers.presets import PRESETS, Preset
 from proxy.providers.relays import is_relayed, write_relay
+from proxy.providers.responses import write_responses
+from proxy.wire.chat.quirks import Quirks
+from proxy.wire.chat.vendor import make_chat_format
+from proxy.wire.dialects import CLIENTS
 from proxy.wire.failures import classify
 from proxy.wire.openai_chat import ChatStreamReader, read_chat_answer
 from proxy.wire.openai_completions import CompletionStreamReader, read_completion_answer
@@ -31,12 +38,17 @@ from proxy.wire.openai_envelope import read_value, splice
 from proxy.wire.openai_stream import Asked
 from proxy.wire.reading import Answer, StreamReader
 from proxy.wire.relaying import open_relay_reader, read_relay_answer
+from proxy.wire.responses.stream import ResponsesStreamReader
+from proxy.wire.responses.whole import read_responses_answer
 
 PATHS: Mapping[Endpoint, str] = {
     Endpoint.CHAT: "/chat/completions",
     Endpoint.COMPLETIONS: "/completions",
     Endpoint.EMBEDDINGS: "/embeddings",
+    Endpoint.RESPONSES: "/responses",
 }
+#: What clients of other formats ask for; `RESPONSES` is native to some vendors.
+FOREIGN = frozenset(CLIENTS) - {Endpoint.CHAT, Endpoint.COMPLETIONS}
 
 #: Client headers that go upstream as they are.
 FORWARDED = ("openai-beta", "idempotency-key", "traceparent", "tracestate", "x-client-request-id")
@@ -66,6 +78,7 @@ _ANSWERS: Mapping[Endpoint, Callable[[bytes, Asked], Answer]] = {
     Endpoint.EMBEDDINGS: read_embeddings_answer,
 }
 _ENCODE = msgspec.json.Encoder().encode
+_LEAST_OUTPUT = 16  # tokens; the Responses API refuses less
 _ASK_USAGE = b'{"include_usage":true}'
 _SHORTEST_SECRET = 8
 
@@ -73,7 +86,7 @@ _SHORTEST_SECRET = 8
 class OpenAIKind:
     """A provider of kind `openai`; implements `ProviderKind`. Raises ConfigError for what cannot be put into a head."""
 
-    endpoints = frozenset(PATHS)
+    endpoints = frozenset(PATHS) | FOREIGN
 
     def __init__(self, provider: Provider) -> None:
         self._provider = provider
@@ -81,6 +94,8 @@ class OpenAIKind:
         self._fixed_headers = _write_headers(provider)
         self._heads: dict[tuple[str, Endpoint, bool], tuple[str | None, bytes]] = {}
         self._asked: dict[tuple[bool, bool], Asked] = {}
+        self._chat = make_chat_format(_list_quirks(self._preset))
+        self._translated = FOREIGN - {Endpoint.RESPONSES} if self._preset.responses else FOREIGN
 
     def __repr__(self) -> str:
         return f"<OpenAIKind {self._provider.name} ({self._preset.name}) at {self._provider.origin.authority}>"
@@ -90,9 +105,18 @@ class OpenAIKind:
         # A path that the operator chose is the operator's word.
         return self._preset.free_probe_lies and self._provider.probe.path is None
 
+    def fate(self, endpoint: Endpoint, feature: Feature) -> Fate:
+        if endpoint in self._translated:
+            return self._chat.fates[feature]
+        if endpoint is Endpoint.RESPONSES and feature is Feature.STATE and not self._preset.keeps:
+            return Fate.REFUSED
+        return Fate.CARRIED if endpoint in self.endpoints else Fate.REFUSED
+
     def request(self, call: Call, target: Target, credential: Credential) -> UpstreamRequest:
         if is_relayed(call.endpoint):
             return self._relay(call, target, credential)
+        if call.endpoint is not Endpoint.CHAT and call.endpoint in FOREIGN:
+            return self._request_foreign(call, target, credential)
         envelope = call.envelope
         body = splice(envelope, self._list_changes(envelope, target))
         head = self._get_head(credential, call.endpoint, envelope.stream)
@@ -108,14 +132,33 @@ class OpenAIKind:
             return UpstreamRequest(self._provider.name, self._provider.origin, head + b"\r\n")
         return self._make_request(head, relayed.body)
 
+    def _request_foreign(self, call: Call, target: Target, credential: Credential) -> UpstreamRequest:
+        """Of a client that speaks no chat. Raises EnvelopeError for what chat has no words for."""
+        endpoint, stream = call.endpoint, call.envelope.stream
+        if endpoint in self._translated:
+            endpoint = Endpoint.CHAT
+            body, dropped = translating.write_request(call, self._chat, target.model, target.facts)
+        else:
+            body, dropped = write_responses(call.envelope, target.model, self._preset.keeps)
+        head = self._get_head(credential, endpoint, stream)
+        request = self._make_request(head + _forward_headers(call.headers), body)
+        request.dropped = dropped
+        return request
+
     def reader(self, call: Call) -> StreamReader:
         if is_relayed(call.endpoint):
             return open_relay_reader(call)
+        if call.endpoint is not Endpoint.CHAT and call.endpoint in FOREIGN:
+            native = call.endpoint not in self._translated
+            return ResponsesStreamReader() if native else translating.open_reader(call, self._chat)
         return _READERS[call.endpoint](self._describe(call.envelope))
 
     def answer(self, call: Call, headers: HeaderList, body: bytes) -> Answer:
         if is_relayed(call.endpoint):
             answer = read_relay_answer(call, body)
+        elif call.endpoint is not Endpoint.CHAT and call.endpoint in FOREIGN:
+            native = call.endpoint not in self._translated
+            answer = read_responses_answer(body) if native else translating.read_answer(call, self._chat, body)
         else:
             answer = _ANSWERS[call.endpoint](body, self._describe(call.envelope))
         self._hide_secrets(answer.outcome)
@@ -139,7 +182,10 @@ class OpenAIKind:
             question["input"] = "hi"
         elif endpoint is Endpoint.COMPLETIONS:
             question.update(prompt="hi", max_tokens=1)
+        elif endpoint is Endpoint.RESPONSES and endpoint not in self._translated:
+            question.update(input="hi", max_output_tokens=_LEAST_OUTPUT)
         else:
+            endpoint = Endpoint.CHAT
             question["messages"] = [{"role": "user", "content": "hi"}]
             question[self._preset.cap] = 1
         return self._make_request(self._get_head(credential, endpoint, False), _ENCODE(question))
@@ -214,6 +260,18 @@ def _find_preset(provider: Provider) -> Preset:
     if preset is None:
         raise ConfigError([ConfigProblem(f"there is no preset {provider.preset!r}", key=f"providers.{provider.name}")])
     return preset
+
+
+def _list_quirks(preset: Preset) -> Quirks:
+    """The preset as far as it concerns requests that are written anew."""
+    return Quirks(
+        drop=preset.drop,
+        rename=preset.rename,
+        cap=preset.cap,
+        ask_usage=preset.usage == "ask",
+        lenient_finish=preset.lenient_finish,
+        reasoning_outside=preset.reasoning_outside,
+    )
 
 
 def _write_headers(provider: Provider) -> bytes:

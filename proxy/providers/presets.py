@@ -28,7 +28,10 @@ class Preset:
     `usage`: `ask` sends `stream_options.include_usage`; `always` gets usage unasked and `never` gets none, and both
     reject `stream_options`. `drop`: fields the vendor rejects. `rename`: our field to theirs. `lenient_finish`: `[DONE]`
     without any finish reason is still a whole answer. `reasoning_outside`: reasoning tokens come on top of
-    `completion_tokens`. `cap`: the field that bounds the length of an answer.
+    `completion_tokens`. `cap`: the field that bounds the length of an answer. `responses`: it has the Responses API, and
+    requests of it go there untouched (else they are written as chat); `keeps`: it stores what it answered there, so that it
+    can be continued. Servers that only turn such a request into chat themselves, or did so in their last versions only, are
+    left out on purpose.
 
     `free_path`: asked for nothing and costs nothing. As in a URL: with a leading slash from the origin (`/health`), without
     one from the base URL (`models`). `free_probe_lies`: it is known to succeed while the models are down.
@@ -47,6 +50,8 @@ class Preset:
     lenient_finish: bool = False
     reasoning_outside: bool = False
     cap: str = "max_tokens"
+    responses: bool = False
+    keeps: bool = False
     free_path: str | None = "models"
     free_probe_lies: bool = False
 
@@ -64,6 +69,8 @@ _LINES = (
         ("OPENAI_API_KEY",),
         hosts=("api.openai.com",),
         cap="max_completion_tokens",
+        responses=True,
+        keeps=True,
         free_probe_lies=True,
     ),
     Preset(
@@ -71,6 +78,7 @@ _LINES = (
         "https://openrouter.ai/api/v1",
         ("OPENROUTER_API_KEY",),
         hosts=("openrouter.ai",),
+        responses=True,
         free_probe_lies=True,
     ),
     Preset(
@@ -79,6 +87,7 @@ _LINES = (
         ("GROQ_API_KEY",),
         hosts=("api.groq.com",),
         drop=("logprobs", "top_logprobs", "logit_bias"),
+        responses=True,
         free_probe_lies=True,
     ),
     Preset(
@@ -105,6 +114,8 @@ _LINES = (
         ("XAI_API_KEY",),
         hosts=("api.x.ai",),
         reasoning_outside=True,
+        responses=True,
+        keeps=True,
         free_probe_lies=True,
     ),
     Preset(
@@ -167,6 +178,8 @@ _LINES = (
         local_port=1234,
         keyless=True,
         first_content=300.0,
+        responses=True,
+        keeps=True,
         free_probe_lies=True,
     ),
     Preset(

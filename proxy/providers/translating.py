@@ -36,6 +36,8 @@ def open_reader(call: Call, vendor: VendorFormat) -> StreamReader:
 
 
 def read_answer(call: Call, vendor: VendorFormat, body: bytes) -> Answer:
-    """A whole answer of the vendor, judged and in the client's format."""
-    read_dialogue(call)
+    """A whole answer of the vendor, judged and in the client's format. A probe is nobody's request: it has no fields to
+    read, and only the judgement counts."""
+    if call.envelope.fields:
+        read_dialogue(call)
     return translate_answer(call, CLIENTS[call.endpoint], vendor.read_answer(body))

@@ -67,7 +67,12 @@ class Asked:
 
     @property
     def streams(self) -> bool:
-        return self.path.endswith("/audio/speech") or (bool(self.body.stream) and not self.path.endswith("/embeddings"))
+        """Some vendors say it in the body, others in the path's last part."""
+        if self.path.endswith("/embeddings"):
+            return False
+        if self.path.endswith("/audio/speech"):
+            return True
+        return bool(self.body.stream) or "stream" in self.path.rpartition("/")[2].lower()
 
     @property
     def input_tokens(self) -> int:
@@ -110,8 +115,8 @@ def _read_form(content_type: str, body: bytes) -> Body:
 
 @dataclass(slots=True)
 class Reply:
-    """An answer in pieces. `opening` is the contentless first event, `pieces` carry one token per choice each, `finish`,
-    `usage` and `done` close them; a whole answer has only `whole`. `content_type` None: JSON, or an event stream."""
+    """An answer in pieces. `opening` is the contentless first event, `pieces` carry one token per choice each, `finish`
+    and `usage` close them; a whole answer has only `whole`. `content_type` None: JSON, or an event stream."""
 
     opening: bytes = b""
     pieces: Sequence[bytes] = ()
@@ -121,7 +126,6 @@ class Reply:
     output: int = 0
     tokens_per_piece: int = 1
     content_type: bytes | None = None
-    done: bytes = DONE
 
 
 def compose(asked: Asked, identity: str, chunks: int, style: Style = Style.TEXT) -> Reply:

@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping
 from json import dumps
 
 from proxy.rehearse.answers import CREATED, TEXT, Asked, Reply
+from proxy.rehearse.behaviour import Style
 
 PIXEL = base64.b64encode(b"\x89PNG\r\n\x1a\n" + b"lamp").decode()
 SOUND = b"audio/mpeg"
@@ -17,12 +18,14 @@ TOKENS: dict[str, object] = {"input_tokens": 12, "output_tokens": 30, "total_tok
 SPOKEN_TOKENS = {"type": "tokens", "input_token_details": {"text_tokens": 0, "audio_tokens": 12}, **TOKENS}
 
 
-def compose_media(asked: Asked, identity: str, chunks: int) -> Reply | None:
-    """The answer to a request on one of these paths; None: it is on none of them."""
-    for path, write in _PATHS.items():
-        if asked.method == "POST" and asked.path.endswith(path):
-            return write(asked, identity, chunks)
-    return None
+def is_media(asked: Asked) -> bool:
+    """Is this request for one of these?"""
+    return asked.method == "POST" and asked.path.endswith(tuple(_PATHS))
+
+
+def compose(asked: Asked, identity: str, chunks: int, style: Style = Style.TEXT) -> Reply:
+    """The answer to such a request; it says nothing in any style."""
+    return next(write for path, write in _PATHS.items() if asked.path.endswith(path))(asked, identity, chunks)
 
 
 def _json(value: object) -> bytes:
@@ -37,7 +40,7 @@ def _images(asked: Asked, identity: str, chunks: int) -> Reply:
     name = "image_edit" if asked.path.endswith("/edits") else "image_generation"
     if asked.streams:
         pieces = [_event(f"{name}.partial_image", b64_json=PIXEL, partial_image_index=i) for i in range(min(chunks, 3))]
-        return Reply(pieces=pieces, finish=_event(f"{name}.completed", b64_json=PIXEL, usage=TOKENS), done=b"")
+        return Reply(pieces=pieces, finish=_event(f"{name}.completed", b64_json=PIXEL, usage=TOKENS))
     pictures = [{"b64_json": PIXEL, "revised_prompt": identity} for _ in range(asked.body.n or 1)]
     usage = {**TOKENS, "input_tokens_details": {"text_tokens": 12, "image_tokens": 0}}
     return Reply(whole=_json({"created": CREATED, "data": pictures, "usage": usage}))
@@ -48,8 +51,8 @@ def _speech(asked: Asked, identity: str, chunks: int) -> Reply:
     if asked.body.stream_format == "sse":
         audio = base64.b64encode(sound).decode()
         pieces = [_event("speech.audio.delta", audio=audio) for _ in range(chunks)]
-        return Reply(pieces=pieces, finish=_event("speech.audio.done", usage=TOKENS), done=b"")
-    return Reply(pieces=[sound] * chunks, content_type=SOUND, done=b"")
+        return Reply(pieces=pieces, finish=_event("speech.audio.done", usage=TOKENS))
+    return Reply(pieces=[sound] * chunks, content_type=SOUND)
 
 
 def _transcript(asked: Asked, identity: str, chunks: int) -> Reply:
@@ -57,7 +60,7 @@ def _transcript(asked: Asked, identity: str, chunks: int) -> Reply:
     if asked.streams:
         pieces = [_event("transcript.text.delta", delta=f"{word} ") for word in words]
         finish = _event("transcript.text.done", text=" ".join(words), usage=SPOKEN_TOKENS)
-        return Reply(pieces=pieces, finish=finish, done=b"")
+        return Reply(pieces=pieces, finish=finish)
     text = " ".join(words)
     if asked.body.response_format in ("text", "srt", "vtt"):
         return Reply(whole=text.encode() + b"\n", content_type=PLAIN)

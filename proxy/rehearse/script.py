@@ -10,14 +10,12 @@ from dataclasses import dataclass, field
 from random import Random
 from typing import NamedTuple
 
-from proxy.rehearse.answers import DONE, Asked, Reply, compose, empty_choices
+from proxy.rehearse.answers import Asked, Reply, empty_choices
 from proxy.rehearse.behaviour import Behaviour, Mode
-from proxy.rehearse.media import compose_media
 from proxy.rehearse.shelf import Shelf
-from proxy.rehearse.vendor_errors import ERRORS, JSON, PAGE, PAGE_200, VendorError, error_event
+from proxy.rehearse.speakers import OPENAI, Speaker, find_speaker
+from proxy.rehearse.vendor_errors import ERRORS, JSON, PAGE, PAGE_200, VendorError, error_body
 
-STREAM = (b"content-type", b"text/event-stream; charset=utf-8")
-POSTS = ("/completions", "/embeddings")
 NO_SUCH_PATH = ERRORS["unknown_path"]
 Pair = tuple[bytes, bytes]
 
@@ -71,13 +69,12 @@ def write(behaviour: Behaviour, mode: Mode, asked: Asked, identity: str, rng: Ra
     """The script for one request whose fate `mode` has been decided. One draw of latency from `rng`. `shelf`: what the
     provider keeps."""
     latency = behaviour.latency.draw(rng)
-    play = _Play(behaviour, asked, identity, latency)
+    speaker = find_speaker(asked)
+    play = _Play(behaviour, asked, identity, latency, speaker or OPENAI)
     if shelf is not None and shelf.keeps(asked) and mode is Mode.OK:
         script = _from_shelf(play, shelf)
-    elif mode is not Mode.OK or asked.method == "GET" or asked.path.endswith(POSTS) or play.media() is not None:
-        script = _MODES[mode](play)
     else:
-        script = _vendor_error(play, NO_SUCH_PATH)
+        script = _MODES[mode](play) if speaker or mode is not Mode.OK else _vendor_error(play, NO_SUCH_PATH)
     script.connect = behaviour.connect
     script.headers.append((b"x-request-id", f"req_{identity}".encode()))
     return script
@@ -89,12 +86,14 @@ class _Play:
     asked: Asked
     identity: str
     latency: float
-
-    def media(self) -> Reply | None:
-        return compose_media(self.asked, self.identity, self.behaviour.chunks)
+    speaker: Speaker
 
     def reply(self) -> Reply:
-        return self.media() or compose(self.asked, self.identity, self.behaviour.chunks, self.behaviour.style)
+        return self.speaker.compose(self.asked, self.identity, self.behaviour.chunks, self.behaviour.style)
+
+    @property
+    def stream(self) -> Pair:
+        return b"content-type", self.speaker.stream_type
 
     @property
     def broken(self) -> Ending:
@@ -124,7 +123,7 @@ def _stream(play: _Play, pieces: int, *, finish: bool, done: bool) -> Script:
     """A stream of at most `pieces` pieces; the contentless first event rides with the first of them."""
     reply = play.reply()
     said = min(pieces, len(reply.pieces))
-    script = Script(first_byte=play.latency, headers=[_kind(reply, STREAM)], chunked=True, model_ran=True)
+    script = Script(first_byte=play.latency, headers=[_kind(reply, play.stream)], chunked=True, model_ran=True)
     opening = reply.opening if said or play.behaviour.role_first else b""
     gap, tokens = play.behaviour.gap, reply.tokens_per_piece
     if said:
@@ -132,7 +131,7 @@ def _stream(play: _Play, pieces: int, *, finish: bool, done: bool) -> Script:
         script.steps.extend([Step(gap, piece, tokens) for piece in reply.pieces[1:said]])
     elif opening:
         script.steps.append(Step(0.0, opening))
-    tail = (reply.finish + reply.usage if finish else b"") + (reply.done if done else b"")
+    tail = (reply.finish + reply.usage if finish else b"") + (play.speaker.terminator if done else b"")
     if tail:
         script.steps.append(Step(gap if said else 0.0, tail))
     return script
@@ -184,8 +183,8 @@ def _first_bytes(steps: list[Step], limit: int) -> list[Step]:
 
 
 def _error_event(play: _Play) -> Script:
-    event = error_event(play.behaviour.failure)
-    tail = event if play.asked.streams else event.removeprefix(b"data: ").strip()
+    streams = play.asked.streams
+    tail = play.speaker.error_event(play.behaviour.failure) if streams else error_body(play.behaviour.failure)
     return _interrupted(play, tail, Ending.COMPLETE)
 
 
@@ -196,13 +195,13 @@ def _garbage(play: _Play) -> Script:
 
 def _empty_choices(play: _Play) -> Script:
     streams = play.asked.streams
-    data = empty_choices(play.asked, play.identity) + (DONE if streams else b"")
-    headers = [STREAM if streams else JSON]
+    data = empty_choices(play.asked, play.identity) + (play.speaker.terminator if streams else b"")
+    headers = [play.stream if streams else JSON]
     return Script(first_byte=play.latency, headers=headers, steps=[Step(0.0, data)], chunked=streams)
 
 
 def _empty_stream(play: _Play) -> Script:
-    headers = [STREAM if play.asked.streams else JSON]
+    headers = [play.stream if play.asked.streams else JSON]
     return Script(first_byte=play.latency, headers=headers, chunked=play.asked.streams)
 
 

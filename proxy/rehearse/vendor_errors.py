@@ -284,7 +284,11 @@ EVENTS: dict[str, bytes] = {
 PAGE_200 = _edge(200, "Just a moment...")
 
 
+def error_body(failure: str) -> bytes:
+    """The error inside a 200 for a name of `EVENTS`, or of a line of `ERRORS` by its vendor's prefix."""
+    return EVENTS.get(failure) or EVENTS.get(failure.partition("_")[0]) or EVENTS["openai"]
+
+
 def error_event(failure: str) -> bytes:
-    """The event for a name of `EVENTS`, or of a line of `ERRORS` by its vendor's prefix."""
-    data = EVENTS.get(failure) or EVENTS.get(failure.partition("_")[0]) or EVENTS["openai"]
-    return b"data: " + data + b"\n\n"
+    """The same as an event of a stream, in the format of OpenAI and those who speak it."""
+    return b"data: " + error_body(failure) + b"\n\n"

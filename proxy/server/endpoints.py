@@ -9,6 +9,7 @@ _POSTS = {
     "/completions": Endpoint.COMPLETIONS,
     "/embeddings": Endpoint.EMBEDDINGS,
     **{relay.path: endpoint for endpoint, relay in RELAYS.items()},
+    "/responses": Endpoint.RESPONSES,
 }
 
 #: With and without the prefix, since people write base URLs both ways.

@@ -10,143 +10,28 @@ from collections.abc import Callable, Mapping
 import msgspec
 
 from proxy.core.endpoints import Endpoint
+from proxy.tokens.content import TOOL_CALL, as_items, as_mapping, read_content, read_field
 from proxy.tokens.parts import PromptParts
 from proxy.tokens.tools import FRAME, WITH_SYSTEM, render
-from proxy.wire.lenient import repair
 
 #: Every reply is primed with a few tokens.
 PRIMED = 3
 NAME = 1
-TOOL_CALL = 3
 TOOL_CHOICE_NONE = 1
 TOOL_CHOICE_NAMED = 7
-#: A file that is only named by its id: as much as one page.
-UNSEEN_PAGES = 1
-
-
-_UNREADABLE = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
-
-
-def _read(payload: bytes) -> object:
-    """Raises one of `_UNREADABLE`."""
-    try:
-        return msgspec.json.decode(payload)
-    except _UNREADABLE:
-        repaired = repair(payload)
-        if repaired is None:
-            raise
-    return msgspec.json.decode(repaired)
-
-
-def _field(parts: PromptParts, fields: Mapping[str, object], name: str) -> object:
-    """The value of a top-level field; None if it is absent or cannot be read."""
-    raw = fields.get(name)
-    if not isinstance(raw, msgspec.Raw | bytes | bytearray | memoryview):
-        return None
-    try:
-        return _read(bytes(raw))
-    except _UNREADABLE:
-        parts.lower_bound = True
-        return None
-
-
-def _mapping(value: object) -> dict[str, object]:
-    return value if isinstance(value, dict) else {}
-
-
-def _items(value: object) -> list[object]:
-    return value if isinstance(value, list) else []
-
-
-def _text(parts: PromptParts, part: dict[str, object]) -> None:
-    parts.add_text(part.get("text"))
-
-
-def _refusal(parts: PromptParts, part: dict[str, object]) -> None:
-    parts.add_text(part.get("refusal"))
-
-
-def _thinking(parts: PromptParts, part: dict[str, object]) -> None:
-    thinking = part.get("thinking")
-    _content(parts, thinking)
-
-
-def _image(parts: PromptParts, part: dict[str, object]) -> None:
-    """`image_url` is an object in chat, a string elsewhere."""
-    url = part.get("image_url")
-    detail = _mapping(url).get("detail") or part.get("detail")
-    parts.add_url(_mapping(url).get("url", url), detail if isinstance(detail, str) else "auto")
-
-
-def _audio(parts: PromptParts, part: dict[str, object]) -> None:
-    audio = _mapping(part.get("input_audio"))
-    data, form = audio.get("data"), audio.get("format")
-    if isinstance(data, str):
-        parts.add_media(f"audio/{form}", data)
-    else:
-        parts.lower_bound = True
-
-
-def _file(parts: PromptParts, part: dict[str, object]) -> None:
-    data = _mapping(part.get("file")).get("file_data")
-    parts.lower_bound = True
-    if not isinstance(data, str):
-        parts.pages += UNSEEN_PAGES
-        return
-    head, _, encoded = data.partition(";base64,")
-    parts.add_media(head.removeprefix("data:"), encoded) if encoded else parts.add_media("application/pdf", data)
-
-
-def _source(parts: PromptParts, part: dict[str, object]) -> None:
-    """A part in another vendor's shape, `{"source": {"media_type", "data"}}`, that a lenient server lets through."""
-    source = _mapping(part.get("source"))
-    mime, data = source.get("media_type"), source.get("data")
-    if isinstance(mime, str) and isinstance(data, str):
-        parts.add_media(mime, data)
-    else:
-        parts.add_url(source.get("url"), "auto")
-
-
-_PARTS: dict[str, Callable[[PromptParts, dict[str, object]], None]] = {
-    "text": _text,
-    "input_text": _text,
-    "output_text": _text,
-    "refusal": _refusal,
-    "thinking": _thinking,
-    "image_url": _image,
-    "input_image": _image,
-    "image": _source,
-    "document": _source,
-    "input_audio": _audio,
-    "file": _file,
-}
-
-
-def _content(parts: PromptParts, content: object) -> None:
-    parts.add_text(content)
-    for item in _items(content):
-        parts.add_text(item)
-        part = _mapping(item)
-        kind = part.get("type")
-        read = _PARTS.get(kind) if isinstance(kind, str) else None
-        if read is not None:
-            read(parts, part)
-        elif part:
-            parts.add_text(part.get("text"))
-            parts.lower_bound = True
 
 
 def _message(parts: PromptParts, message: dict[str, object]) -> None:
     parts.messages += 1
-    _content(parts, message.get("content"))
+    read_content(parts, message.get("content"))
     parts.add_text(message.get("refusal"))
     if isinstance(message.get("name"), str):
         parts.add_text(message["name"])
         parts.tokens += NAME
-    calls = [_mapping(call) for call in _items(message.get("tool_calls"))]
-    functions = [_mapping(call.get("function") or call.get("custom")) for call in calls]
+    calls = [as_mapping(call) for call in as_items(message.get("tool_calls"))]
+    functions = [as_mapping(call.get("function") or call.get("custom")) for call in calls]
     if isinstance(message.get("function_call"), dict):
-        functions.append(_mapping(message["function_call"]))
+        functions.append(as_mapping(message["function_call"]))
     for function in functions:
         parts.tokens += TOOL_CALL
         parts.add_text(function.get("name"))
@@ -155,18 +40,15 @@ def _message(parts: PromptParts, message: dict[str, object]) -> None:
 
 
 def _tools(parts: PromptParts, fields: Mapping[str, object], has_system: bool) -> None:
-    tools = [_mapping(tool) for tool in _items(_field(parts, fields, "tools"))]
-    functions = [_mapping(tool.get("function") or tool.get("custom")) for tool in tools]
-    functions += [_mapping(function) for function in _items(_field(parts, fields, "functions"))]
+    tools = [as_mapping(tool) for tool in as_items(read_field(parts, fields, "tools"))]
+    functions = [as_mapping(tool.get("function") or tool.get("custom")) for tool in tools]
+    functions += [as_mapping(function) for function in as_items(read_field(parts, fields, "functions"))]
     functions = [function for function in functions if function]
-    parts.lower_bound = parts.lower_bound or len(functions) < len(tools)
+    _add_tools(parts, functions, hosted=len(tools) - len(functions), has_system=has_system)
     if not functions:
         return
-    parts.tools = len(functions)
-    parts.add_text(render(functions))
-    parts.tokens += FRAME + (WITH_SYSTEM if has_system else 0)
-    choice = _field(parts, fields, "tool_choice" if "tool_choice" in fields else "function_call")
-    name = _mapping(_mapping(choice).get("function", choice)).get("name")
+    choice = read_field(parts, fields, "tool_choice" if "tool_choice" in fields else "function_call")
+    name = as_mapping(as_mapping(choice).get("function", choice)).get("name")
     if choice == "none":
         parts.tokens += TOOL_CHOICE_NONE
     elif isinstance(name, str):
@@ -175,12 +57,25 @@ def _tools(parts: PromptParts, fields: Mapping[str, object], has_system: bool) -
 
 
 def _chat(parts: PromptParts, fields: Mapping[str, object]) -> None:
-    messages = [_mapping(message) for message in _items(_field(parts, fields, "messages"))]
+    messages = [as_mapping(message) for message in as_items(read_field(parts, fields, "messages"))]
     parts.tokens += PRIMED
     for message in messages:
         _message(parts, message)
     _tools(parts, fields, any(message.get("role") in ("system", "developer") for message in messages))
-    schema = _mapping(_mapping(_field(parts, fields, "response_format")).get("json_schema")).get("schema")
+    schema = as_mapping(as_mapping(read_field(parts, fields, "response_format")).get("json_schema")).get("schema")
+    _add_schema(parts, schema)
+
+
+def _add_tools(parts: PromptParts, functions: list[dict[str, object]], hosted: int, has_system: bool) -> None:
+    """`hosted` tools are the vendor's own: what it tells its model about them cannot be seen."""
+    parts.lower_bound = parts.lower_bound or hosted > 0
+    if functions:
+        parts.tools = len(functions)
+        parts.add_text(render(functions))
+        parts.tokens += FRAME + (WITH_SYSTEM if has_system else 0)
+
+
+def _add_schema(parts: PromptParts, schema: object) -> None:
     if isinstance(schema, dict):
         parts.add_text(msgspec.json.encode(schema).decode())
 
@@ -188,24 +83,77 @@ def _chat(parts: PromptParts, fields: Mapping[str, object]) -> None:
 def _prompt(parts: PromptParts, prompt: object) -> None:
     """A string, strings, token ids, or lists of token ids; ids are counted as they are."""
     parts.add_text(prompt)
-    for item in _items(prompt):
+    for item in as_items(prompt):
         parts.add_text(item)
-        parts.tokens += isinstance(item, int) or len(_items(item))
+        parts.tokens += isinstance(item, int) or len(as_items(item))
 
 
 def _completions(parts: PromptParts, fields: Mapping[str, object]) -> None:
-    _prompt(parts, _field(parts, fields, "prompt"))
-    parts.add_text(_field(parts, fields, "suffix"))
+    _prompt(parts, read_field(parts, fields, "prompt"))
+    parts.add_text(read_field(parts, fields, "suffix"))
 
 
 def _embeddings(parts: PromptParts, fields: Mapping[str, object]) -> None:
-    _prompt(parts, _field(parts, fields, "input"))
+    _prompt(parts, read_field(parts, fields, "input"))
+
+
+def _messages(parts: PromptParts, fields: Mapping[str, object]) -> None:
+    """Anthropic's: instructions beside the messages, tools with `input_schema`."""
+    parts.tokens += PRIMED
+    system = read_field(parts, fields, "system")
+    if system:
+        parts.messages += 1
+        read_content(parts, system)
+    for message in as_items(read_field(parts, fields, "messages")):
+        _message(parts, as_mapping(message))
+    tools = [as_mapping(tool) for tool in as_items(read_field(parts, fields, "tools"))]
+    schemas = [{**tool, "parameters": tool["input_schema"]} for tool in tools if "input_schema" in tool]
+    _add_tools(parts, schemas, hosted=len(tools) - len(schemas), has_system=bool(system))
+    schema = as_mapping(as_mapping(read_field(parts, fields, "output_config")).get("format")).get("schema")
+    _add_schema(parts, schema)
+
+
+def _responses(parts: PromptParts, fields: Mapping[str, object]) -> None:
+    """OpenAI's Responses: instructions, and items instead of messages; earlier turns may be held by the vendor."""
+    parts.tokens += PRIMED
+    instructions = read_field(parts, fields, "instructions")
+    parts.add_text(instructions)
+    parts.messages += isinstance(instructions, str)
+    items = read_field(parts, fields, "input")
+    if isinstance(items, str):
+        _message(parts, {"content": items})
+    for item in as_items(items):
+        _item(parts, as_mapping(item))
+    tools = [as_mapping(tool) for tool in as_items(read_field(parts, fields, "tools"))]
+    functions = [tool for tool in tools if tool.get("type") in ("function", "custom")]
+    _add_tools(parts, functions, hosted=len(tools) - len(functions), has_system=isinstance(instructions, str))
+    _add_schema(parts, as_mapping(as_mapping(read_field(parts, fields, "text")).get("format")).get("schema"))
+    if "previous_response_id" in fields or "conversation" in fields:
+        parts.lower_bound = True
+
+
+def _item(parts: PromptParts, item: dict[str, object]) -> None:
+    kind = item.get("type", "message")
+    if kind == "message":
+        _message(parts, item)
+    elif kind in ("function_call", "custom_tool_call"):
+        parts.tokens += TOOL_CALL
+        for name in ("name", "arguments", "input"):
+            parts.add_text(item.get(name))
+    elif kind in ("function_call_output", "custom_tool_call_output"):
+        parts.messages += 1
+        read_content(parts, item.get("output"))
+    else:
+        # Reasoning is sealed, references and hosted tools are held elsewhere.
+        parts.lower_bound = True
 
 
 _ENDPOINTS: dict[Endpoint, Callable[[PromptParts, Mapping[str, object]], None]] = {
     Endpoint.CHAT: _chat,
     Endpoint.COMPLETIONS: _completions,
     Endpoint.EMBEDDINGS: _embeddings,
+    Endpoint.MESSAGES: _messages,
+    Endpoint.RESPONSES: _responses,
 }
 
 

@@ -109,7 +109,7 @@ class ChatStreamReader(OpenAIStreamReader[ChatChunk]):
                     if delta.tool_calls is None:  # nobody sends two kinds of text at once
                         continue
             elif content:
-                self._keep_all(index, _list_parts(content))
+                self._keep_all(index, list_parts(content))
             self._look_beside(index, delta)
 
     def _look_beside(self, index: int, delta: Delta) -> None:
@@ -175,7 +175,7 @@ def _read_choices(raw: Raw, wanted: bool) -> tuple[list[str], bool, list[str | N
 
 def _list_texts(message: Delta) -> Iterator[tuple[str, str]]:
     if isinstance(message.content, list):
-        yield from _list_parts(message.content)
+        yield from list_parts(message.content)
     elif message.content:
         yield "content", message.content
     reasoning = message.reasoning_content or message.reasoning
@@ -187,7 +187,7 @@ def _list_texts(message: Delta) -> Iterator[tuple[str, str]]:
     yield from _list_audio(message.audio or {})
 
 
-def _list_parts(parts: list[Any]) -> Iterator[tuple[str, str]]:
+def list_parts(parts: list[Any]) -> Iterator[tuple[str, str]]:
     """Mistral: {"type": "thinking", "thinking": [{"type": "text", "text": …}]} and {"type": "text", "text": …}."""
     for part in parts:
         if isinstance(part, str) and part:
@@ -200,7 +200,7 @@ def _list_parts(parts: list[Any]) -> Iterator[tuple[str, str]]:
         if isinstance(thinking, str) and thinking:
             yield "reasoning", thinking
         elif isinstance(thinking, list):
-            yield from (("reasoning", inner) for _, inner in _list_parts(thinking))
+            yield from (("reasoning", inner) for _, inner in list_parts(thinking))
 
 
 def _list_calls(delta: Delta) -> Iterator[tuple[str, str]]:

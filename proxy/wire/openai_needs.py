@@ -1,32 +1,56 @@
 """What a request needs of a target, and which conversation it belongs to.
 
-Both cost a look into the messages, so they are asked for only where a route has conditions or sticks. Neither raises: what
-cannot be read needs nothing and belongs nowhere; the provider will say what is wrong with it.
+Both cost a look into the messages, so they are asked for only where a route has conditions or sticks, or its targets cannot
+all do the same. Neither raises: what cannot be read needs nothing and belongs nowhere; the provider will say what is wrong
+with it.
+
+A look into the messages is a search for the bytes that a feature cannot do without; only where they are found, and may
+as well be somebody's words, is anything decoded.
 """
 
+from collections.abc import Mapping
 from hashlib import blake2b
 
 import msgspec
 from msgspec import Raw, Struct
 
 from proxy.core.call import Envelope, Needs
+from proxy.core.features import Feature
 from proxy.wire.openai_envelope import read_value
 
 _BYTES_PER_TOKEN = 4
 _PROMPT_START = 512
 #: After these come encoded files up to the next quote: data URLs, and the audio of `input_audio` parts.
 _DATA_SIGNS = (b";base64,", b'"data":"', b'"data": "')
-_IMAGE_SIGNS = (b"image_url", b"input_image")
-_IMAGE_TYPES = frozenset(("image_url", "input_image"))
+#: A part of this type, and the feature it is.
+_PART_FEATURES: Mapping[str, Feature] = {
+    "image_url": Feature.IMAGES,
+    "input_image": Feature.IMAGES,
+    "input_audio": Feature.AUDIO_INPUT,
+    "file": Feature.DOCUMENTS,
+}
+_PART_SIGNS = (b"image_url", b"input_image", b"input_audio", b'"file"')
+_ANSWER_FORMATS: Mapping[str, Feature] = {"json_object": Feature.JSON_OBJECT, "json_schema": Feature.JSON_SCHEMA}
 _UNREADABLE = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
+
+
+class _ImageUrl(Struct, gc=False):
+    url: str | None = None
+
+
+class _File(Struct, gc=False):
+    file_id: str | None = None
 
 
 class _Part(Struct, gc=False):
     type: str | None = None
+    image_url: _ImageUrl | str | None = None
+    file: _File | None = None
 
 
 class _Content(Struct, gc=False):
     content: str | list[_Part | str] | None = None
+    tool_calls: list[Raw] | None = None
 
 
 class _Speaker(Struct, gc=False):
@@ -42,12 +66,61 @@ def needs_of(envelope: Envelope) -> Needs:
     """`tokens` is bytes / 4 of everything the model reads, without encoded files."""
     messages = _get_bytes(envelope, "messages")
     read = sum(_measure(_get_bytes(envelope, key)) for key in ("tools", "functions", "prompt", "input"))
+    features = _list_features(envelope) | _list_tools(envelope, messages)
+    if any(sign in messages for sign in _PART_SIGNS):
+        for message in _split(messages):
+            features |= _list_parts(message)
     return Needs(
-        tools=bool(read_value(envelope, "tools") or read_value(envelope, "functions")),
-        images=any(sign in messages for sign in _IMAGE_SIGNS) and _has_images(messages),
+        tools=Feature.TOOLS in features,
+        images=Feature.IMAGES in features,
         stream=envelope.stream,
         tokens=(_measure(messages) + read) // _BYTES_PER_TOKEN,
+        output=_read_limit(envelope),
+        features=frozenset(features),
     )
+
+
+def _list_features(envelope: Envelope) -> set[Feature]:
+    """What the top level asks for."""
+    fields = envelope.fields
+    found: set[Feature] = set()
+    if "response_format" in fields:
+        wanted = read_value(envelope, "response_format")
+        feature = _ANSWER_FORMATS.get(str(wanted.get("type"))) if isinstance(wanted, dict) else None
+        found |= {feature} if feature is not None else set()
+    if read_value(envelope, "reasoning_effort") not in (None, "none") or read_value(envelope, "reasoning"):
+        found.add(Feature.REASONING)
+    choices = read_value(envelope, "n")
+    if isinstance(choices, int) and choices > 1:
+        found.add(Feature.CHOICES)
+    logprobs = read_value(envelope, "logprobs")
+    if logprobs is not None and logprobs is not False:
+        found.add(Feature.LOGPROBS)
+    modalities = read_value(envelope, "modalities")
+    if isinstance(modalities, list) and "audio" in modalities:
+        found.add(Feature.AUDIO_OUTPUT)
+    if read_value(envelope, "suffix"):
+        found.add(Feature.SUFFIX)
+    if read_value(envelope, "echo") is True:
+        found.add(Feature.ECHO)
+    return found
+
+
+def _list_tools(envelope: Envelope, messages: bytes) -> set[Feature]:
+    tools = read_value(envelope, "tools") or read_value(envelope, "functions")
+    if not tools:
+        return set()
+    found = {Feature.TOOLS}
+    if isinstance(tools, list) and any(isinstance(tool, dict) and tool.get("type") == "custom" for tool in tools):
+        found.add(Feature.CUSTOM_TOOLS)
+    if messages.count(b'"tool_calls"') and any(_count_calls(message) > 1 for message in _split(messages)):
+        found.add(Feature.PARALLEL_TOOLS)
+    return found
+
+
+def _read_limit(envelope: Envelope) -> int:
+    limit = read_value(envelope, "max_completion_tokens") or read_value(envelope, "max_tokens")
+    return limit if isinstance(limit, int) and limit > 0 else 0
 
 
 def affinity_of(envelope: Envelope) -> str:
@@ -91,16 +164,31 @@ def _read_role(message: Raw) -> str | None:
         return None
 
 
-def _has_images(messages: bytes) -> bool:
-    return any(_shows_image(message) for message in _split(messages))
-
-
-def _shows_image(message: Raw) -> bool:
+def _read_content(message: Raw) -> _Content:
     try:
-        content = _CONTENT.decode(message).content
+        return _CONTENT.decode(message)
     except _UNREADABLE:
-        return False
-    return isinstance(content, list) and any(isinstance(part, _Part) and part.type in _IMAGE_TYPES for part in content)
+        return _Content()
+
+
+def _count_calls(message: Raw) -> int:
+    return len(_read_content(message).tool_calls or ())
+
+
+def _list_parts(message: Raw) -> set[Feature]:
+    content = _read_content(message).content
+    parts = [part for part in content if isinstance(part, _Part)] if isinstance(content, list) else []
+    found: set[Feature] = set()
+    for part in parts:
+        feature = _PART_FEATURES.get(part.type or "")
+        if feature is not None:
+            found.add(feature)
+        place = part.image_url.url if isinstance(part.image_url, _ImageUrl) else part.image_url
+        if feature is Feature.IMAGES and place is not None and not place.startswith("data:"):
+            found.add(Feature.IMAGE_URLS)
+        if feature is Feature.DOCUMENTS and part.file is not None and part.file.file_id:
+            found.add(Feature.FILE_IDS)
+    return found
 
 
 def _measure(value: bytes) -> int:

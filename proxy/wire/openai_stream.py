@@ -213,8 +213,7 @@ class OpenAIStreamReader(ABC, Generic[ChunkT]):
                 return b""
         elif chunk.choices is None and self._fails_flat(payload):
             return b""
-        usage = chunk.usage
-        return self._take_usage(usage, chunk, raw) if usage else raw
+        return self._take_usage(chunk, payload, raw) if chunk.usage else raw
 
     def _salvage(self, payload: bytes) -> ChunkT | None:
         """What the strict decoder could not read: the terminator, an empty event, a lone surrogate, an error in an odd
@@ -263,9 +262,10 @@ class OpenAIStreamReader(ABC, Generic[ChunkT]):
             self._fail(classify_inner(trouble))
         return trouble is not None
 
-    def _take_usage(self, usage: Raw, chunk: ChunkT, raw: bytes) -> bytes:
+    def _take_usage(self, chunk: ChunkT, payload: bytes, raw: bytes) -> bytes:
+        usage = chunk.usage
         if len(usage) == 4 and bytes(usage) == b"null":
-            return _strip_usage(raw) if self._asked.hide_usage else raw
+            return _strip_usage(raw, payload) if self._asked.hide_usage else raw
         self.usage = read_usage(usage, self._asked.reasoning_outside) or self.usage
         return b"" if self._asked.hide_usage and not chunk.choices else raw
 
@@ -307,7 +307,7 @@ class OpenAIStreamReader(ABC, Generic[ChunkT]):
         return Outcome(OutcomeKind.STREAM_BROKEN, message="the stream ended before its first content")
 
 
-def _strip_usage(raw: bytes) -> bytes:
+def _strip_usage(raw: bytes, payload: bytes) -> bytes:
     """The event without the null usage that the client has not asked for."""
     if raw.count(b'"usage"') == 1:
         # The only one there is, so it is the one that the decoder saw: inside a string the quotes would be escaped.
@@ -315,6 +315,8 @@ def _strip_usage(raw: bytes) -> bytes:
             at = raw.find(spelling)
             if at >= 0:
                 return raw[:at] + raw[at + len(spelling) :]
-    prefix, brace, rest = raw.partition(b"{")
-    fields: Mapping[str, Raw] = _FIELDS.decode(brace + rest)
-    return prefix + _ENCODE({key: value for key, value in fields.items() if key != "usage"}) + b"\n\n"
+    try:
+        fields: Mapping[str, Raw] = _FIELDS.decode(payload)
+    except _UNREADABLE:
+        return raw  # it was read after a repair: a null too many is better than other bytes
+    return b"data: " + _ENCODE({key: value for key, value in fields.items() if key != "usage"}) + b"\n\n"

@@ -14,6 +14,8 @@ import msgspec
 from proxy.core.usage import Usage
 
 _ANY = msgspec.json.Decoder()
+#: No answer has as many tokens; what is larger is no count.
+_MOST = 10**12
 
 
 class _PromptParts(msgspec.Struct, gc=False):
@@ -109,6 +111,6 @@ def _read_count(value: Mapping[str, Any], *names: str) -> int | None:
         count = value.get(name)
         if isinstance(count, bool) or not isinstance(count, int | float):
             continue
-        if math.isfinite(count) and count >= 0:
+        if 0 <= count <= _MOST:  # false for NaN, and for integers that no float can hold
             return math.ceil(count)
     return None

@@ -3,7 +3,7 @@
 import pytest
 from contract_schemas import DOCUMENT, violations
 from jsonschema import Draft202012Validator
-from trim_openapi import ROOTS, cut, references, trim
+from trim_openapi import ROOTS, cut, narrow, references, trim
 
 
 def test_the_fixture_is_sound_complete_and_licensed() -> None:
@@ -34,6 +34,13 @@ def test_the_fixture_is_sound_complete_and_licensed() -> None:
 )
 def test_nullable_becomes_a_union_with_null(given: dict[str, object], meant: dict[str, object]) -> None:
     assert trim(given) == meant
+
+
+def test_unions_keep_only_what_we_write() -> None:
+    members = [{"$ref": f"#/components/schemas/{name}"} for name in ("WebSearchTool", "FunctionTool")]
+    assert narrow("Tool", {"oneOf": members}) == {"oneOf": members[1:]}
+    assert narrow("InputItem", {"oneOf": members}) == {"not": {}}
+    assert narrow("Other", {"oneOf": members}) == {"oneOf": members}
 
 
 def test_cut_takes_what_is_referred_to_and_nothing_else() -> None:

@@ -14,6 +14,7 @@ from pathlib import Path
 import yaml
 
 ROOTS = (
+    "CreateChatCompletionRequest",
     "CreateChatCompletionResponse",
     "CreateChatCompletionStreamResponse",
     "CreateCompletionResponse",
@@ -21,7 +22,41 @@ ROOTS = (
     "ErrorResponse",
     "ListModelsResponse",
     "Model",
+    "Response",
+    "ResponseStreamEvent",
 )
+#: Unions of which this proxy writes only some: what it passes on untouched is held to nothing.
+NARROWED = {
+    "Annotation": {"UrlCitationBody"},
+    "InputItem": set[str](),
+    "OutputItem": {"OutputMessage", "FunctionToolCall", "ReasoningItem", "CustomToolCall"},
+    "ResponseStreamEvent": {
+        "ResponseCompletedEvent",
+        "ResponseContentPartAddedEvent",
+        "ResponseContentPartDoneEvent",
+        "ResponseCreatedEvent",
+        "ResponseCustomToolCallInputDeltaEvent",
+        "ResponseCustomToolCallInputDoneEvent",
+        "ResponseErrorEvent",
+        "ResponseFunctionCallArgumentsDeltaEvent",
+        "ResponseFunctionCallArgumentsDoneEvent",
+        "ResponseInProgressEvent",
+        "ResponseIncompleteEvent",
+        "ResponseOutputItemAddedEvent",
+        "ResponseOutputItemDoneEvent",
+        "ResponseOutputTextAnnotationAddedEvent",
+        "ResponseReasoningSummaryPartAddedEvent",
+        "ResponseReasoningSummaryPartDoneEvent",
+        "ResponseReasoningSummaryTextDeltaEvent",
+        "ResponseReasoningSummaryTextDoneEvent",
+        "ResponseRefusalDeltaEvent",
+        "ResponseRefusalDoneEvent",
+        "ResponseTextDeltaEvent",
+        "ResponseTextDoneEvent",
+    },
+    "Tool": {"FunctionTool", "CustomToolParam"},
+    "ToolChoiceParam": {"ToolChoiceOptions", "ToolChoiceAllowed", "ToolChoiceFunction", "ToolChoiceCustom"},
+}
 #: For people and generators; validators do not look at them. `format` is not asserted by default either.
 PROSE = frozenset({"description", "title", "example", "examples", "deprecated", "externalDocs", "discriminator", "default"})
 #: Keywords whose value maps names of the author's choice to schemas.
@@ -71,6 +106,16 @@ def references(schema: object) -> set[str]:
     return found | {own.rsplit("/", 1)[1]} if isinstance(own, str) else found
 
 
+def narrow(name: str, schema: object) -> object:
+    """A union without the members that don't concern us; without any, nothing fits it."""
+    kept = NARROWED.get(name)
+    union = next((key for key in ("oneOf", "anyOf") if isinstance(schema, dict) and key in schema), None)
+    if kept is None or union is None or not isinstance(schema, dict):
+        return schema
+    members = [member for member in schema[union] if member["$ref"].rsplit("/", 1)[1] in kept]
+    return {**schema, union: members} if members else {"not": {}}
+
+
 def cut(document: dict[str, dict[str, object]]) -> dict[str, object]:
     """The schemas of ROOTS and all they refer to."""
     schemas = document["components"]["schemas"]
@@ -80,7 +125,7 @@ def cut(document: dict[str, dict[str, object]]) -> dict[str, object]:
     while waiting:
         name = waiting.pop()
         if name not in kept:
-            kept[name] = trim(schemas[name])
+            kept[name] = trim(narrow(name, schemas[name]))
             waiting += references(kept[name])
     info = document["info"]
     comment = f"Cut from '{info['title']}' {info['version']} by trim_openapi.py."

@@ -329,6 +329,8 @@ def test_refusals_are_free(kind: OutcomeKind) -> None:
         OutcomeKind.CONTEXT_TOO_LONG,
         OutcomeKind.CONTENT_FILTERED,
         OutcomeKind.BAD_REQUEST,
+        OutcomeKind.REJECTION_SUSPECTED,
+        OutcomeKind.REJECTION_STORM,
     }
     assert (Outcome(kind).kind in SPENT) is (kind not in refusals)
 

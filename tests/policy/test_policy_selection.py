@@ -1,13 +1,11 @@
 """From tiers to one candidate."""
 
-import pytest
 from policy_builders import (
     Middle,
     fail,
     failed,
     make_candidate,
     make_choice,
-    make_target,
     must_acquire,
     open_breaker,
 )
@@ -15,7 +13,7 @@ from policy_builders import (
 from proxy.core.call import Needs
 from proxy.core.outcome import OK, OutcomeKind
 from proxy.core.settings import When
-from proxy.policy.selection import TRIED, Selection, eligible, select
+from proxy.policy.selection import TRIED, Selection, select
 from proxy.policy.strategies import Candidate, ordered
 from proxy.policy.targets import Admission, Verdict
 
@@ -34,33 +32,6 @@ def run(
 
 def chosen(selection: Selection) -> str | None:
     return selection.candidate.target.id if selection.candidate else None
-
-
-@pytest.mark.parametrize(
-    ("when", "needs", "reason"),
-    [
-        (When(tools=True), Needs(tools=True), None),
-        (When(tools=True), Needs(), "it is for requests with tools"),
-        (When(tools=False), Needs(tools=True), "it is for requests without tools"),
-        (When(images=True), Needs(), "it is for requests with images"),
-        (When(stream=False), Needs(stream=True), "it is for requests without stream"),
-        (When(), Needs(tools=True, images=True, stream=True, tokens=9), None),
-        (When(min_tokens=10), Needs(tokens=9), "it is for requests of at least 10 tokens, this has about 9"),
-        (When(min_tokens=10), Needs(tokens=10), None),
-        (When(max_tokens=10), Needs(tokens=11), "it is for requests of at most 10 tokens, this has about 11"),
-        (When(max_tokens=10), Needs(tokens=10), None),
-        (None, Needs(tools=True), None),
-    ],
-)
-def test_conditions(when: When | None, needs: Needs, reason: str | None) -> None:
-    assert eligible(make_target(when=when), needs) == reason
-
-
-@pytest.mark.parametrize(
-    ("tokens", "reason"), [(4096, None), (4097, "the request has about 4097 tokens, its context holds 4096")]
-)
-def test_context_window(tokens: int, reason: str | None) -> None:
-    assert eligible(make_target(window=4096), Needs(tokens=tokens)) == reason
 
 
 def test_tiers_in_order_and_tried_ones_left_out() -> None:

@@ -3,15 +3,16 @@
 import h11
 import pytest
 
-from proxy.core.call import Call
+from proxy.core.call import Call, Envelope
 from proxy.core.endpoints import Endpoint
 from proxy.core.exchange import UpstreamRequest
+from proxy.core.features import HARD, Fate, Feature
 from proxy.core.outcome import OutcomeKind
 from proxy.core.settings import Credential, Origin, Provider, Target
 from proxy.providers.contract import ProviderKind
 from proxy.providers.presets import PRESETS
 from proxy.providers.table import KINDS
-from proxy.wire.openai_envelope import read_envelope
+from proxy.wire.formats import FORMATS
 
 SECRET = "sk-very-secret-1234567890"
 CREDENTIAL = Credential("p#1", SECRET)
@@ -20,6 +21,9 @@ BODIES = {
     Endpoint.CHAT: b'{"model":"public","messages":[{"role":"user","content":"hi"}],"unknown":{"a":[1.10]}%b}',
     Endpoint.COMPLETIONS: b'{"model":"public","prompt":"hi","unknown":{"a":[1.10]}%b}',
     Endpoint.EMBEDDINGS: b'{"model":"public","input":"hi","unknown":{"a":[1.10]}%b}',
+    Endpoint.RESPONSES: b'{"model":"public","input":"hi","unknown":{"a":[1.10]}%b}',
+    Endpoint.MESSAGES: b'{"model":"public","max_tokens":5,"messages":[{"role":"user","content":"hi"}],'
+    b'"unknown":{"a":[1.10]}%b}',
 }
 LINES = [(kind, preset) for kind in KINDS for preset in PRESETS]
 
@@ -31,7 +35,8 @@ def kind(request: pytest.FixtureRequest) -> ProviderKind:
 
 
 def make_call(endpoint: Endpoint, stream: bool = False, headers: dict[str, str] | None = None) -> Call:
-    envelope = read_envelope(BODIES[endpoint] % (b',"stream":true' if stream else b""), endpoint)
+    body = BODIES[endpoint] % (b',"stream":true' if stream else b"")
+    envelope = FORMATS[endpoint].read_envelope(body, endpoint)
     return Call("id", endpoint, envelope, headers or {})
 
 
@@ -58,7 +63,15 @@ def test_requests_are_sound_http(kind: ProviderKind, stream: bool) -> None:
         assert (request.pool, request.origin.host, head.method) == ("p", "api.example", b"POST")
         assert body == request.body
         assert b"upstream-model" in body + head.target
-        assert b"[1.10]" in body
+        assert b"[1.10]" in body or "unknown" in request.dropped
+
+
+def test_every_feature_has_a_fate_at_every_endpoint(kind: ProviderKind) -> None:
+    for endpoint in Endpoint:
+        fates = {feature: kind.fate(endpoint, feature) for feature in Feature}
+        if endpoint not in kind.endpoints:
+            assert set(fates.values()) == {Fate.REFUSED}
+        assert {feature for feature, fate in fates.items() if fate is Fate.DROPPED}.isdisjoint(HARD)
 
 
 def test_client_headers_cannot_break_a_request(kind: ProviderKind) -> None:
@@ -117,6 +130,18 @@ def test_whole_answers_that_are_none_never_pass(kind: ProviderKind) -> None:
     for endpoint in kind.endpoints:
         for body in (b"", b"<html>", b"{}", b'{"error":{"message":"x"}}', b"[" * 10_000, b"\xff"):
             assert not kind.answer(make_call(endpoint), [], body).outcome.ok
+
+
+def test_probes_are_judged_without_a_request_of_a_client(kind: ProviderKind) -> None:
+    chat = (
+        b'{"choices":[{"message":{"content":"a"},"finish_reason":"stop"}],"usage":{"prompt_tokens":1,"completion_tokens":1}}'
+    )
+    native = b'{"id":"resp_1","output":[{"type":"message","content":[{"type":"output_text","text":"a"}]}]}'
+    for endpoint in (Endpoint.RESPONSES, Endpoint.MESSAGES):
+        probe = Call("probe", endpoint, Envelope("upstream-model", False, False, {}, b""), {})
+        if endpoint in kind.endpoints:
+            assert any(kind.answer(probe, [], body).outcome.ok for body in (chat, native))
+            assert not kind.answer(probe, [], b"{}").outcome.ok
 
 
 def test_readers_are_fresh_and_start_with_nothing(kind: ProviderKind) -> None:

@@ -10,7 +10,7 @@ def test_every_endpoint_has_a_format_that_works() -> None:
         assert form.needs_of(envelope).tokens == 0
         assert form.affinity_of(envelope) == ""
         problem = Problem(500, "x")
-        assert form.error_body(problem) in form.error_event(problem)
+        assert form.error_body(problem)[1:] in form.error_event(problem)
         assert form.error_headers(problem)
         assert form.closing_comment({}).startswith(b":")
         assert form.waiting.startswith(b":")

@@ -4,6 +4,7 @@ import pytest
 
 from proxy.core.call import Envelope, Needs
 from proxy.core.endpoints import Endpoint
+from proxy.core.features import Feature
 from proxy.wire.openai_envelope import read_envelope
 from proxy.wire.openai_needs import affinity_of, needs_of
 
@@ -51,6 +52,80 @@ def test_tools(fields: dict[str, object], tools: bool) -> None:
 )
 def test_images(content: object, images: bool) -> None:
     assert needs_of(read(messages=[SYSTEM, user(content)])).images is images
+
+
+CALL = {"id": "c", "type": "function", "function": {"name": "f", "arguments": "{}"}}
+SCHEMA = {"type": "json_schema", "json_schema": {"name": "s", "schema": {}}}
+
+
+@pytest.mark.parametrize(
+    ("fields", "features"),
+    [
+        ({}, set()),
+        ({"tools": [{"type": "function"}]}, {Feature.TOOLS}),
+        ({"functions": [{"name": "f"}]}, {Feature.TOOLS}),
+        ({"tools": [{"type": "custom"}]}, {Feature.TOOLS, Feature.CUSTOM_TOOLS}),
+        ({"response_format": SCHEMA}, {Feature.JSON_SCHEMA}),
+        ({"response_format": {"type": "json_object"}}, {Feature.JSON_OBJECT}),
+        ({"response_format": {"type": "text"}}, set()),
+        ({"response_format": {"type": []}}, set()),
+        ({"response_format": 1}, set()),
+        ({"reasoning_effort": "low"}, {Feature.REASONING}),
+        ({"reasoning_effort": "none"}, set()),
+        ({"reasoning": {"effort": "low"}}, {Feature.REASONING}),
+        ({"n": 2}, {Feature.CHOICES}),
+        ({"n": 1}, set()),
+        ({"n": "2"}, set()),
+        ({"logprobs": True}, {Feature.LOGPROBS}),
+        ({"logprobs": False}, set()),
+        ({"logprobs": 0}, {Feature.LOGPROBS}),
+        ({"modalities": ["text", "audio"]}, {Feature.AUDIO_OUTPUT}),
+        ({"modalities": ["text"]}, set()),
+        ({"suffix": "x"}, {Feature.SUFFIX}),
+        ({"echo": True}, {Feature.ECHO}),
+    ],
+)
+def test_features_of_the_top_level(fields: dict[str, object], features: set[Feature]) -> None:
+    assert needs_of(read(messages=[user("x")], **fields)).features == features
+
+
+@pytest.mark.parametrize(
+    ("part", "features"),
+    [
+        ({"type": "text", "text": '"file" input_audio image_url'}, set()),
+        (IMAGE, {Feature.IMAGES}),
+        ({"type": "image_url", "image_url": {"url": "https://x"}}, {Feature.IMAGES, Feature.IMAGE_URLS}),
+        ({"type": "input_image", "image_url": "https://x"}, {Feature.IMAGES, Feature.IMAGE_URLS}),
+        ({"type": "input_audio", "input_audio": {"data": "A", "format": "wav"}}, {Feature.AUDIO_INPUT}),
+        ({"type": "file", "file": {"file_data": "data:application/pdf;base64,A"}}, {Feature.DOCUMENTS}),
+        ({"type": "file", "file": {"file_id": "file-1"}}, {Feature.DOCUMENTS, Feature.FILE_IDS}),
+        ({"type": "file"}, {Feature.DOCUMENTS}),
+        ({"type": "image_url"}, {Feature.IMAGES}),
+    ],
+)
+def test_features_of_parts(part: dict[str, object], features: set[Feature]) -> None:
+    assert needs_of(read(messages=[SYSTEM, user([part])])).features == features
+
+
+@pytest.mark.parametrize(("calls", "parallel"), [([CALL], False), ([CALL, CALL], True), (None, False)])
+def test_a_history_with_several_calls_in_a_turn(calls: object, parallel: bool) -> None:
+    turn = {"role": "assistant", "content": None, "tool_calls": calls}
+    needs = needs_of(read(messages=[user("x"), turn, 7], tools=[{"type": "function"}]))
+    assert (Feature.PARALLEL_TOOLS in needs.features) is parallel
+
+
+@pytest.mark.parametrize(
+    ("fields", "output"),
+    [
+        ({"max_tokens": 5}, 5),
+        ({"max_completion_tokens": 6, "max_tokens": 5}, 6),
+        ({"max_tokens": -1}, 0),
+        ({"max_tokens": "9"}, 0),
+        ({}, 0),
+    ],
+)
+def test_the_longest_answer_that_is_asked_for(fields: dict[str, object], output: int) -> None:
+    assert needs_of(read(messages=[], **fields)).output == output
 
 
 def test_encoded_files_are_no_tokens() -> None:

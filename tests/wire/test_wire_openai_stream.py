@@ -289,6 +289,16 @@ def test_null_usage_goes_and_nothing_else(data: bytes, expected: bytes) -> None:
     assert read(b"data: " + data + b"\n\n", HIDE)[1] == b"data: " + expected + b"\n\n"
 
 
+def test_null_usage_of_an_event_in_several_lines() -> None:
+    event_ = b'id: {1}\ndata: {"usage":null,\ndata: "choices":[{"usage":null}]}\n\n'
+    assert read(event_, HIDE)[1] == b'data: {"choices":[{"usage":null}]}\n\n'
+
+
+def test_null_usage_stays_where_the_event_can_only_be_read_after_a_repair() -> None:
+    event_ = b'data: {"usage":null,"choices":[{"index":0,"delta":{"content":"\\ud83d"},"usage":null}]}\n\n'
+    assert read(event_, HIDE)[1] == event_
+
+
 def test_usage_that_comes_with_content_stays() -> None:
     data = chunk({"content": "a"}, usage=USAGE)
     reader, out = read(data, HIDE)

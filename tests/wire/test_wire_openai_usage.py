@@ -74,6 +74,6 @@ def test_what_is_no_usage_is_none(raw: bytes) -> None:
     assert read_usage(raw) is None
 
 
-@pytest.mark.parametrize("count", [float("inf"), float("nan")])
+@pytest.mark.parametrize("count", [float("inf"), float("nan"), 10**400, 10**13])
 def test_what_is_no_number_is_no_count(count: float) -> None:
     assert make_usage({"prompt_tokens": count, "completion_tokens": 1}) == Usage(0, 1)

@@ -57,19 +57,18 @@ class Body:
     def write(self, status: bytes, reason: bytes = b"", output: bytes = b"", usage: Usage | None = None) -> bytes:
         """`reason`: why it is incomplete, "" where it is not. `output`: the items, joined with commas."""
         details = b'{"reason":"%b"}' % reason if reason else b"null"
-        return b'%b"%b","error":null,"incomplete_details":%b,%b,"output":[%b],"usage":%b}' % (
+        spent = b',"usage":' + write_usage(usage) if usage is not None else b""  # the schema knows no null
+        return b'%b"%b","error":null,"incomplete_details":%b,%b,"output":[%b]%b}' % (
             self._head,
             status,
             details,
             self._echo,
             output,
-            write_usage(usage),
+            spent,
         )
 
 
-def write_usage(usage: Usage | None) -> bytes:
-    if usage is None:
-        return b"null"
+def write_usage(usage: Usage) -> bytes:
     return (
         b'{"input_tokens":%d,"input_tokens_details":{"cached_tokens":%d,"cache_write_tokens":%d},"output_tokens":%d,'
         b'"output_tokens_details":{"reasoning_tokens":%d},"total_tokens":%d}'

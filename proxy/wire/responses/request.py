@@ -54,9 +54,6 @@ _KNOWN = frozenset(
 )
 _LOGPROBS = "message.output_text.logprobs"
 
-#: Pieces of an answer carry no probabilities.
-LACKS = frozenset((Feature.LOGPROBS,))
-
 
 def read_request(envelope: Envelope) -> Dialogue:
     """Raises EnvelopeError for what no vendor could be asked. Read once: routing asks for the features before."""

@@ -1,0 +1,153 @@
+"""The content of a message in whatever shape clients and vendors write it: text, images, audio, documents, nested results.
+
+One table of part types for all formats, since their names do not contradict each other. Text is kept, media is measured
+instead of tokenised, and what cannot be understood makes the result a lower bound. Nothing here raises.
+"""
+
+from collections.abc import Callable, Mapping
+
+import msgspec
+
+from proxy.tokens.parts import PromptParts
+from proxy.wire.lenient import repair
+
+#: A file that is only named by its id: as much as one page.
+UNSEEN_PAGES = 1
+TOOL_CALL = 3
+
+_UNREADABLE = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
+
+
+def _read(payload: bytes) -> object:
+    """Raises one of `_UNREADABLE`."""
+    try:
+        return msgspec.json.decode(payload)
+    except _UNREADABLE:
+        repaired = repair(payload)
+        if repaired is None:
+            raise
+    return msgspec.json.decode(repaired)
+
+
+def read_field(parts: PromptParts, fields: Mapping[str, object], name: str) -> object:
+    """The value of a top-level field; None if it is absent or cannot be read."""
+    raw = fields.get(name)
+    if not isinstance(raw, msgspec.Raw | bytes | bytearray | memoryview):
+        return None
+    try:
+        return _read(bytes(raw))
+    except _UNREADABLE:
+        parts.lower_bound = True
+        return None
+
+
+def as_mapping(value: object) -> dict[str, object]:
+    return value if isinstance(value, dict) else {}
+
+
+def as_items(value: object) -> list[object]:
+    return value if isinstance(value, list) else []
+
+
+def _text(parts: PromptParts, part: dict[str, object]) -> None:
+    parts.add_text(part.get("text"))
+
+
+def _refusal(parts: PromptParts, part: dict[str, object]) -> None:
+    parts.add_text(part.get("refusal"))
+
+
+def _thinking(parts: PromptParts, part: dict[str, object]) -> None:
+    thinking = part.get("thinking")
+    read_content(parts, thinking)
+
+
+def _image(parts: PromptParts, part: dict[str, object]) -> None:
+    """`image_url` is an object in chat, a string elsewhere."""
+    url = part.get("image_url")
+    detail = as_mapping(url).get("detail") or part.get("detail")
+    parts.add_url(as_mapping(url).get("url", url), detail if isinstance(detail, str) else "auto")
+
+
+def _audio(parts: PromptParts, part: dict[str, object]) -> None:
+    audio = as_mapping(part.get("input_audio"))
+    data, form = audio.get("data"), audio.get("format")
+    if isinstance(data, str):
+        parts.add_media(f"audio/{form}", data)
+    else:
+        parts.lower_bound = True
+
+
+def _file(parts: PromptParts, part: dict[str, object]) -> None:
+    data = as_mapping(part.get("file")).get("file_data")
+    parts.lower_bound = True
+    if not isinstance(data, str):
+        parts.pages += UNSEEN_PAGES
+        return
+    head, _, encoded = data.partition(";base64,")
+    parts.add_media(head.removeprefix("data:"), encoded) if encoded else parts.add_media("application/pdf", data)
+
+
+def _source(parts: PromptParts, part: dict[str, object]) -> None:
+    """A part in another vendor's shape, `{"source": {"media_type", "data"}}`, that a lenient server lets through."""
+    source = as_mapping(part.get("source"))
+    mime, data = source.get("media_type"), source.get("data")
+    if source.get("type") == "text":
+        parts.add_text(data)
+    elif isinstance(mime, str) and isinstance(data, str):
+        parts.add_media(mime, data)
+    else:
+        parts.add_url(source.get("url"), "auto")
+
+
+def _input_file(parts: PromptParts, part: dict[str, object]) -> None:
+    """The Responses API's spelling of a file."""
+    _file(parts, {"file": part})
+
+
+def _tool_use(parts: PromptParts, part: dict[str, object]) -> None:
+    parts.tokens += TOOL_CALL
+    parts.add_text(part.get("name"))
+    parts.add_text(msgspec.json.encode(part.get("input")).decode())
+
+
+def _tool_result(parts: PromptParts, part: dict[str, object]) -> None:
+    read_content(parts, part.get("content"))
+
+
+def _unseen(parts: PromptParts, part: dict[str, object]) -> None:
+    parts.lower_bound = True
+
+
+_PARTS: dict[str, Callable[[PromptParts, dict[str, object]], None]] = {
+    "text": _text,
+    "input_text": _text,
+    "output_text": _text,
+    "refusal": _refusal,
+    "thinking": _thinking,
+    "image_url": _image,
+    "input_image": _image,
+    "image": _source,
+    "document": _source,
+    "input_audio": _audio,
+    "file": _file,
+    "input_file": _input_file,
+    "tool_use": _tool_use,
+    "tool_result": _tool_result,
+    "redacted_thinking": _unseen,
+    "search_result": _tool_result,
+}
+
+
+def read_content(parts: PromptParts, content: object) -> None:
+    parts.add_text(content)
+    for item in as_items(content):
+        parts.add_text(item)
+        part = as_mapping(item)
+        kind = part.get("type")
+        read = _PARTS.get(kind) if isinstance(kind, str) else None
+        if read is not None:
+            read(parts, part)
+        elif part:
+            parts.add_text(part.get("text"))
+            parts.lower_bound = True
