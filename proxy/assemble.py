@@ -14,7 +14,6 @@ from random import Random, SystemRandom
 from weakref import WeakKeyDictionary, WeakValueDictionary, ref
 
 from proxy.core.exchange import Transport
-from proxy.core.features import HARD, Fate
 from proxy.core.records import Sink, StateChange
 from proxy.core.settings import Provider, Settings, Target
 from proxy.core.usage import Usage
@@ -106,22 +105,14 @@ class TargetRegistry:
 def make_routing(settings: Settings, registry: TargetRegistry) -> Routing:
     """A routing for these settings, on the live states there are."""
     kinds = bind_kinds(settings.providers)
-    abilities = {name: find_ability(kinds[name], provider) for name, provider in settings.providers.items()}
+    # What is relayed to a provider comes on top of what its format has.
+    abilities = {name: Ability(kinds[name].endpoints | find_served(known)) for name, known in settings.providers.items()}
     return Routing(
         settings,
         kinds,
         lambda target: registry.state_of(settings, kinds, target),
         lambda target: abilities[target.provider],
     )
-
-
-def find_ability(kind: ProviderKind, provider: Provider) -> Ability:
-    """What one provider can do: the endpoints of its format, and those that are relayed to it."""
-    refuses = {
-        endpoint: frozenset(feature for feature in HARD if kind.fate(endpoint, feature) is Fate.REFUSED)
-        for endpoint in kind.endpoints
-    }
-    return Ability(kind.endpoints | find_served(provider), refuses)
 
 
 @dataclass(slots=True)

@@ -86,8 +86,9 @@ def bind_route(
 
 
 def takes_everything(candidate: Candidate) -> bool:
-    """Whatever a request needs, this target is as good for it as any."""
-    sizes = all(easy_size(candidate, endpoint) >= UNBOUNDED for endpoint in Endpoint)
+    """Whatever a request needs, this target is as good for it as any. Where it lacks the endpoint, needs don't matter."""
+    serves = candidate.ability.serves
+    sizes = all(easy_size(candidate, endpoint) >= UNBOUNDED for endpoint in (Endpoint if serves is None else serves))
     return sizes and candidate.target.facts.max_output is None
 
 

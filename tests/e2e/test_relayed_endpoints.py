@@ -21,7 +21,7 @@ FAST = Behaviour(chunks=4, gap=0.001)
 PNG = ("lamp.png", b"\x89PNG\r\n\x1a\n" + bytes(range(256)) * 40, "image/png")
 WAV = ("lamp.wav", b"RIFF\x00\x00" + b"\r\n--" * 500, "audio/wav")
 FORM = {"headers": {"content-type": "multipart/form-data"}}
-LIMITS = replace(settings().timeouts, connect=0.2, first_content=0.3, answer=0.3)
+LIMITS = replace(settings().timeouts, connect=1.0, first_content=1.5, answer=1.5)
 
 
 @asynccontextmanager
