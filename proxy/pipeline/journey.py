@@ -12,6 +12,7 @@ from proxy.pipeline.routing import RouteState
 from proxy.policy.strategies import Candidate
 from proxy.wire.formats import FORMATS
 
+_EMBEDDINGS = Endpoint.EMBEDDINGS
 HEARTBEAT_HEADERS: HeaderList = (
     (b"content-type", b"text/event-stream; charset=utf-8"),
     (b"cache-control", b"no-cache"),
@@ -62,7 +63,7 @@ class Journey:
         """Seconds to a stream's first content, or to the end of a whole answer; embeddings generate nothing and keep to
         the limit of streams."""
         patience = self.route.patience[target_id]
-        whole = not self.call.envelope.stream and self.call.endpoint is not Endpoint.EMBEDDINGS
+        whole = not self.call.envelope.stream and self.call.endpoint is not _EMBEDDINGS
         return patience.whole if whole else patience.stream
 
     def beat(self, now: float) -> None:
