@@ -84,7 +84,7 @@ class Attempt:
         self._first_by = permit.started + journey.first_limit(candidate.state.id)
         self._exchange: Exchange | None = None
         self._alarm: Alarm | None = None
-        self._verdict = Verdict(services.loop)
+        self._verdict = Verdict(loop=services.loop)
         state = candidate.state
         self.record = AttemptRecord(state.id, state.provider, permit.credential.id, permit.started, OK, trial=permit.trial)
         journey.record.attempts.append(self.record)

@@ -15,11 +15,7 @@ from proxy.core.outcome import Outcome
 class Verdict(asyncio.Future[Outcome]):
     """Falls once. Cancelled only together with a task that waits for it."""
 
-    __slots__ = ("waker",)
-
-    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
-        super().__init__(loop=loop)
-        self.waker: Callable[[], None] | None = None
+    waker: Callable[[], None] | None = None
 
     def fall(self, outcome: Outcome) -> None:
         """Does nothing if it was cancelled."""

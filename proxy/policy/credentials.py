@@ -69,7 +69,7 @@ class CredentialState:
 
     def note(self, outcome: Outcome, model: str, now: float) -> None:
         """Learn from an attempt made with it. Outcomes that say nothing about credentials change nothing."""
-        if outcome.kind is OutcomeKind.OK:
+        if outcome.ok:
             self._ease(model)
             return
         rule = RULES[outcome.kind]

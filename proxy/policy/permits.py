@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from proxy.policy.stalls import StallWatch
     from proxy.policy.targets import TargetState
 
+#: Looked up once: members of an enum take a while to be found, and every call asks.
+_EMBEDDINGS, _OK = Endpoint.EMBEDDINGS, Result.OK
 #: Outcomes that show how slow a target is although no content came.
 _WAITS = frozenset({OutcomeKind.FIRST_CONTENT_TIMEOUT, OutcomeKind.STALLED})
 
@@ -98,7 +100,7 @@ class Permit:
         self._settled = True
         if not self._heard:
             self._watch.ended(self)
-        if outcome.kind is OutcomeKind.OK:
+        if outcome.ok:
             self._succeed(outcome, now)
         else:
             self._fail(outcome, now)
@@ -107,12 +109,12 @@ class Permit:
 
     def _succeed(self, outcome: Outcome, now: float) -> None:
         target = self.target
-        if self.endpoint is Endpoint.EMBEDDINGS:
+        if self.endpoint is _EMBEDDINGS:
             self.first_content(now)  # nothing is generated bit by bit: the answer is its first content
         elif not self._began and not target.streams and self.endpoint in TEXTUAL:
             # The time of a whole answer is a poor measure, taken only while no stream has given a better one.
             target.latency.observe(now - self.started, now)
-        self._ticket.settle(Result.OK, self._slow, now)
+        self._ticket.settle(_OK, self._slow, now)
         target.accepted(self.endpoint, now)
         target.budget.succeeded()
         self._key.note(outcome, target.model, now)

@@ -24,7 +24,7 @@ from proxy.server.backlog import Backlog
 from proxy.server.errand import Errand
 from proxy.server.guard import judge_parse_error
 from proxy.server.heads import CONTINUE
-from proxy.server.inlet import MAX_HEAD, SLICE, Inlet, Phase, Unpaused
+from proxy.server.inlet import BODY, CLOSING, HEAD, MAX_HEAD, SERVING, SLICE, Inlet, Unpaused
 from proxy.server.intake import Intake, make_request
 from proxy.server.outlet import Outlet
 from proxy.server.refusals import (
@@ -73,7 +73,7 @@ class Connection(asyncio.Protocol):
         self._roster = roster
         self._inlet = Inlet(roster, flow)
         self._watchdog = Watchdog(roster.loop, self._due, self._expire)
-        self._phase = Phase.HEAD
+        self._phase = HEAD
         self._began = 0.0  # loop time at which the present phase began
         self._fresh = True  # no request yet
         self._intake: Intake | None = None
@@ -103,9 +103,9 @@ class Connection(asyncio.Protocol):
 
     def data_received(self, data: bytes) -> None:
         phase = self._phase
-        if phase is Phase.CLOSING:
+        if phase is CLOSING:
             self._backlog.discard(len(data), self._patience)
-        elif phase is Phase.SERVING or self._queued or (phase is Phase.HEAD and self._outlet.stalled):
+        elif phase is SERVING or self._queued or (phase is HEAD and self._outlet.stalled):
             self._backlog.hold(data)
         elif self._intake is not None and self._intake.direct:
             self._collect(self._intake, data)
@@ -113,13 +113,13 @@ class Connection(asyncio.Protocol):
             self._read(data)
 
     def eof_received(self) -> None:
-        if self._phase is Phase.SERVING:
+        if self._phase is SERVING:
             self._outlet.transport.abort()
-        elif self._phase is not Phase.CLOSING:
+        elif self._phase is not CLOSING:
             self._close()
 
     def connection_lost(self, exc: Exception | None) -> None:
-        self._phase = Phase.CLOSING
+        self._phase = CLOSING
         self._watchdog.stop()
         self._intake = None
         responder, call = self._responder, self._call
@@ -168,15 +168,15 @@ class Connection(asyncio.Protocol):
             if not self._can_read() or (found is None and not self._backlog):
                 return
             # What the parser still holds comes before what it has not been given.
-            data = b"" if found is not None and self._phase is Phase.HEAD else self._backlog.take()
+            data = b"" if found is not None and self._phase is HEAD else self._backlog.take()
         self._backlog.put_back(data)
         self._later()
 
     def _can_read(self) -> bool:
         """Is it the parser's turn?"""
-        if self._phase is Phase.BODY:
+        if self._phase is BODY:
             return self._intake is not None and not self._intake.direct
-        return self._phase is Phase.HEAD and not self._outlet.stalled
+        return self._phase is HEAD and not self._outlet.stalled
 
     def _later(self) -> None:
         """Read on when others have had their turn, and when whoever ended the reply has returned."""
@@ -232,7 +232,7 @@ class Connection(asyncio.Protocol):
         if len(data) - start == length:
             self._serve(make_request(familiar.admission, familiar.headers, data[start:], now))
         else:
-            self._phase = Phase.BODY
+            self._phase = BODY
             self._intake = intake = Intake(familiar.admission, familiar.headers, None, now, length)
             intake.collect(data[start:])
             self._watchdog.arm()
@@ -240,9 +240,9 @@ class Connection(asyncio.Protocol):
 
     def _await_body(self, intake: Intake) -> None:
         self._intake = intake
-        self._phase = Phase.BODY
+        self._phase = BODY
         self._take_body(intake, 0)
-        if self._phase is Phase.BODY:
+        if self._phase is BODY:
             self._inlet.pass_by(intake)
             if intake.wants_continue and not self._outlet.old:
                 self._outlet.transport.write(CONTINUE)
@@ -265,7 +265,7 @@ class Connection(asyncio.Protocol):
     def _serve(self, request: ClientRequest) -> None:
         roster = self._roster
         self._intake = None
-        self._phase = Phase.SERVING
+        self._phase = SERVING
         self._responder = responder = Responder(self, self._outlet, roster)
         self._call = call = Errand(roster.app.serve(request, responder), roster.loop, responder.settle)
         roster.calls.add(call)
@@ -290,7 +290,7 @@ class Connection(asyncio.Protocol):
     def _refuse_rest(self, refusal: Refusal) -> None:
         """Refuse in the middle of a message: nothing that follows can be understood."""
         self._outlet.keep = False
-        if self._phase is Phase.HEAD:
+        if self._phase is HEAD:
             self._outlet.bodyless = False
         self._refuse(refusal)
 
@@ -300,10 +300,11 @@ class Connection(asyncio.Protocol):
         if not self._outlet.keep:
             self._close(linger=linger)
             return
-        self._phase = Phase.HEAD
-        self._began = self._roster.loop.time()
+        roster = self._roster
+        self._phase = HEAD
+        self._began = roster.loop.time()
         self._inlet.next()
-        self._watchdog.arm()
+        self._watchdog.arm_for(self._began + roster.settings.keepalive_timeout)
 
     # -- what a responder reports
 
@@ -338,7 +339,7 @@ class Connection(asyncio.Protocol):
 
     def _close(self, *, linger: bool = False) -> None:
         """End the connection once what was written has gone out. `linger`: the client may still be sending."""
-        self._phase = Phase.CLOSING
+        self._phase = CLOSING
         self._began = self._roster.loop.time()
         self._outlet.mark()
         transport = self._outlet.transport
@@ -353,7 +354,7 @@ class Connection(asyncio.Protocol):
 
     def drain(self) -> None:
         """No further request: close now if none is under way, else after its reply."""
-        if self._phase is Phase.HEAD and self._inlet.partial == 0 and not self._backlog:
+        if self._phase is HEAD and self._inlet.partial == 0 and not self._backlog:
             self._close()
 
     def abort(self) -> None:
@@ -362,25 +363,25 @@ class Connection(asyncio.Protocol):
     def _due(self) -> float:
         settings = self._roster.settings
         due = math.inf
-        if self._phase is Phase.HEAD:
+        if self._phase is HEAD:
             waiting = self._fresh or self._inlet.partial > 0
             due = self._began + (settings.header_timeout if waiting else settings.keepalive_timeout)
         elif self._intake is not None:
             due = self._intake.due(settings.body_timeout)
-        elif self._phase is Phase.CLOSING:
+        elif self._phase is CLOSING:
             due = self._began + LINGER if self._outlet.flushed else self._outlet.stall_due
         return min(due, self._outlet.stall_due) if self._outlet.stalled else due
 
     def _expire(self) -> None:
         outlet = self._outlet
-        waits = outlet.stalled or (self._phase is Phase.CLOSING and not outlet.flushed)
+        waits = outlet.stalled or (self._phase is CLOSING and not outlet.flushed)
         if waits and outlet.stall_due <= self._roster.loop.time() + GRAIN:
             self._judge_reader()
-        elif self._phase is Phase.HEAD and self._inlet.partial == 0:
+        elif self._phase is HEAD and self._inlet.partial == 0:
             self._close()
-        elif self._phase is Phase.HEAD:
+        elif self._phase is HEAD:
             self._refuse_rest(SLOW_HEAD)
-        elif self._phase is Phase.BODY:
+        elif self._phase is BODY:
             self._refuse_rest(SLOW_BODY)
         else:
             outlet.transport.abort()

@@ -31,6 +31,10 @@ class Phase(enum.Enum):
     CLOSING = "closing"
 
 
+#: Names of a module are found several times faster than members of an enum, and every request looks at its phase often.
+HEAD, BODY, SERVING, CLOSING = Phase
+
+
 class Unpaused(BaseProtocol):
     """Body readers of aiohttp's parser ask their protocol to pause; ours are emptied at every read, so it never matters. One
     serves all connections."""

@@ -14,10 +14,10 @@ def cost(usage: Usage, price: Price | None) -> int | None:
     full input price. Counts that contradict each other (more cached than input) are clamped, never charged negative."""
     if price is None:
         return None
-    whole = max(usage.input, 0)
-    cached = min(max(usage.cached, 0), whole)
-    cached_price = price.input if price.cached is None else price.cached
-    millionths = (whole - cached) * price.input + cached * cached_price + max(usage.output, 0) * price.output
+    whole = usage.input if usage.input > 0 else 0
+    millionths = whole * price.input + (usage.output if usage.output > 0 else 0) * price.output
+    if usage.cached > 0 and price.cached is not None:
+        millionths += min(usage.cached, whole) * (price.cached - price.input)
     return price.per_request + (millionths + PER // 2) // PER
 
 

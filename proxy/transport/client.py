@@ -48,6 +48,7 @@ class HttpTransport:
         self._book = AddressBook(loop, resolver or system_resolver(loop), limits)
         self._dialer = Dialer(loop, self._book, ssl_context, limits)
         self._pools: dict[tuple[str, Origin], Pool] = {}
+        self._recent: dict[str, Pool] = {}
         self._pool_limits: dict[str, int] = {}
         self._closed = False
 
@@ -60,9 +61,10 @@ class HttpTransport:
         if self._closed:
             exchange.fail_soon(self._loop, FailureKind.CONNECT, "the transport is closed")
             return exchange
-        pool = self._pools.get((request.pool, request.origin))
-        if pool is None:
-            pool = self._open_pool(request)
+        # A provider has one origin but after a reload, so the pool used last is most often the right one.
+        pool = self._recent.get(request.pool)
+        if pool is None or pool.origin is not request.origin:
+            pool = self._recent[request.pool] = self._pools.get((request.pool, request.origin)) or self._open_pool(request)
         pool.submit(exchange)
         return exchange
 

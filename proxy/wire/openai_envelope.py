@@ -10,7 +10,7 @@ pick different ones are how a key gets past its routes. Refuses to know provider
 """
 
 from collections.abc import Mapping
-from typing import Any, cast
+from typing import Any
 
 import msgspec
 from msgspec import Raw
@@ -21,6 +21,7 @@ from proxy.wire.lenient import repair
 
 MAX_MODEL = 256
 
+_EMBEDDINGS = Endpoint.EMBEDDINGS
 _FIELDS = msgspec.json.Decoder(dict[str, Raw])
 _ENCODE = msgspec.json.Encoder().encode
 _VALUE = msgspec.json.Decoder()
@@ -55,15 +56,15 @@ def read_envelope(body: bytes, endpoint: Endpoint) -> Envelope:
     """Raises EnvelopeError where the body is no JSON object or its model or stream cannot be understood."""
     fields = read_fields(body)
     model = read_model(fields.get("model"))
-    stream = endpoint is not Endpoint.EMBEDDINGS and read_stream(fields.get("stream"))
+    stream = endpoint is not _EMBEDDINGS and read_stream(fields.get("stream"))
     wants_usage = stream and "stream_options" in fields and _wants_usage(fields["stream_options"])
     return Envelope(model=model, stream=stream, wants_usage=wants_usage, fields=fields, body=body)
 
 
 def splice(envelope: Envelope, changes: Mapping[str, bytes | None]) -> bytes:
     """The body with other values for some keys; None takes a key out. Values are JSON."""
-    fields = cast(Mapping[str, Raw], envelope.fields)
-    fresh = {key: value for key, value in changes.items() if not _is_same(fields, key, value)}
+    fields: Mapping[str, Raw] = envelope.fields  # type: ignore[assignment]
+    fresh = {key: value for key, value in changes.items() if not _is_same(fields, key, value)} if changes else {}
     if not fresh and _is_compact(fields, envelope.body):
         return envelope.body
     spliced = dict(fields)
@@ -82,7 +83,7 @@ def splice(envelope: Envelope, changes: Mapping[str, bytes | None]) -> bytes:
 def _is_compact(fields: Mapping[str, Raw], body: bytes) -> bool:
     """Is the body what would be written again? Its length tells: braces, and for each key quotes, colon and comma.
     Otherwise there is white space, a key stands twice, or a key needs escapes."""
-    return len(body) == 1 + sum([len(key) + len(value) + 4 for key, value in fields.items()])
+    return len(body) == 1 + 4 * len(fields) + sum(map(len, fields)) + sum(map(len, fields.values()))
 
 
 def read_value(envelope: Envelope, key: str) -> Any:

@@ -19,7 +19,7 @@ class Watch:
         self.loop = asyncio.get_running_loop()
         self.steps: list[str] = []
         self.ends: list[BaseException | None] = []
-        self.verdict = Verdict(self.loop)
+        self.verdict = Verdict(loop=self.loop)
         self.errand = Errand(make(self), self.loop, lambda _, error: self.ends.append(error))
 
 
