@@ -16,6 +16,7 @@ from weakref import WeakKeyDictionary, WeakValueDictionary, ref
 from proxy.core.exchange import Transport
 from proxy.core.records import Sink, StateChange
 from proxy.core.settings import Provider, Settings, Target
+from proxy.core.tunnel import Tunnels
 from proxy.core.usage import Usage
 from proxy.gateway import Gateway
 from proxy.pipeline.accounting import Accounting
@@ -165,6 +166,7 @@ def assemble(
         wall=wall,
         sink=sink,
         max_answer=settings.server.max_answer,
+        tunnels=transport if isinstance(transport, Tunnels) else None,
     )
     queues = CapacityQueues(loop)
     registry = TargetRegistry(services.rng, sink.state_changed, queues)

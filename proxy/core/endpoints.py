@@ -22,6 +22,7 @@ class Endpoint(enum.StrEnum):
     RERANK = "rerank"
     INPUT_TOKENS = "input_tokens"
     COMPACT = "compact"
+    REALTIME = "realtime"
     #: What follows names no model: it goes to an account (`pipeline/accounts.py`).
     FILES = "files"
     BATCHES = "batches"

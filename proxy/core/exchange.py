@@ -7,12 +7,15 @@ chunk of a stream goes from the provider's socket to the client's transport with
 
 import enum
 from collections.abc import Mapping, Sequence
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from msgspec import Struct
 
 from proxy.core.endpoints import Endpoint
 from proxy.core.settings import Origin
+
+if TYPE_CHECKING:
+    from proxy.core.tunnel import Switch
 
 #: Lower-case name and value, in the order they came; duplicates kept.
 HeaderList = Sequence[tuple[bytes, bytes]]
@@ -115,7 +118,8 @@ class Downstream(Protocol):
 class ClientRequest(Struct, gc=False):
     """A request that passed the listener: read whole, authenticated, its path known. `headers` has lower-case names.
     `key` is the name of the client's key, None where no keys are configured; `routes` what that key may use (None: all).
-    `arrived` is loop time. `path` and `query` are as they came; only what is relayed to an account needs them."""
+    `arrived` is loop time. `path` and `query` are as they came; only what is relayed to an account needs them. `upgrade`:
+    the client asks to switch protocols, and this is how it is answered."""
 
     endpoint: Endpoint
     headers: Mapping[str, str]
@@ -126,3 +130,4 @@ class ClientRequest(Struct, gc=False):
     method: str = "POST"
     path: str = ""
     query: str = ""
+    upgrade: "Switch | None" = None

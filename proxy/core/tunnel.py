@@ -1,10 +1,10 @@
 """The seams of a connection that has switched protocols: two ends, and bytes that nobody here reads.
 
-A `Side` is one end's connection as the middle sees it, a `Peer` the middle as an end sees it. Everything is callback-shaped and
-synchronous, as in `exchange.py`: a byte that came in at one end is written to the other in the same turn of the loop.
+A `Side` is one end's connection as the middle sees it, a `Peer` the middle as an end sees it. Everything is callback-shaped
+and synchronous, as in `exchange.py`: a byte that came in at one end is written to the other in the same turn of the loop.
 """
 
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from proxy.core.exchange import HeaderList, Source, TransportError, UpstreamRequest
 
@@ -47,6 +47,7 @@ class Caller(Peer, Protocol):
         """The provider closed the connection, or it broke."""
 
 
+@runtime_checkable
 class Tunnels(Protocol):
     """Opens connections that switch protocols."""
 
@@ -56,7 +57,7 @@ class Tunnels(Protocol):
 class Switch(Protocol):
     """The client's side of a request that asks to switch protocols; nothing was answered yet."""
 
-    def switch(self, headers: HeaderList, peer: Peer) -> Side:
+    def switch(self, headers: HeaderList, peer: Peer) -> Side | None:
         """Answer 101 with these headers. What the client sends from now on, and what it has sent too early, goes to `peer`,
-        not from inside this call."""
+        not from inside this call. None: the client has left, and the call will be cancelled."""
         ...

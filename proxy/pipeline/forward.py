@@ -25,6 +25,7 @@ from proxy.pipeline.reply import closing_words, commit_headers, problem_headers,
 from proxy.pipeline.retry import GiveUp, Retries, RetryableAttempt, retryable
 from proxy.pipeline.routing import Routing
 from proxy.pipeline.services import Services
+from proxy.pipeline.tunneling import TunnelAttempt
 from proxy.policy.outcomes import final_problem, unavailable_problem, unserved_problem
 from proxy.policy.selection import Selection, select
 from proxy.policy.strategies import Candidate, Choice
@@ -107,6 +108,8 @@ class Forwarder:
         except EnvelopeError as error:
             return Problem(400, error.message, code=error.code, param=error.param)
         record.stream = envelope.stream
+        if request.endpoint is Endpoint.REALTIME and (request.upgrade is None or self._services.tunnels is None):
+            return Problem(426, "Realtime sessions are WebSocket connections.", code="upgrade_required")
         state = routing.find(envelope.model)
         if state is None:
             return unknown_model(routing, envelope.model, request.routes)
@@ -124,6 +127,7 @@ class Forwarder:
         if state.route.strategy == "sticky":
             call.affinity = request.headers.get(state.route.sticky_header, "") or form.affinity_of(envelope)
         journey = Journey(call, state, downstream, record)
+        journey.upgrade = request.upgrade
         if bound is not None:
             journey.bind(bound.excluded, bound.careful)
         journey.deadline, journey.commit_by = limits(request.headers, state.route.timeouts, request.arrived)
@@ -165,7 +169,8 @@ class Forwarder:
         while taken is None:
             taken = await self._wait(journey) or self._take(journey)
         candidate, permit = taken
-        attempt = Attempt(self._services, journey, routing.kinds[candidate.target.provider], candidate, permit)
+        make = Attempt if journey.upgrade is None else TunnelAttempt
+        attempt = make(self._services, journey, routing.kinds[candidate.target.provider], candidate, permit)
         try:
             outcome = await attempt.run()
         except asyncio.CancelledError:
@@ -236,7 +241,7 @@ class Forwarder:
 
     # Delivering.
 
-    async def _deliver(self, journey: Journey, attempt: Attempt) -> None:
+    async def _deliver(self, journey: Journey, attempt: Attempt | TunnelAttempt) -> None:
         """The answer is whole and sound: count it, then write its ending (a stream) or all of it."""
         record = attempt.record
         record.delivered = True
@@ -309,7 +314,7 @@ class Forwarder:
 
     # Writing down.
 
-    def _book(self, journey: Journey, attempt: Attempt) -> None:
+    def _book(self, journey: Journey, attempt: Attempt | TunnelAttempt) -> None:
         """Tokens of an attempt that did not end well: what the provider said, else an estimate if it may have generated."""
         record = attempt.record
         target = attempt.candidate.target

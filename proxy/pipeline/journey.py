@@ -9,6 +9,7 @@ from proxy.core.endpoints import PROMPT
 from proxy.core.exchange import Downstream, HeaderList
 from proxy.core.outcome import Outcome
 from proxy.core.records import CallRecord
+from proxy.core.tunnel import Switch
 from proxy.pipeline.accounting import Booking
 from proxy.pipeline.routing import RouteState
 from proxy.policy.strategies import Candidate
@@ -28,7 +29,7 @@ class Journey:
     first byte. `promised` is the candidate for which the retry budget was asked. `tried` holds target ids that are out
     for this call, `tried_credentials` the credentials of a target that failed by themselves (another one of the same
     target may still be tried). A call that is bound to an account (`bind`) never gets to use the others' credentials,
-    `fixed`; `careful`: what may have been done is not tried again.
+    `fixed`; `careful`: what may have been done is not tried again. `upgrade`: it opens a session.
     """
 
     __slots__ = (
@@ -47,6 +48,7 @@ class Journey:
         "route",
         "tried",
         "tried_credentials",
+        "upgrade",
     )
 
     def __init__(self, call: Call, route: RouteState, downstream: Downstream, record: CallRecord) -> None:
@@ -65,6 +67,7 @@ class Journey:
         self.tried_credentials: dict[str, set[str]] = {}
         self.fixed: Mapping[str, Collection[str]] = _NOTHING
         self.careful = False
+        self.upgrade: Switch | None = None
 
     def bind(self, fixed: Mapping[str, Collection[str]], careful: bool) -> None:
         """Keep to an account: by target id, the credentials that are others."""

@@ -35,10 +35,16 @@ def commit_headers(journey: Journey, attempt: "Attempt") -> list[tuple[bytes, by
     call_id = journey.call.id.encode()
     if b"x-request-id" not in names:
         headers.append((b"x-request-id", call_id))
-    headers.append((b"x-undimmed-request-id", call_id))
-    headers += journey.route.headers[attempt.record.target]
-    headers.append((b"x-undimmed-attempts", b"%d" % len(journey.record.attempts)))
-    return headers
+    return headers + served_headers(journey, attempt.record)
+
+
+def served_headers(journey: Journey, record: AttemptRecord) -> list[tuple[bytes, bytes]]:
+    """Who answered, and after how many attempts."""
+    return [
+        (b"x-undimmed-request-id", journey.call.id.encode()),
+        *journey.route.headers[record.target],
+        (b"x-undimmed-attempts", b"%d" % len(journey.record.attempts)),
+    ]
 
 
 def usage_headers(record: AttemptRecord) -> list[tuple[bytes, bytes]]:

@@ -11,12 +11,14 @@ from random import Random
 
 from proxy.core.exchange import Transport
 from proxy.core.records import Sink
+from proxy.core.tunnel import Tunnels
 from proxy.pipeline.alarms import Alarms
 
 
 @dataclass(slots=True)
 class Services:
-    """`wall` gives Unix time, for records only; all decisions use the loop's clock."""
+    """`wall` gives Unix time, for records only; all decisions use the loop's clock. `tunnels` None: protocols cannot be
+    switched."""
 
     loop: asyncio.AbstractEventLoop
     transport: Transport
@@ -24,6 +26,7 @@ class Services:
     wall: Callable[[], float]
     sink: Sink
     max_answer: int = 64 * 1024 * 1024
+    tunnels: Tunnels | None = None
     alarms: Alarms = field(init=False)
 
     def __post_init__(self) -> None:

@@ -126,6 +126,7 @@ class OpenAIKind:
         relayed = write_relay(call, target.model)
         line = f"{relayed.method} {self._provider.origin.prefix}{relayed.path}"
         head = self._write_head(line, credential, relayed.accept) + _forward_headers(call.headers)
+        head += relayed.lines.encode("latin-1")
         if relayed.content_type:
             head += f"content-type: {relayed.content_type}\r\n".encode("latin-1")
         elif relayed.method == "GET":

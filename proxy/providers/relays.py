@@ -15,6 +15,7 @@ from proxy.core.settings import Provider
 from proxy.wire.relay_envelope import rename_model
 from proxy.wire.relays import RELAYS
 from proxy.wire.resources import RESOURCES
+from proxy.wire.websocket import write_handshake
 
 _E = Endpoint
 _IMAGES = frozenset({_E.IMAGES, _E.IMAGE_EDITS, _E.IMAGE_VARIATIONS})
@@ -27,15 +28,15 @@ _NONE: frozenset[Endpoint] = frozenset()
 #: By preset.
 SERVED: Mapping[str, frozenset[Endpoint]] = MappingProxyType(
     {
-        "openai": (_ALL | _ACCOUNT | _STORED) - {_E.RERANK},
+        "openai": (_ALL | _ACCOUNT | _STORED | {_E.REALTIME}) - {_E.RERANK},
         "groq": _LISTENING | _ACCOUNT | {_E.SPEECH},
         "mistral": frozenset({_E.MODERATIONS, _E.TRANSCRIPTIONS, _E.FILES}),
         "xai": frozenset({_E.IMAGES}),
         "together": _LISTENING | {_E.IMAGES, _E.SPEECH, _E.RERANK},
         "llamacpp": frozenset({_E.RERANK}),
         "sglang": frozenset({_E.RERANK}),
-        "vllm": _ALL | _ACCOUNT | _STORED,
-        "custom": _ALL | _ACCOUNT | _STORED,
+        "vllm": _ALL | _ACCOUNT | _STORED | {_E.REALTIME},
+        "custom": _ALL | _ACCOUNT | _STORED | {_E.REALTIME},
     }
 )
 #: Kinds that speak OpenAI's format for all of it.
@@ -44,7 +45,7 @@ RELAYING_KINDS = frozenset({"openai"})
 
 def is_relayed(endpoint: Endpoint) -> bool:
     """Is this one of the endpoints of this file?"""
-    return endpoint in RELAYS or endpoint in RESOURCES
+    return endpoint in RELAYS or endpoint in RESOURCES or endpoint is _E.REALTIME
 
 
 def find_served(provider: Provider) -> frozenset[Endpoint]:
@@ -57,18 +58,23 @@ def find_served(provider: Provider) -> frozenset[Endpoint]:
 
 @dataclass(slots=True)
 class Relayed:
-    """A request without its host and credential. `path` is below the base URL. `content_type` "": it has no body."""
+    """A request without its host and credential. `path` is below the base URL. `content_type` "": it has no body. `lines`:
+    further headers."""
 
     method: str
     path: str
     accept: str
     content_type: str
     body: bytes
+    lines: str = ""
 
 
 def write_relay(call: Call, model: str) -> Relayed:
     """A relayed request for this upstream model."""
     envelope = call.envelope
+    if call.endpoint is _E.REALTIME:
+        handshake = write_handshake(call, model)
+        return Relayed("GET", handshake.path, "*/*", "", b"", handshake.lines)
     if call.endpoint in RESOURCES:
         kind = (envelope.content_type or "application/json") if envelope.body else ""
         accept = "*/*" if envelope.opaque else "application/json"

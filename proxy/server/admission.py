@@ -1,13 +1,15 @@
 """From a parsed head to the decision what becomes of the request, before a byte of its body is read."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from proxy.core.endpoints import Endpoint
 from proxy.server.application import Application, Identity
-from proxy.server.endpoints import ENDPOINTS, HEALTH, OVERVIEWS, find_page
-from proxy.server.guard import Head, Rules, vet_body, vet_head, vet_origin, vet_preflight
-from proxy.server.refusals import BAD_PATH, KEY_RESTRICTED, UNAUTHENTICATED, Refusal, unknown_path, wrong_method
+from proxy.server.endpoints import ENDPOINTS, HEALTH, OVERVIEWS, SESSIONS, find_page
+from proxy.server.guard import Head, Rules, is_session, vet_body, vet_head, vet_origin, vet_preflight
+from proxy.server.refusals import BAD_PATH, KEY_RESTRICTED, NO_UPGRADE, UNAUTHENTICATED, Refusal, unknown_path, wrong_method
 from proxy.wire.resources import METHODS, Place, find_methods, find_place, is_plain_path, is_plain_query
+from proxy.wire.websocket import find_key
 
 _ANYBODY = Identity()
 
@@ -29,19 +31,38 @@ def admit(message: Head, rules: Rules, app: Application) -> Admission | Refusal:
     if refusal is not None:
         return refusal
     path, _, query = message.path.partition("?")
-    identity = _ANYBODY if path in HEALTH else app.identify(message.headers)
+    identity = _ANYBODY if path in HEALTH else app.identify(_find_credentials(message, path))
     if identity is None:
         return UNAUTHENTICATED
     if rules.loopback and identity.key is None:
         refusal = vet_origin(message.method, message.headers, rules)
         if refusal is not None:
             return refusal
+    if path in SESSIONS:
+        return _admit_session(message, path, query, identity)
     endpoint = ENDPOINTS.get(path)
     if endpoint is None:
         return _admit_resource(message, rules, app, identity) or _admit_page(message.method, path, query, identity)
     if message.method != "POST":
         return wrong_method(message.method, path, "POST")
     return vet_body(message, rules) or Admission(identity, endpoint)
+
+
+def _find_credentials(message: Head, path: str) -> Mapping[str, str]:
+    """The headers; of a browser's session, which cannot have any, the key in its subprotocols."""
+    headers = message.headers
+    if path not in SESSIONS or "authorization" in headers or "x-api-key" in headers:
+        return headers
+    key = find_key(headers)
+    return headers if key is None else {"x-api-key": key}
+
+
+def _admit_session(message: Head, path: str, query: str, identity: Identity) -> Admission | Refusal:
+    if message.method != "GET":
+        return wrong_method(message.method, path, "GET")
+    if not is_session(message):
+        return NO_UPGRADE
+    return Admission(identity, Endpoint.REALTIME, path.removeprefix("/v1"), query, "GET")
 
 
 def _admit_resource(message: Head, rules: Rules, app: Application, identity: Identity) -> Admission | Refusal | None:

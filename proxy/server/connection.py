@@ -1,10 +1,9 @@
 """One client's connection: bytes in, requests out, one at a time.
 
 A request behind another is not even parsed before the one in front has been answered: replies are in order, and nothing
-that stands behind a refused request is ever read as a request. Bytes that arrive meanwhile are held, up to a bound, then the
-socket is left unread. Until that bound the
-socket is read all the time, since that is how a client's leaving is noticed; its leaving (a half-close counts
-too: clients that close their side and still want an answer are rare, clients that died are not) cancels the call.
+that stands behind a refused request is ever read as a request. Bytes that arrive meanwhile are held, up to a bound, then
+the socket is left unread. Until that bound it is read all the time, since that is how a client's leaving is noticed; its
+leaving (a half-close counts too: few who close their side still want an answer, most have died) cancels the call.
 
 All time limits are one watchdog: what is due follows from the phase and a few timestamps.
 """
@@ -18,7 +17,9 @@ from aiohttp.http_exceptions import HttpProcessingError
 from aiohttp.http_parser import RawRequestMessage
 from aiohttp.streams import StreamReader
 
+from proxy.core.endpoints import Endpoint
 from proxy.core.exchange import ClientRequest
+from proxy.core.tunnel import Peer
 from proxy.server.admission import Admission, admit
 from proxy.server.backlog import Backlog
 from proxy.server.errand import Errand
@@ -39,8 +40,10 @@ from proxy.server.refusals import (
 )
 from proxy.server.responder import Responder
 from proxy.server.roster import Roster
+from proxy.server.session import Session
 from proxy.server.watchdog import GRAIN, Watchdog
 
+_REALTIME = Endpoint.REALTIME
 #: Seconds a refused client has to take our reply; closing at once with bytes unread would destroy it (RFC 9112 9.6).
 LINGER = 1.0
 #: Requests answered from memory before other connections get their turn.
@@ -267,6 +270,9 @@ class Connection(asyncio.Protocol):
         self._intake = None
         self._phase = SERVING
         self._responder = responder = Responder(self, self._outlet, roster)
+        if request.endpoint is _REALTIME:
+            self._backlog.put_back(self._inlet.rest)
+            request.upgrade = responder
         self._call = call = Errand(roster.app.serve(request, responder), roster.loop, responder.settle)
         roster.calls.add(call)
         call.start()
@@ -307,6 +313,12 @@ class Connection(asyncio.Protocol):
         self._watchdog.arm_for(self._began + roster.settings.keepalive_timeout)
 
     # -- what a responder reports
+
+    def switch(self, peer: Peer) -> Session:
+        self._phase = CLOSING
+        self._watchdog.stop()
+        self._roster.connections.discard(self)
+        return Session(self._outlet, self._roster, self._call, peer, self._backlog)
 
     def replied(self) -> None:
         self._end_call()
@@ -376,7 +388,8 @@ class Connection(asyncio.Protocol):
         outlet = self._outlet
         waits = outlet.stalled or (self._phase is CLOSING and not outlet.flushed)
         if waits and outlet.stall_due <= self._roster.loop.time() + GRAIN:
-            self._judge_reader()
+            if outlet.spare():
+                self._watchdog.arm()
         elif self._phase is HEAD and self._inlet.partial == 0:
             self._close()
         elif self._phase is HEAD:
@@ -385,11 +398,3 @@ class Connection(asyncio.Protocol):
             self._refuse_rest(SLOW_BODY)
         else:
             outlet.transport.abort()
-
-    def _judge_reader(self) -> None:
-        if self._outlet.drains():
-            self._outlet.mark()
-            self._watchdog.arm()
-        else:
-            self._roster.count_cut("slow_reader")
-            self._outlet.transport.abort()

@@ -3,6 +3,7 @@
 from proxy.core.endpoints import Endpoint
 from proxy.wire.relays import RELAYS
 from proxy.wire.resources import KNOWN
+from proxy.wire.websocket import PATHS
 
 _POSTS = {
     "/chat/completions": Endpoint.CHAT,
@@ -15,6 +16,9 @@ _POSTS = {
 #: With and without the prefix, since people write base URLs both ways.
 ENDPOINTS = {prefix + path: endpoint for path, endpoint in _POSTS.items() for prefix in ("/v1", "")}
 
+#: Where realtime sessions open (WebSocket).
+SESSIONS = PATHS
+
 #: Served to everybody, key or not: what load balancers and orchestrators ask.
 HEALTH = frozenset({"/health", "/health/live", "/health/ready"})
 #: Everybody's numbers: not for keys that are restricted to some routes.
@@ -25,6 +29,7 @@ _PAGES = HEALTH | OVERVIEWS | {"/v1/models"}
 KNOWN_PATHS = (
     *(f"POST /v1{path}" for path in _POSTS),
     *KNOWN,
+    "GET /v1/realtime",
     "GET /v1/models",
     "GET /v1/models/{id}",
     "GET /health",

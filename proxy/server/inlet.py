@@ -48,9 +48,22 @@ class Unpaused(BaseProtocol):
 
 class Inlet:
     """`idle`: the parser stands between two messages and holds no byte, so that the next byte is a head's first. `partial`:
-    bytes of an unfinished head. `pipelines`: requests were found behind others. `familiar`: the head to expect."""
+    bytes of an unfinished head. `pipelines`: requests were found behind others. `familiar`: the head to expect. `rest`: what
+    stood behind a head that asks to switch protocols, and is no request."""
 
-    __slots__ = ("_behind", "_flow", "_head", "_lessons", "_parser", "_roster", "familiar", "idle", "partial", "pipelines")
+    __slots__ = (
+        "_behind",
+        "_flow",
+        "_head",
+        "_lessons",
+        "_parser",
+        "_roster",
+        "familiar",
+        "idle",
+        "partial",
+        "pipelines",
+        "rest",
+    )
 
     def __init__(self, roster: Roster, flow: Unpaused) -> None:
         self._roster = roster
@@ -63,6 +76,7 @@ class Inlet:
         self.idle = True
         self.partial = 0
         self.pipelines = False
+        self.rest = b""
 
     def _make_parser(self) -> HttpRequestParser:
         # Stops after each message (queue of one); the reader's limit is never reached, since it is emptied at every read.
@@ -86,9 +100,11 @@ class Inlet:
     def feed(self, data: bytes) -> tuple[RawRequestMessage, StreamReader] | None:
         """Parse on; gives a head that is complete. Raises HttpProcessingError."""
         idle, self.idle = self.idle, False
-        messages, _, _ = self._parser.feed_data(data)
+        messages, upgraded, rest = self._parser.feed_data(data)
         if not messages:
             return None
+        if upgraded:
+            self.rest = rest
         self.pipelines = self.pipelines or not data
         if self.pipelines or self.partial:
             self._behind = -1

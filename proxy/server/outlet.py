@@ -64,6 +64,15 @@ class Outlet:
         taken = self._marked_size - self.transport.get_write_buffer_size()
         return taken >= self._roster.settings.write_timeout * READ_RATE
 
+    def spare(self) -> bool:
+        """The time to take something is over. True: it took enough, and is watched on; else the client was cut."""
+        if self.drains():
+            self.mark()
+            return True
+        self._roster.count_cut("slow_reader")
+        self.transport.abort()
+        return False
+
     @property
     def flushed(self) -> bool:
         return self.transport.get_write_buffer_size() == 0

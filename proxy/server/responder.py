@@ -13,6 +13,7 @@ from typing import Protocol
 import structlog
 
 from proxy.core.exchange import HeaderList, Source
+from proxy.core.tunnel import Peer, Side
 from proxy.server.errand import Errand
 from proxy.server.heads import CLOSE, build_framing, build_head
 from proxy.server.outlet import Outlet
@@ -38,6 +39,10 @@ class Line(Protocol):
 
     def fail(self, refusal: Refusal) -> None:
         """Nothing was written: say this instead."""
+
+    def switch(self, peer: Peer) -> Side:
+        """Protocols were switched: hand the connection over."""
+        ...
 
 
 class Responder:
@@ -122,6 +127,16 @@ class Responder:
         if line is not None:
             self._end()
             line.broken(reset=self._left == _UNTIL_CLOSE)
+
+    def switch(self, headers: HeaderList, peer: Peer) -> Side | None:
+        """Answer 101, as the last thing that is said in HTTP on this connection; None: the client has left."""
+        line = self._line
+        if line is None or self._started:
+            return None
+        self._started = True
+        self._outlet.transport.write(build_head(101, headers, self._roster.date.current()))
+        self._end()
+        return line.switch(peer)
 
     def attach(self, source: Source | None) -> None:
         self._source = source if self._line is not None else None

@@ -12,11 +12,13 @@ from dataclasses import dataclass
 
 from proxy.core.exchange import FailureKind, Receiver, UpstreamRequest
 from proxy.core.settings import Origin
+from proxy.core.tunnel import Caller
 from proxy.transport.dialing import Dialer
 from proxy.transport.exchange import HttpExchange
 from proxy.transport.limits import TransportLimits
 from proxy.transport.pool import Pool
 from proxy.transport.resolution import AddressBook, Resolve, system_resolver
+from proxy.transport.tunnel import Tunnel
 
 DEFAULT_LIMITS = TransportLimits()
 
@@ -50,6 +52,7 @@ class HttpTransport:
         self._pools: dict[tuple[str, Origin], Pool] = {}
         self._recent: dict[str, Pool] = {}
         self._pool_limits: dict[str, int] = {}
+        self._tunnels: dict[str, set[Tunnel]] = {}
         self._closed = False
 
     def __repr__(self) -> str:
@@ -68,6 +71,19 @@ class HttpTransport:
         pool.submit(exchange)
         return exchange
 
+    def open_tunnel(self, request: UpstreamRequest, caller: Caller) -> Tunnel:
+        """A connection of its own, for a request that asks to switch protocols; counts against the provider's limit."""
+        limit = self._pool_limits.get(request.pool, self._limits.connections)
+        mine = self._tunnels.setdefault(request.pool, set())
+        full = self._closed or len(mine) + self.pool_sizes()[request.pool].open > limit
+        tunnel = Tunnel(self._loop, request, caller, self._dialer, self._limits)
+        if full:
+            tunnel.fail_soon(FailureKind.POOL_FULL, f"all {limit} connections are in use")
+        else:
+            mine.add(tunnel)
+            tunnel.gone = mine.discard
+        return tunnel
+
     def set_pool_limit(self, pool: str, max_connections: int) -> None:
         """At most this many connections for this provider (each of its origins); open ones beyond it finish first."""
         self._pool_limits[pool] = max_connections
@@ -83,6 +99,8 @@ class HttpTransport:
             size.open += pool.open_count
             size.idle += pool.idle_count
             size.connecting += pool.dial_count
+        for name, tunnels in self._tunnels.items():
+            sizes.setdefault(name, PoolSize()).open += len(tunnels)
         return sizes
 
     def close(self) -> None:
@@ -90,6 +108,8 @@ class HttpTransport:
         self._closed = True
         for pool in list(self._pools.values()):
             pool.close()
+        for tunnel in [tunnel for tunnels in self._tunnels.values() for tunnel in tunnels]:
+            tunnel.fail(FailureKind.BROKEN, "the transport was closed")
         self._book.close()
 
     async def aclose(self) -> None:
@@ -97,6 +117,8 @@ class HttpTransport:
         tasks: list[asyncio.Task[object]] = [*self._book.lookups]
         for pool in self._pools.values():
             tasks += pool.tasks
+        for tunnels in self._tunnels.values():
+            tasks += [tunnel.task for tunnel in tunnels]
         self.close()
         if tasks:
             await asyncio.wait(tasks)

@@ -16,13 +16,14 @@ from proxy.wire.relays import RELAYS
 from proxy.wire.resources import RESOURCES
 from proxy.wire.responses import envelope as responses
 from proxy.wire.responses.errors import error_event
+from proxy.wire.websocket import read_session
 
 
 @dataclass(frozen=True, slots=True)
 class ClientFormat:
-    """One client dialect. `read_envelope` raises EnvelopeError, and so does `read_typed`, which stands in for it where the
-    content type of the request matters. `waiting` is a comment that keeps a stream alive (empty: nothing can be said there).
-    """
+    """One client dialect. `read_envelope` raises EnvelopeError, and so does `read_request`, which stands in for it where
+    more of the request matters than its body. `waiting` is a comment that keeps a stream alive (empty: nothing can be said
+    there)."""
 
     name: str
     read_envelope: Callable[[bytes, Endpoint], Envelope]
@@ -33,13 +34,13 @@ class ClientFormat:
     error_headers: Callable[[Problem], list[tuple[bytes, bytes]]]
     closing_comment: Callable[[Mapping[str, object]], bytes]
     waiting: bytes
-    read_typed: Callable[[bytes, str, Endpoint], Envelope] | None = None
+    read_request: Callable[[ClientRequest], Envelope] | None = None
 
     def read(self, request: ClientRequest) -> Envelope:
         """Raises EnvelopeError."""
-        if self.read_typed is None:
+        if self.read_request is None:
             return self.read_envelope(request.body, request.endpoint)
-        return self.read_typed(request.body, request.headers.get("content-type", ""), request.endpoint)
+        return self.read_request(request)
 
 
 OPENAI = ClientFormat(
@@ -54,7 +55,12 @@ OPENAI = ClientFormat(
     waiting=openai_errors.WAITING,
 )
 
-RELAYED = replace(OPENAI, name="relayed", read_typed=read_relayed)
+
+def _read_relayed(request: ClientRequest) -> Envelope:
+    return read_relayed(request.body, request.headers.get("content-type", ""), request.endpoint)
+
+
+RELAYED = replace(OPENAI, name="relayed", read_request=_read_relayed)
 
 #: For streams that are the bytes of a file: whatever else we wrote would be part of it.
 MUTE = replace(RELAYED, name="mute", error_event=lambda _: b"", closing_comment=lambda _: b"", waiting=b"")
@@ -78,6 +84,7 @@ FORMATS: Mapping[Endpoint, ClientFormat] = MappingProxyType(
         Endpoint.EMBEDDINGS: OPENAI,
         **dict.fromkeys(RELAYS, RELAYED),
         **dict.fromkeys(sorted(RESOURCES), OPENAI),
+        Endpoint.REALTIME: replace(MUTE, name="realtime", read_request=read_session),
         Endpoint.RESPONSES: RESPONSES,
     }
 )

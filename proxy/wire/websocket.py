@@ -1,7 +1,7 @@
 """WebSocket as far as a relay must know it: the handshake, and what the frames of a realtime session tell in passing.
 
-The relay never depends on what is read here. A `FrameSniffer` follows the frames of one direction by their lengths, looks into
-none but short text messages that say `response.done`, and goes blind at the first byte that is not as it should be, or
+The relay never depends on what is read here. A `FrameSniffer` follows the frames of one direction by their lengths, looks
+into none but short text messages that say `response.done`, and goes blind at the first byte that is not as it should be, or
 compressed; the bytes flow on. What it finds: the usage of the session so far, and whether this end said goodbye.
 
 Browsers cannot set headers, so OpenAI's clients put the key into a subprotocol (`openai-insecure-api-key.…`); it is a key of
@@ -99,8 +99,8 @@ class Handshake:
 
 
 def write_handshake(call: Call, model: str) -> Handshake:
-    """The opening handshake for this upstream model; the client's key to the frames is passed on as it is. Extensions are not
-    offered: frames that are compressed could not be followed."""
+    """The opening handshake for this upstream model; the client's key to the frames is passed on as it is. Extensions are
+    not offered: frames that are compressed could not be followed."""
     query = [("model", model)]
     query += [(name, msgspec.json.decode(bytes(raw), type=str)) for name, raw in call.envelope.fields.items()]  # type: ignore[call-overload]
     path = "/realtime?" + "&".join(f"{quote(name, safe='')}={quote(value, safe='')}" for name, value in query)
@@ -156,8 +156,8 @@ _LENGTHS = {126: 2, 127: 8}
 
 
 class FrameSniffer:
-    """Follows one direction. `masked`: the client's. `closed`: a close frame was seen. `usage`: the sum over all responses so
-    far."""
+    """Follows one direction. `masked`: the client's. `closed`: a close frame was seen. `usage`: the sum over all responses
+    so far."""
 
     __slots__ = ("_blind", "_head", "_keeps", "_left", "_masked", "_message", "_opcode", "closed", "usage")
 
