@@ -271,7 +271,7 @@ class Connection(asyncio.Protocol):
         self._phase = SERVING
         self._responder = responder = Responder(self, self._outlet, roster)
         if request.endpoint is _REALTIME:
-            self._backlog.put_back(self._inlet.rest)
+            self._backlog.put_back(self._inlet.give_up())
             request.upgrade = responder
         self._call = call = Errand(roster.app.serve(request, responder), roster.loop, responder.settle)
         roster.calls.add(call)

@@ -48,8 +48,7 @@ class Unpaused(BaseProtocol):
 
 class Inlet:
     """`idle`: the parser stands between two messages and holds no byte, so that the next byte is a head's first. `partial`:
-    bytes of an unfinished head. `pipelines`: requests were found behind others. `familiar`: the head to expect. `rest`: what
-    stood behind a head that asks to switch protocols, and is no request."""
+    bytes of an unfinished head. `pipelines`: requests were found behind others. `familiar`: the head to expect."""
 
     __slots__ = (
         "_behind",
@@ -62,7 +61,6 @@ class Inlet:
         "idle",
         "partial",
         "pipelines",
-        "rest",
     )
 
     def __init__(self, roster: Roster, flow: Unpaused) -> None:
@@ -76,7 +74,6 @@ class Inlet:
         self.idle = True
         self.partial = 0
         self.pipelines = False
-        self.rest = b""
 
     def _make_parser(self) -> HttpRequestParser:
         # Stops after each message (queue of one); the reader's limit is never reached, since it is emptied at every read.
@@ -100,11 +97,9 @@ class Inlet:
     def feed(self, data: bytes) -> tuple[RawRequestMessage, StreamReader] | None:
         """Parse on; gives a head that is complete. Raises HttpProcessingError."""
         idle, self.idle = self.idle, False
-        messages, upgraded, rest = self._parser.feed_data(data)
+        messages, _, _ = self._parser.feed_data(data)
         if not messages:
             return None
-        if upgraded:
-            self.rest = rest
         self.pipelines = self.pipelines or not data
         if self.pipelines or self.partial:
             self._behind = -1
@@ -133,6 +128,12 @@ class Inlet:
             if self._lessons:
                 self.familiar = remember(head, intake.admission, intake.headers.items())
             self._lessons += 1
+
+    def give_up(self) -> bytes:
+        """The request asks to switch protocols: what stood behind its head. It is no request, and parsed no further."""
+        self._parser.message_consumed()
+        _, _, rest = self._parser.feed_data(b"")
+        return rest
 
     def next(self) -> None:
         """The request was answered: the parser may go on to the one behind it."""

@@ -75,13 +75,14 @@ class HttpTransport:
         """A connection of its own, for a request that asks to switch protocols; counts against the provider's limit."""
         limit = self._pool_limits.get(request.pool, self._limits.connections)
         mine = self._tunnels.setdefault(request.pool, set())
-        full = self._closed or len(mine) + self.pool_sizes()[request.pool].open > limit
-        tunnel = Tunnel(self._loop, request, caller, self._dialer, self._limits)
+        full = self._closed or self.pool_sizes()[request.pool].open >= limit
+        tunnel = Tunnel(self._loop, request, caller, self._limits)
         if full:
             tunnel.fail_soon(FailureKind.POOL_FULL, f"all {limit} connections are in use")
         else:
             mine.add(tunnel)
             tunnel.gone = mine.discard
+            tunnel.dial(self._dialer)
         return tunnel
 
     def set_pool_limit(self, pool: str, max_connections: int) -> None:
@@ -118,7 +119,7 @@ class HttpTransport:
         for pool in self._pools.values():
             tasks += pool.tasks
         for tunnels in self._tunnels.values():
-            tasks += [tunnel.task for tunnel in tunnels]
+            tasks += [tunnel.task for tunnel in tunnels if tunnel.task is not None]
         self.close()
         if tasks:
             await asyncio.wait(tasks)

@@ -35,12 +35,7 @@ class Tunnel(asyncio.Protocol):
     """Implements `core.tunnel.Side`. `gone` is called once when it is over."""
 
     def __init__(
-        self,
-        loop: asyncio.AbstractEventLoop,
-        request: UpstreamRequest,
-        caller: Caller,
-        dialer: Dialer,
-        limits: TransportLimits,
+        self, loop: asyncio.AbstractEventLoop, request: UpstreamRequest, caller: Caller, limits: TransportLimits
     ) -> None:
         self._loop = loop
         self._request = request
@@ -53,8 +48,8 @@ class Tunnel(asyncio.Protocol):
         self._headers: list[tuple[bytes, bytes]] = []
         self._body = bytearray()
         self.gone: Callable[[Tunnel], None] = lambda _: None
-        self._timer = loop.call_later(request.connect_timeout, self._expire)
-        self.task = loop.create_task(self._dial(dialer))
+        self._timer: asyncio.TimerHandle | None = None
+        self.task: asyncio.Task[None] | None = None
 
     def __repr__(self) -> str:
         return f"<Tunnel {self._label} {STATE_NAMES[self._state]}>"
@@ -89,13 +84,18 @@ class Tunnel(asyncio.Protocol):
 
     # -- dialing
 
+    def dial(self, dialer: Dialer) -> None:
+        """Begin. Whoever cannot let it begin calls `fail_soon` instead."""
+        self._timer = self._loop.call_later(self._request.connect_timeout, self._expire)
+        self.task = self._loop.create_task(self._dial(dialer))
+
     async def _dial(self, dialer: Dialer) -> None:
         try:
             await dialer.open(self._request.origin, self)
         except DIAL_ERRORS as error:
             self.fail(FailureKind.CONNECT, explain(error))
         else:
-            self._timer.cancel()
+            self._stop_timer()
 
     def _expire(self) -> None:
         self.fail(FailureKind.CONNECT_TIMEOUT, f"no connection within {self._request.connect_timeout:g} s")
@@ -163,15 +163,22 @@ class Tunnel(asyncio.Protocol):
     # -- inside
 
     def _feed(self, data: bytes) -> None:
+        if self._state == REFUSED:
+            self._parse(data, b"")
+            return
         # Never more than the limit into the parser while the head is open: it would keep all of it.
-        self._head_left -= len(data)
+        allowed, self._head_left = self._head_left, self._head_left - len(data)
+        self._parse(data[:allowed], data[allowed:])
         if self._state == ASKING and self._head_left < 0:
             self.fail(FailureKind.GARBAGE, f"head is larger than {self._limits.head} bytes")
-            return
+
+    def _parse(self, data: bytes, beyond: bytes) -> None:
         try:
             self._parser.feed_data(data)
+            if beyond and self._state == REFUSED:
+                self._parser.feed_data(beyond)
         except HttpParserUpgrade as upgrade:
-            self._open(data[upgrade.args[0] :])
+            self._open(data[upgrade.args[0] :] + beyond)
         except HttpParserError as error:
             self.fail(FailureKind.GARBAGE, f"not HTTP/1.1: {error}")
         else:
@@ -220,8 +227,12 @@ class Tunnel(asyncio.Protocol):
         """Nobody hears of it any more."""
         if self._state == CLOSED:
             return
-        if self._state == DIALING:
+        if self._state == DIALING and self.task is not None:
             self.task.cancel()
         self._state = CLOSED
-        self._timer.cancel()
+        self._stop_timer()
         self.gone(self)
+
+    def _stop_timer(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
