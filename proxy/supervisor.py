@@ -147,6 +147,7 @@ class Proxy:
             if not self._data.open_calls:
                 break
         await estimator.prepare()
+        structlog.get_logger(NAME).info("estimates_ready")
 
     async def stop(self, drain: float | None = None) -> None:
         """Say that we are leaving, and go on for up to `GRACE` seconds as long as anybody is connected; then let nobody new
