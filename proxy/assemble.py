@@ -131,20 +131,29 @@ class Parts:
 
 
 class Encodings:
-    """The vocabularies that estimates need. Building one holds the interpreter for about a third of a second, so it happens
-    before the first request, and only for the models that are configured."""
+    """The vocabularies that estimates need, of the models that are configured. They are read and checked at once, so that a
+    damaged installation does not start; they are built by `build`, or by the first estimate if that comes earlier, since
+    building one holds the interpreter for about a third of a second. For one thread."""
 
     def __init__(self, names: Iterable[str]) -> None:
-        self._counter = Counter({name: build(name, vocabulary.load(name)) for name in names})
+        self._files = {name: vocabulary.load(name) for name in names}
+        self._counter: Counter | None = None
+
+    def build(self) -> Counter:
+        if self._counter is None:
+            self._counter = Counter({name: build(name, data) for name, data in self._files.items()})
+            self._files.clear()
+        return self._counter
 
     def estimate(self, job: EstimateJob) -> Usage:
-        return estimate(self._counter, job.endpoint, job.fields, job.texts, job.model)
+        return estimate(self.build(), job.endpoint, job.fields, job.texts, job.model)
 
 
-def thread_estimator(loop: asyncio.AbstractEventLoop, settings: Settings) -> Estimator:
+def thread_estimator(loop: asyncio.AbstractEventLoop, settings: Settings) -> ThreadEstimator:
     """Estimates in one thread of our own, so that nothing else can keep it busy."""
     models = [target.model for route in settings.routes for target in route.targets]
-    return ThreadEstimator(loop, ThreadPoolExecutor(1, "undimmed-count"), Encodings(needed(models)).estimate)
+    encodings = Encodings(needed(models))
+    return ThreadEstimator(loop, ThreadPoolExecutor(1, "undimmed-count"), encodings.estimate, encodings.build)
 
 
 def assemble(

@@ -19,7 +19,7 @@ from proxy.server.admission import Admission
 MAX_REMEMBERED = 4096
 #: As many digits as `guard` lets through.
 _MAX_DIGITS = 15
-_LENGTH = re.compile(rb"\r\ncontent-length:[ \t]*([0-9]{1,15})\r\n", re.IGNORECASE)
+_LENGTH = re.compile(rb"\r\ncontent-length:[ \t]*([0-9]{1,15})(?=\r\n)", re.IGNORECASE)
 
 
 class FamiliarHead:

@@ -96,7 +96,10 @@ class Inlet:
 
     def feed(self, data: bytes) -> tuple[RawRequestMessage, StreamReader] | None:
         """Parse on; gives a head that is complete. Raises HttpProcessingError."""
-        idle, self.idle = self.idle, False
+        idle = self.idle
+        if idle and not data:
+            return None
+        self.idle = False
         messages, _, _ = self._parser.feed_data(data)
         if not messages:
             return None
