@@ -106,12 +106,14 @@ class TargetRegistry:
 def make_routing(settings: Settings, registry: TargetRegistry) -> Routing:
     """A routing for these settings, on the live states there are."""
     kinds = bind_kinds(settings.providers)
+    rings = {name: registry.ring(settings, name) for name in settings.providers}
     # What is relayed to a provider comes on top of what its format has.
     abilities = {name: Ability(kinds[name].endpoints | find_served(known)) for name, known in settings.providers.items()}
     return Routing(
         settings,
         kinds,
         lambda target: registry.state_of(settings, kinds, target),
+        rings,
         lambda target: abilities[target.provider],
     )
 

@@ -7,6 +7,7 @@ server's renderers. A reload replaces `routing` in one assignment; calls under w
 import asyncio
 import hashlib
 import hmac
+import math
 from collections.abc import Callable, Coroutine, Mapping
 from dataclasses import dataclass
 from typing import Protocol
@@ -23,7 +24,7 @@ from proxy.pipeline.routing import Routing
 from proxy.pipeline.survey import Surveyor
 from proxy.server import pages
 from proxy.server.application import Identity, Page
-from proxy.server.metrics import Gauges, TargetGauge, render
+from proxy.server.metrics import CredentialGauge, Gauges, TargetGauge, render
 from proxy.stores.process import read_process
 from proxy.stores.tally import Tally
 
@@ -198,7 +199,22 @@ class Gateway:
                 "error": config.error,
             },
             "routes": routes,
+            "providers": self._surveyor.providers(self.routing),
         }
+
+    def _credentials(self) -> list[CredentialGauge]:
+        now = self._loop.time()
+        return [
+            CredentialGauge(
+                provider=name,
+                credential=state.credential.id,
+                usable=state.standing(now) == "usable",
+                expires=state.lease.ends - now if state.lease is not None and math.isfinite(state.lease.ends) else None,
+                refreshes={} if state.lease is None else {kind.value: n for kind, n in state.lease.results.items()},
+            )
+            for name, ring in self.routing.rings.items()
+            for state in ring.credentials
+        ]
 
     def _gauges(self) -> Gauges:
         edges = self._edges
@@ -214,6 +230,7 @@ class Gateway:
                 )
                 for state in self.routing.states()
             },
+            credentials=self._credentials(),
             upstream_connections=edges.upstream_connections() if edges else {},
             client_connections=edges.client_connections() if edges else 0,
             calls_in_flight=edges.calls_in_flight() if edges else 0,

@@ -16,9 +16,11 @@ import resource
 import signal
 import socket
 import sys
+import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from random import SystemRandom
 
 import structlog
 
@@ -34,6 +36,10 @@ from proxy.server.listener import DataPlane
 from proxy.stores.lines import LineWriter
 from proxy.stores.log import NAME, LogFormat, LogSink, configure, describe
 from proxy.transport.client import HttpTransport
+from proxy.transport.credentials.http import AiohttpTokenHttp
+from proxy.transport.credentials.programs import run_program
+from proxy.transport.credentials.refresher import Refresher
+from proxy.transport.credentials.surroundings import Surroundings, TokenHttp
 
 #: How often the configuration file's modification time is looked at.
 WATCH_EVERY = 2.0
@@ -68,10 +74,29 @@ class Log:
     calls: bool = True
 
 
+def surroundings(loop: asyncio.AbstractEventLoop, issuers: TokenHttp | None = None) -> Surroundings:
+    """What fetching tokens may touch in a real process."""
+    return Surroundings(
+        loop=loop,
+        http=issuers or AiohttpTokenHttp(),
+        rng=SystemRandom(),
+        wall=time.time,  # noqa: TID251 (this is the injection)
+        env=os.environ,
+        run=run_program,
+    )
+
+
 class Proxy:
     """One running proxy: two listeners, one gateway. Use from a running loop; `start`, then `stop` once."""
 
-    def __init__(self, settings: Settings, *, log: Log | None = None, estimator: Estimator | None = None) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        *,
+        log: Log | None = None,
+        estimator: Estimator | None = None,
+        issuers: TokenHttp | None = None,
+    ) -> None:
         self._settings = settings
         self._loop = asyncio.get_running_loop()
         self._transport = HttpTransport(self._loop)
@@ -84,6 +109,7 @@ class Proxy:
         self.gateway: Gateway = self.parts.gateway
         self._data = DataPlane(self.gateway, settings.server, loop=self._loop)
         self._admin = AdminPlane(self.gateway, settings.server) if settings.server.admin_port is not None else None
+        self._refresher = Refresher(surroundings(self._loop, issuers))
         self._log = log
         self.gateway.watch(self)
         self._tasks: list[asyncio.Task[None]] = []
@@ -134,6 +160,7 @@ class Proxy:
                 await self._data.stop(0.0)
                 await self._admin.stop()
                 raise _cannot_listen(error, "server.admin", server.admin_host, server.admin_port) from error
+        self._refresher.follow(self.gateway.routing.rings.values())
         self._tasks.append(self._loop.create_task(self.parts.prober.run()))
         self._tasks.append(self._loop.create_task(self.gateway.watch_lag()))
         if self._own_estimator is not None:
@@ -163,6 +190,7 @@ class Proxy:
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
+        await self._refresher.aclose()
         await self.parts.accounting.drained()
         await self._transport.aclose()
 
@@ -179,6 +207,7 @@ class Proxy:
         self._rejected = None
         self._set_pool_limits(settings)
         self.gateway.use(routing)
+        self._refresher.follow(routing.rings.values())
         structlog.get_logger(NAME).info("config_loaded", source=settings.source, routes=len(settings.routes))
 
     def _reject(self, error: str, stamp: FileStamp) -> None:

@@ -1,11 +1,12 @@
 """`undimmed check`: every mistake of a configuration; with --online also whether each credential is accepted."""
 
 import argparse
+import asyncio
 import http.client
 import os
 import socket
 import ssl
-from collections.abc import Iterator
+import time
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -14,7 +15,7 @@ from proxy.cli.terminal import out
 
 if TYPE_CHECKING:
     from proxy.core.exchange import UpstreamRequest
-    from proxy.core.settings import Settings
+    from proxy.core.settings import Credential, Provider, Settings
 
 TIMEOUT = 10.0
 FAILED = 1
@@ -29,7 +30,7 @@ def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") 
         "Exit status 0: valid; 1: not valid, or with --online: some provider does not accept us.",
     )
     parser.add_argument("file", nargs="?", metavar="FILE", help="the configuration (default: undimmed.yaml, if it exists)")
-    parser.add_argument("--online", action="store_true", help="also make one free call per credential")
+    parser.add_argument("--online", action="store_true", help="also fetch tokens and make one free call per credential")
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,27 +95,53 @@ def ask(request: "UpstreamRequest") -> tuple[bool | None, str]:
         return False, _words(error, origin.authority)
 
 
-def _calls(settings: "Settings") -> "Iterator[tuple[str, UpstreamRequest | None]]":
+async def _fetch_all(settings: "Settings") -> "list[tuple[Provider, Credential, str | None]]":
+    """Every credential, with a token where it does not last; and why there is none."""
     from proxy.core.settings import Credential
+    from proxy.supervisor import surroundings
+    from proxy.transport.credentials.refresher import fill
+    from proxy.transport.credentials.surroundings import Denied
+
+    around = surroundings(asyncio.get_running_loop())
+
+    async def one(provider: "Provider", credential: Credential) -> "tuple[Provider, Credential, str | None]":
+        try:
+            return provider, await fill(credential, around), None
+        except Denied as error:
+            return provider, credential, error.denial.text
+
+    pairs = [
+        (provider, credential)
+        for provider in settings.providers.values()
+        for credential in provider.credentials or (Credential(provider.name),)
+    ]
+    try:
+        return await asyncio.gather(*(one(*pair) for pair in pairs))
+    finally:
+        await around.http.aclose()
+
+
+def _judge(provider: "Provider", credential: "Credential", trouble: str | None) -> Verdict:
+    """One free call with one credential, unless there is none."""
+    from proxy.pipeline.sending import sign
     from proxy.providers.table import KINDS
 
-    for provider in settings.providers.values():
-        kind = KINDS[provider.kind](provider)
-        for credential in provider.credentials or (Credential(provider.name),):
-            yield credential.id, kind.free_probe(credential)
+    if trouble is not None:
+        return Verdict(credential.id, False, f"no token: {trouble}")
+    request = KINDS[provider.kind](provider).free_probe(credential)
+    got = "has a token; " if credential.source is not None else ""
+    if request is None:
+        return Verdict(credential.id, None, f"{got}has no free call; not asked")
+    sign(request, time.time())  # noqa: TID251 (the command line is where the clock comes in)
+    ok, words = ask(request)
+    return Verdict(credential.id, ok, got + words)
 
 
 def check_online(settings: "Settings") -> list[Verdict]:
-    """One free call per credential, all at the same time."""
-
-    def judge(call: "tuple[str, UpstreamRequest | None]") -> Verdict:
-        name, request = call
-        if request is None:
-            return Verdict(name, None, "has no free call; not asked")
-        return Verdict(name, *ask(request))
-
+    """A token where one has to be fetched, then one free call per credential, all at the same time."""
+    fetched = asyncio.run(_fetch_all(settings))
     with ThreadPoolExecutor(max_workers=8) as pool:
-        return list(pool.map(judge, _calls(settings)))
+        return list(pool.map(lambda found: _judge(*found), fetched))
 
 
 def _count(number: int, what: str) -> str:

@@ -6,7 +6,7 @@ misunderstanding, and it is cheaper to hear of it now than during an outage.
 
 from collections.abc import Callable, Iterator
 
-from proxy.config import provider_rules, route_rules, server_rules
+from proxy.config import credential_rules, provider_rules, route_rules, server_rules
 from proxy.config.source import Path
 from proxy.config.validation import Draft
 from proxy.core.errors import ConfigProblem
@@ -20,9 +20,13 @@ RULES: tuple[Rule, ...] = (
     server_rules.check_breaker,
     provider_rules.check_names,
     provider_rules.check_kinds,
+    provider_rules.check_places,
     provider_rules.check_addresses,
     provider_rules.check_credentials,
     provider_rules.check_plaintext,
+    credential_rules.check_origins,
+    credential_rules.check_files,
+    credential_rules.check_issuers,
     provider_rules.check_headers,
     provider_rules.check_relay,
     provider_rules.check_use,
@@ -44,6 +48,8 @@ SURE: frozenset[Rule] = frozenset(
         provider_rules.check_names,
         provider_rules.check_credentials,
         provider_rules.check_headers,
+        credential_rules.check_files,
+        credential_rules.check_issuers,
         route_rules.check_targets,
         route_rules.check_models,
         server_rules.check_listeners,

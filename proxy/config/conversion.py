@@ -3,9 +3,11 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from decimal import Decimal
+from pathlib import Path as FilePath
 from typing import TypeVar
 
 from proxy.config.addresses import parse_base_url
+from proxy.config.credential_sources import credential_of
 from proxy.config.models import (
     DefaultsModel,
     Document,
@@ -23,7 +25,6 @@ from proxy.core.features import Feature
 from proxy.core.settings import (
     BreakerSettings,
     ClientKey,
-    Credential,
     Origin,
     ProbeSettings,
     Provider,
@@ -66,16 +67,16 @@ def preset_of(provider: ProviderModel) -> Preset:
     """Told by `preset`, else by `kind`, else by the host of the base URL; `openai` alone is OpenAI itself."""
     if provider.preset is not None:
         return PRESETS[provider.preset]
-    if provider.kind not in KINDS:
+    if provider.kind != "openai":
         return PRESETS[provider.kind]
     if provider.base_url is None:
-        return PRESETS.get(provider.kind, PRESETS["custom"])
+        return PRESETS["openai"]
     return find_preset(parse_base_url(provider.base_url).host)
 
 
 def origin_of(provider: ProviderModel) -> Origin:
     """ValueError where there is no usable base URL."""
-    url = provider.base_url or preset_of(provider).base_url
+    url = provider.base_url or preset_of(provider).locate(provider.region)
     if not url:
         raise ValueError("is required: this kind of server has no usual address")
     return parse_base_url(url)
@@ -158,19 +159,22 @@ def _target(
     )
 
 
-def _provider(name: str, model: ProviderModel, defaults: DefaultsModel) -> Provider:
-    secrets = [secret.get_secret_value() for secret in model.credentials]
+def _provider(name: str, model: ProviderModel, defaults: DefaultsModel, folder: FilePath) -> Provider:
+    given = [credential for credential in model.credentials if not credential.empty]
+    preset = preset_of(model)
     provider = Provider(
         name=name,
         kind=model.kind if model.kind in KINDS else "openai",
-        preset=preset_of(model).name,
+        preset=preset.name,
         origin=origin_of(model),
-        credentials=tuple(Credential(f"{name}#{i}", secret) for i, secret in enumerate(filter(None, secrets), start=1)),
+        credentials=tuple(credential_of(f"{name}#{i}", one, folder) for i, one in enumerate(given, start=1)),
         headers={key.lower(): value.get_secret_value() for key, value in model.headers.items()},
         probe=overlay(ProbeSettings(), defaults.probe, model.probe),
         direct=model.direct,
         relay=model.relay,
         first_content=patience_of(model, defaults.timeout),
+        region=model.region or preset.region,
+        project=model.project or "",
     )
     return provider if model.max_connections is None else replace(provider, max_connections=model.max_connections)
 
@@ -228,13 +232,13 @@ def _key(model: KeyModel, routes: Sequence[RouteModel]) -> ClientKey:
     return ClientKey(model.name, model.hash, frozenset(names.get(name, name) for name in model.routes))
 
 
-def build(document: Document, source: str) -> Settings:
-    """Settings of a document without problems."""
+def build(document: Document, source: str, folder: FilePath) -> Settings:
+    """Settings of a document without problems. Relative paths in it begin at `folder`."""
     defaults = document.defaults
     said = statements(document, range(len(document.routes)))
     return Settings(
         server=_server(document.server),
-        providers={name: _provider(name, provider, defaults) for name, provider in document.providers.items()},
+        providers={name: _provider(name, provider, defaults, folder) for name, provider in document.providers.items()},
         routes=tuple(_route(route, document, said) for route in document.routes),
         keys=tuple(_key(key, document.routes) for key in document.keys),
         breaker=overlay(BreakerSettings(), defaults.breaker),

@@ -50,10 +50,11 @@ def parse(
     overrides: Overrides = NO_OVERRIDES,
 ) -> Settings:
     """Settings of a YAML text; ConfigError with all its mistakes, in the order of the lines. `name` is shown as the
-    file; `base` is where relative `file:` paths begin."""
+    file; `base` is where relative paths begin."""
     source = read_yaml(text, name)
+    source.folder = base or Path()
     _override(source, overrides)
-    problems = expand(source, env, base or Path())
+    problems = expand(source, env, source.folder)
     draft, mistakes = validate(source, problems)
     problems += mistakes
     told = {problem.key for problem in problems}
@@ -61,7 +62,7 @@ def parse(
     if problems:
         unique = {(problem.key, problem.message): problem for problem in problems}
         raise ConfigError(sorted(unique.values(), key=lambda problem: problem.line or 0))
-    return build(draft.document, name)
+    return build(draft.document, name, source.folder)
 
 
 def load(path: Path, env: Mapping[str, str] | None = None, overrides: Overrides = NO_OVERRIDES) -> Settings:

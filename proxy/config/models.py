@@ -9,6 +9,7 @@ from pydantic.json_schema import JsonSchemaValue
 from pydantic_core import PydanticCustomError
 from pydantic_core.core_schema import CoreSchema
 
+from proxy.config.credential_models import CredentialModel
 from proxy.config.shapes import (
     BreakerModel,
     FeatureName,
@@ -102,13 +103,21 @@ class UpstreamModel(Section):
 class ProviderModel(Section):
     """A vendor account or a server of your own."""
 
-    kind: Kind = Field(description="openai for anything that speaks its format, or the name of a preset.")
+    kind: Kind = Field(
+        description="openai for anything that speaks its format, bedrock, cohere, gemini, vertex, or the name of a preset."
+    )
     preset: PresetName | None = Field(default=None, description="Whose quirks to expect. Default: told by kind or base_url.")
     base_url: Text | None = Field(
         default=None, description="Up to and including the version, as SDKs want it. Default: the preset's."
     )
-    credentials: Annotated[tuple[SecretStr, ...], BeforeValidator(as_list), OneOrMany()] = Field(
+    credentials: Annotated[tuple[CredentialModel, ...], BeforeValidator(as_list), OneOrMany()] = Field(
         default=(), description="Keys, used in turn. Each has a health of its own. Empty ones (${NAME:-}) are left out."
+    )
+    region: Text | None = Field(
+        default=None, description="Where its models run, for vendors with regions (Google calls it location)."
+    )
+    project: Text | None = Field(
+        default=None, description="Google Cloud project, for kind vertex. Without one: express mode."
     )
     headers: dict[Text, SecretStr] = Field(default={}, description="Sent with every request, besides the credential.")
     models: dict[Text, UpstreamModel] = Field(default={}, description="Prices, context windows and caps per upstream model.")

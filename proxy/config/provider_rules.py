@@ -10,12 +10,14 @@ from proxy.config.shapes import ProbeModel
 from proxy.config.source import Path
 from proxy.config.validation import Draft
 from proxy.core.settings import Origin
+from proxy.providers.presets import PRESETS
 from proxy.providers.relays import RELAYING_KINDS
 from proxy.providers.table import KINDS
 
 Findings = Iterator[tuple[Path, str]]
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
+_REGION = re.compile(r"[a-z0-9](?:[a-z0-9-]*[a-z0-9])?")
 _HEADER = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 #: Set for each request by us, or by the connection.
 _RESERVED = frozenset(
@@ -34,13 +36,30 @@ def check_names(draft: Draft) -> Findings:
 
 
 def check_kinds(draft: Draft) -> Findings:
-    """A preset beside a kind that already is one."""
+    """A preset beside a kind that already is one, or that has a kind of its own."""
     for name, provider in draft.document.providers.items():
-        if provider.kind not in KINDS and provider.preset not in (None, provider.kind):
-            yield (
-                ("providers", name, "preset"),
-                f"kind {provider.kind} already names a preset; write kind: openai with preset: {provider.preset}",
-            )
+        here = ("providers", name, "preset")
+        if provider.preset is None or provider.preset == provider.kind:
+            continue
+        if provider.preset != "openai" and provider.preset in KINDS:
+            yield here, f"{provider.preset} has a format of its own; write kind: {provider.preset}"
+        elif provider.kind != "openai":
+            yield here, f"kind {provider.kind} already names a preset; write kind: openai with preset: {provider.preset}"
+
+
+def check_places(draft: Draft) -> Findings:
+    """Regions and projects where an address has them, and such as can stand in one."""
+    for name, provider in draft.document.providers.items():
+        here = ("providers", name)
+        preset = preset_of(provider) if _origin(provider) is not None else PRESETS["custom"]
+        if provider.region is not None and not _REGION.fullmatch(provider.region):
+            yield (*here, "region"), "a region is made of small letters, digits and `-`"
+        elif provider.region is not None and not preset.region:
+            yield (*here, "region"), f"has no effect: {preset.name} has no regions"
+        elif provider.region is not None and preset.project and provider.project is None:
+            yield (*here, "region"), "has no effect without project: express mode is global"
+        if provider.project is not None and not preset.project:
+            yield (*here, "project"), f"has no effect: {preset.name} has no projects"
 
 
 def _origin(provider: ProviderModel) -> Origin | None:
@@ -69,20 +88,24 @@ def check_credentials(draft: Draft) -> Findings:
     """Keys where the vendor needs one, each once, clean, and not sent in the clear over the internet."""
     for name, provider in draft.document.providers.items():
         here = ("providers", name, "credentials")
-        secrets = [secret.get_secret_value() for secret in provider.credentials]
+        given = provider.credentials
+        secrets = [credential.text for credential in given]
+        some = any(not credential.empty for credential in given)
         origin = _origin(provider)
         for index, secret in enumerate(secrets):
             if not (secret.isascii() and secret.isprintable()) or " " in secret:
                 yield (*here, index), "holds a space, a line break or a character that no key has"
             elif secret and secret in secrets[:index]:
                 yield (*here, index), "is the same key as another one of this provider"
+            elif not secret and not given[index].empty and given[index] in given[:index]:
+                yield (*here, index), "comes from the same place as another one of this provider"
         if origin is None:
             continue
         preset = preset_of(provider)
-        if not any(secrets) and not preset.keyless:
+        if not some and not preset.keyless:
             example = f'credentials: ["${{{preset.env[0]}}}"]' if preset.env else "credentials: [...]"
             yield here, f"{preset.name} needs a key: {example}"
-        if any(secrets) and not origin.tls and not is_private(origin.host) and not provider.allow_plaintext:
+        if some and not origin.tls and not is_private(origin.host) and not provider.allow_plaintext:
             yield (
                 ("providers", name, "base_url"),
                 "would send the credentials unencrypted; use https://, or allow_plaintext: true if you must",

@@ -8,6 +8,7 @@ Dates and base-60 numbers, which YAML 1.1 makes of `2024-11-20` and `8:30`, stay
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path as FilePath
 
 import yaml
 
@@ -73,12 +74,13 @@ class _Refused(Exception):
 @dataclass(slots=True)
 class Source:
     """A configuration text as data. `lines` holds the line of each key path; `hidden` the paths whose value came from
-    outside (environment, files) and so may be secret: messages never repeat those."""
+    outside (environment, files) and so may be secret: messages never repeat those. Relative paths begin at `folder`."""
 
     name: str
     data: dict[str, Data]
     lines: dict[Path, int] = field(default_factory=dict)
     hidden: set[Path] = field(default_factory=set)
+    folder: FilePath = field(default_factory=FilePath)
 
     def line(self, path: Path) -> int | None:
         """The line of this path or of the nearest thing around it that has one."""

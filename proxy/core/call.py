@@ -48,9 +48,10 @@ class Call(Struct, gc=False):
     """`affinity` is the sticky key (a header's value or a hash of the conversation's start), empty where the route does
     not need one. `needs` is None until somebody has to know. `headers` are the client's, lower-case; only an allow-list of
     them ever goes upstream. `wall` is the Unix time of its start, for formats that show one. `dialogue` is the request in
-    the neutral form (`wire/dialogue.py`), read when the first target needs it, and kept for the next. `method` and `path`
-    (below the version, with its query) matter for requests that are relayed to an account; the others' paths follow from
-    their endpoint."""
+    the neutral form (`wire/dialogue.py`), read when the first target needs it, and kept for the next. `upstream`: the model
+    that the attempt under way asks for, as its target calls it, noted by kinds whose answers depend on it. `method` and
+    `path` (below the version, with its query) matter for requests that are relayed to an account; the others' paths follow
+    from their endpoint."""
 
     id: str
     endpoint: Endpoint
@@ -62,3 +63,4 @@ class Call(Struct, gc=False):
     dialogue: object | None = None
     method: str = "POST"
     path: str = ""
+    upstream: str = ""

@@ -12,6 +12,7 @@ class Endpoint(enum.StrEnum):
     EMBEDDINGS = "embeddings"
     RESPONSES = "responses"
     MESSAGES = "messages"
+    COUNT_TOKENS = "count_tokens"  # of a Messages request
     IMAGES = "images"
     IMAGE_EDITS = "image_edits"
     IMAGE_VARIATIONS = "image_variations"
@@ -34,4 +35,6 @@ class Endpoint(enum.StrEnum):
 #: Everything else is relayed rather than read: nothing is estimated, and nobody asks for a picture to see who is awake.
 TEXTUAL = frozenset({Endpoint.CHAT, Endpoint.COMPLETIONS, Endpoint.EMBEDDINGS, Endpoint.RESPONSES, Endpoint.MESSAGES})
 #: Answered in one go, without anything being generated bit by bit.
-PROMPT = frozenset({Endpoint.EMBEDDINGS, Endpoint.MODERATIONS, Endpoint.RERANK})
+PROMPT = frozenset(
+    {Endpoint.EMBEDDINGS, Endpoint.MODERATIONS, Endpoint.RERANK, Endpoint.COUNT_TOKENS, Endpoint.INPUT_TOKENS}
+)

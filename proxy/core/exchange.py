@@ -6,7 +6,7 @@ chunk of a stream goes from the provider's socket to the client's transport with
 """
 
 import enum
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Protocol
 
 from msgspec import Struct
@@ -44,7 +44,10 @@ class TransportError(Exception):
 class UpstreamRequest(Struct, gc=False):
     """One HTTP/1.1 request, ready to be written. `head` ends with the blank line and already carries the body's
     length. `pool` names the bulkhead (the provider); `connect_timeout` in seconds covers DNS, TCP and TLS. `dropped`: what
-    of the client's request it could not carry as it was, as `x-undimmed-dropped` names it."""
+    of the client's request it could not carry as it was, as `x-undimmed-dropped` names it.
+
+    `sign`: for authentication that depends on the time of sending. Given Unix time it returns further header lines, each
+    with its line end, which go before the blank line."""
 
     pool: str
     origin: Origin
@@ -52,6 +55,7 @@ class UpstreamRequest(Struct, gc=False):
     body: bytes = b""
     connect_timeout: float = 3.0
     dropped: tuple[str, ...] = ()
+    sign: Callable[[float], bytes] | None = None
 
 
 class Receiver(Protocol):

@@ -7,7 +7,8 @@ from dataclasses import dataclass, field
 class Problem:
     """An error reply. `type` and `code` are OpenAI's words. `retry_after` in seconds: when asking again can help;
     `should_retry`: whether a client's own retry can (this proxy has made the attempts already, so mostly not).
-    `attempts`: one dict per attempt, shown in the body and safe to show. `extra`: further keys of the error object."""
+    `attempts`: one dict per attempt, shown in the body and safe to show. `extra`: further keys of the error object.
+    `request_id`: the call's, for formats that show it in the body; None: not known yet."""
 
     status: int
     message: str
@@ -18,3 +19,4 @@ class Problem:
     should_retry: bool = False
     attempts: list[dict[str, object]] = field(default_factory=list)
     extra: dict[str, object] = field(default_factory=dict)
+    request_id: str | None = None

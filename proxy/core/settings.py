@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from proxy.core.facts import UNKNOWN, ModelFacts
+from proxy.core.sources import TOKEN_SOURCES, AwsKeys, CredentialSource
 from proxy.core.usage import Price
 
 
@@ -93,10 +94,28 @@ class ProbeSettings:
 
 @dataclass(frozen=True, slots=True)
 class Credential:
-    """One key of a provider. `id` (`openai#1`) is safe to show; the secret is not, and stays out of every repr."""
+    """One key of a provider. `id` (`openai#1`) is safe to show; the secret is not, and stays out of every repr.
+
+    `aws` instead of `secret` where requests are signed. A key with a `source` does not last: settings hold it without a
+    secret, and the live state replaces it by one with a token each time one is fetched. `expires_at` is loop time; None: as
+    long as it is accepted."""
 
     id: str
     secret: str | None = field(default=None, repr=False)
+    aws: AwsKeys | None = field(default=None, repr=False)
+    expires_at: float | None = None
+    source: CredentialSource | None = None
+
+    @property
+    def bearer(self) -> bool:
+        """The secret is an access token: it goes into `Authorization: Bearer` even where a vendor has a header for keys."""
+        return isinstance(self.source, TOKEN_SOURCES)
+
+    @property
+    def secrets(self) -> tuple[str, ...]:
+        """What of it goes over the wire, and so may be quoted back."""
+        keys = (self.aws.access_key, self.aws.session_token) if self.aws is not None else ()
+        return tuple(text for text in (self.secret, *keys) if text)
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,6 +19,7 @@ from proxy.core.usage import Usage
 from proxy.pipeline.alarms import Alarm
 from proxy.pipeline.journey import Journey
 from proxy.pipeline.reply import commit_headers
+from proxy.pipeline.sending import hide, sign
 from proxy.pipeline.services import Services
 from proxy.pipeline.verdict import Verdict
 from proxy.policy.outcomes import outcome_of
@@ -135,6 +136,8 @@ class Attempt:
         target = self.candidate.target
         request = self._kind.request(journey.call, target, self.permit.credential)
         request.connect_timeout = journey.route.route.timeouts.connect
+        if request.sign is not None:
+            sign(request, self._services.wall())
         self.permit.on_redispatch = self._redispatch
         self._exchange = self._services.transport.send(request, self)
         # Before anything was heard only these can be over; `commit_by` is never later than the deadline.
@@ -281,6 +284,8 @@ class Attempt:
         if self._alarm is not None:
             self._alarm.clear()
             self._alarm = None
+        if not outcome.ok:
+            hide(outcome, self.permit.credential)
         self.record.outcome = outcome
         self.record.ended_at = now
         if self._exchange is not None:

@@ -275,6 +275,7 @@ class Forwarder:
         downstream = journey.downstream
         journey.record.status = 200 if downstream.started else problem.status
         if downstream.started:
+            problem.request_id = journey.record.id
             downstream.write(journey.format.error_event(problem))
             downstream.abort()
         else:
@@ -308,8 +309,9 @@ class Forwarder:
 
     @staticmethod
     def _reply(form: ClientFormat, call_id: str, downstream: Downstream, problem: Problem) -> None:
+        problem.request_id = call_id
         body = form.error_body(problem)
-        downstream.start(problem.status, problem_headers(form, call_id, problem), len(body))
+        downstream.start(form.status_of(problem.status), problem_headers(form, call_id, problem), len(body))
         downstream.finish(body)
 
     # Writing down.

@@ -21,6 +21,7 @@ from proxy.core.outcome import OK, Outcome, OutcomeKind
 from proxy.core.records import ProbeRecord
 from proxy.core.settings import Credential, ProbeSettings
 from proxy.pipeline.routing import Routing
+from proxy.pipeline.sending import hide, sign
 from proxy.pipeline.services import Services
 from proxy.policy.outcomes import RULES, Blame, outcome_of
 from proxy.policy.probes import HourlyBudget, ProbeKind, ProbePlan
@@ -141,16 +142,20 @@ class Prober:
         now = self._services.loop.time()
         endpoint = self._endpoint(state, now) or Endpoint.CHAT
         credential = state.ring.any_credential(state.model, now)
-        request = kind.free_probe(credential)
-        if what is ProbeKind.COMPLETION:
+        if credential is None:
+            request = None
+        elif what is ProbeKind.COMPLETION:
             request = kind.completion_probe(state.target, endpoint, credential)
-        if request is None:
+        else:
+            request = kind.free_probe(credential)
+        if credential is None or request is None:
             self._plan(state, settings).probed(what, True, now)
             return
         result = await self._ask(request, settings.timeout)
         ended = self._services.loop.time()
         record = ProbeRecord(now, state.id, what.value, ok=False, took=ended - now)
         outcome = judge(kind, what, probe_call(state, endpoint, request), result, record)
+        hide(outcome, credential)
         if record.usage is not None:
             record.cost = cost(record.usage, state.target.price)
         record.ok = outcome.ok
@@ -166,6 +171,7 @@ class Prober:
     async def _ask(self, request: UpstreamRequest, seconds: float) -> Response | Outcome:
         loop = self._services.loop
         receiver = ProbeReceiver(loop)
+        sign(request, self._services.wall())
         exchange = self._services.transport.send(request, receiver)
         timer = loop.call_later(seconds, receiver.expire, seconds)
         try:
@@ -178,8 +184,8 @@ class Prober:
 def note_refusal(state: TargetState, credential: Credential, outcome: Outcome, now: float) -> None:
     """The provider refused the probe's credential: hold it, and leave the target's breaker alone."""
     for known in state.ring.credentials:
-        if known.credential is credential:
-            known.note(outcome, state.model, now)
+        if known.credential.id == credential.id:
+            known.note(outcome, state.model, now, credential)
 
 
 def probe_call(state: TargetState, endpoint: Endpoint, request: UpstreamRequest) -> Call:

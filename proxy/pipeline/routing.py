@@ -16,6 +16,7 @@ from proxy.core.call import Envelope
 from proxy.core.endpoints import Endpoint
 from proxy.core.settings import Provider, Route, Settings, Target
 from proxy.policy.abilities import ANYTHING, Ability, is_plain
+from proxy.policy.credentials import CredentialRing
 from proxy.policy.strategies import STRATEGIES, Candidate, Strategy
 from proxy.policy.targets import TargetState
 from proxy.providers.contract import ProviderKind
@@ -148,17 +149,19 @@ def narrow(state: RouteState, keep: Callable[[Candidate], bool]) -> RouteState |
 
 
 class Routing:
-    """One configuration, ready to be asked."""
+    """One configuration, ready to be asked. `rings`: the credentials of every provider, by its name."""
 
     def __init__(
         self,
         settings: Settings,
         kinds: Mapping[str, ProviderKind],
         state_of: Callable[[Target], TargetState],
+        rings: Mapping[str, CredentialRing] | None = None,
         ability_of: Callable[[Target], Ability] = lambda _: ANYTHING,
     ) -> None:
         self.settings = settings
         self.kinds = kinds
+        self.rings: Mapping[str, CredentialRing] = rings or {}
         self.routes: Sequence[RouteState] = [bind_route(route, state_of, ability_of) for route in settings.routes]
         self._state_of = state_of
         self._ability_of = ability_of

@@ -6,6 +6,7 @@ of its targets would be admitted for some endpoint it is used for.
 """
 
 import asyncio
+import math
 from collections.abc import Iterator
 from random import Random
 
@@ -14,6 +15,7 @@ from proxy.core.endpoints import Endpoint
 from proxy.pipeline.queueing import CapacityQueues
 from proxy.pipeline.routing import RouteState, Routing
 from proxy.policy.abilities import doubt, misfit
+from proxy.policy.credentials import CredentialState
 from proxy.policy.selection import select
 from proxy.policy.strategies import Candidate, Choice
 from proxy.policy.targets import Admission, TargetState, Verdict
@@ -50,6 +52,15 @@ class Surveyor:
         """The breaker's state for each endpoint that was used."""
         now = self._loop.time()
         return {endpoint.value: state.standing(endpoint, now).state for endpoint in state.endpoints}
+
+    def providers(self, routing: Routing) -> dict[str, dict[str, object]]:
+        """By name: each credential of the provider, how it stands and, where it does not last, until when it does and what
+        the last refresh said."""
+        now = self._loop.time()
+        return {
+            name: {"credentials": [self._key(state, now) for state in ring.credentials]}
+            for name, ring in routing.rings.items()
+        }
 
     def explain(self, state: RouteState, model: str, needs: Needs, endpoint: Endpoint) -> dict[str, object]:
         """Where a request with these needs would go now, and why not elsewhere."""
@@ -130,8 +141,25 @@ class Surveyor:
             blocked = credential.blocked(candidate.target.model, now)
             if blocked is not None:
                 cause, until = blocked
-                rows.append({"credential": credential.credential.id, "cause": cause, "next_trial_s": round(until - now, 1)})
+                wait = round(max(0.0, until - now), 1)
+                rows.append({"credential": credential.credential.id, "cause": cause, "next_trial_s": wait})
         return rows
+
+    @staticmethod
+    def _key(state: CredentialState, now: float) -> dict[str, object]:
+        """One credential as a whole; what holds it for a single model stands with that model's targets."""
+        lease = state.lease
+        view: dict[str, object] = {"id": state.credential.id, "state": state.standing(now)}
+        if lease is None:
+            return view
+        live = math.isfinite(lease.ends)
+        results = {result.value: count for result, count in lease.results.items()}
+        return {
+            **view,
+            "expires_s": round(lease.ends - now, 1) if live else None,
+            "last_error": lease.error,
+            "refreshes": results,
+        }
 
     @staticmethod
     def _reason(admission: Admission) -> str:

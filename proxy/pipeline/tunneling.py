@@ -16,6 +16,7 @@ from proxy.core.tunnel import Side, Tunnels
 from proxy.core.usage import Usage
 from proxy.pipeline.journey import Journey
 from proxy.pipeline.reply import served_headers
+from proxy.pipeline.sending import hide, sign
 from proxy.pipeline.services import Services
 from proxy.pipeline.verdict import Verdict
 from proxy.policy.outcomes import outcome_of
@@ -88,6 +89,7 @@ class TunnelAttempt:
             self._conclude(Outcome(OutcomeKind.BAD_REQUEST, message="the request could not be made"))
             raise
         request.connect_timeout = journey.route.route.timeouts.connect
+        sign(request, self._services.wall())
         self._far = tunnels.open_tunnel(request, self)
         limit = self.permit.started + journey.first_limit(self.candidate.state.id)
         self._timer = self._services.loop.call_at(min(limit, journey.commit_by), self._expire, limit)
@@ -164,6 +166,8 @@ class TunnelAttempt:
         now = self._services.loop.time()
         if self._timer is not None:
             self._timer.cancel()
+        if not outcome.ok:
+            hide(outcome, self.permit.credential)
         self.record.outcome = outcome
         self.record.ended_at = now
         near, far, self._near, self._far = self._near, self._far, None, None

@@ -51,6 +51,11 @@ class Holding:
         """A success: the next hold starts small again."""
         self._next = 0.0
 
+    def release(self) -> None:
+        """What caused it is gone: not held from now on, and the next hold starts small again."""
+        self.until = 0.0
+        self._next = 0.0
+
     def _grown(self, outcome: Outcome, rule: Rule, held: bool) -> float:
         """Seconds without a hint."""
         if held:

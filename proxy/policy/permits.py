@@ -117,7 +117,7 @@ class Permit:
         self._ticket.settle(_OK, self._slow, now)
         target.accepted(self.endpoint, now)
         target.budget.succeeded()
-        self._key.note(outcome, target.model, now)
+        self._key.note(outcome, target.model, now, self.credential)
 
     def _fail(self, outcome: Outcome, now: float) -> None:
         target = self.target
@@ -127,5 +127,5 @@ class Permit:
         self._ticket.settle(Result.FAILED if rule.breaker else Result.NEUTRAL, None, now)
         if rule.elsewhere and rule.blame not in (Blame.MODEL, Blame.CLIENT):
             target.budget.failed()
-        self._key.note(outcome, target.model, now)
+        self._key.note(outcome, target.model, now, self.credential)
         target.hold(self.endpoint, outcome, now)

@@ -15,7 +15,6 @@ from dataclasses import replace
 
 import msgspec
 
-from proxy import __version__
 from proxy.core.call import Call, Envelope
 from proxy.core.endpoints import Endpoint
 from proxy.core.errors import ConfigError, ConfigProblem
@@ -23,7 +22,7 @@ from proxy.core.exchange import HeaderList, UpstreamRequest
 from proxy.core.features import Fate, Feature
 from proxy.core.outcome import Outcome
 from proxy.core.settings import Credential, Provider, Target
-from proxy.providers import translating
+from proxy.providers import heads, translating
 from proxy.providers.presets import PRESETS, Preset
 from proxy.providers.relays import is_relayed, write_relay
 from proxy.providers.responses import write_responses
@@ -51,21 +50,7 @@ PATHS: Mapping[Endpoint, str] = {
 FOREIGN = frozenset(CLIENTS) - {Endpoint.CHAT, Endpoint.COMPLETIONS}
 
 #: Client headers that go upstream as they are.
-FORWARDED = ("openai-beta", "idempotency-key", "traceparent", "tracestate", "x-client-request-id")
-
-#: Headers that this file writes itself; configuring them would make two of them.
-_OWN_HEADERS = frozenset(
-    (
-        "host",
-        "authorization",
-        "content-type",
-        "content-length",
-        "transfer-encoding",
-        "connection",
-        "accept",
-        "accept-encoding",
-    )
-)
+FORWARDED = ("openai-beta", *heads.FORWARDED)
 
 _READERS: Mapping[Endpoint, Callable[[Asked], StreamReader]] = {
     Endpoint.CHAT: ChatStreamReader,
@@ -80,7 +65,6 @@ _ANSWERS: Mapping[Endpoint, Callable[[bytes, Asked], Answer]] = {
 _ENCODE = msgspec.json.Encoder().encode
 _LEAST_OUTPUT = 16  # tokens; the Responses API refuses less
 _ASK_USAGE = b'{"include_usage":true}'
-_SHORTEST_SECRET = 8
 
 
 class OpenAIKind:
@@ -91,7 +75,7 @@ class OpenAIKind:
     def __init__(self, provider: Provider) -> None:
         self._provider = provider
         self._preset = _find_preset(provider)
-        self._fixed_headers = _write_headers(provider)
+        self._fixed_headers = heads.write_headers(provider)
         self._heads: dict[tuple[str, Endpoint, bool], tuple[str | None, bytes]] = {}
         self._asked: dict[tuple[bool, bool], Asked] = {}
         self._chat = make_chat_format(_list_quirks(self._preset))
@@ -110,6 +94,8 @@ class OpenAIKind:
             return self._chat.fates[feature]
         if endpoint is Endpoint.RESPONSES and feature is Feature.STATE and not self._preset.keeps:
             return Fate.REFUSED
+        if feature in self._preset.lacks:
+            return Fate.REFUSED
         return Fate.CARRIED if endpoint in self.endpoints else Fate.REFUSED
 
     def request(self, call: Call, target: Target, credential: Credential) -> UpstreamRequest:
@@ -120,12 +106,12 @@ class OpenAIKind:
         envelope = call.envelope
         body = splice(envelope, self._list_changes(envelope, target))
         head = self._get_head(credential, call.endpoint, envelope.stream)
-        return self._make_request(head + _forward_headers(call.headers), body)
+        return self._make_request(head + heads.forward_headers(call.headers, FORWARDED), body)
 
     def _relay(self, call: Call, target: Target, credential: Credential) -> UpstreamRequest:
         relayed = write_relay(call, target.model)
         line = f"{relayed.method} {self._provider.origin.prefix}{relayed.path}"
-        head = self._write_head(line, credential, relayed.accept) + _forward_headers(call.headers)
+        head = self._write_head(line, credential, relayed.accept) + heads.forward_headers(call.headers, FORWARDED)
         head += relayed.lines.encode("latin-1")
         if relayed.content_type:
             head += f"content-type: {relayed.content_type}\r\n".encode("latin-1")
@@ -142,7 +128,7 @@ class OpenAIKind:
         else:
             body, dropped = write_responses(call.envelope, target.model, self._preset.keeps)
         head = self._get_head(credential, endpoint, stream)
-        request = self._make_request(head + _forward_headers(call.headers), body)
+        request = self._make_request(head + heads.forward_headers(call.headers, FORWARDED), body)
         request.dropped = dropped
         return request
 
@@ -162,11 +148,11 @@ class OpenAIKind:
             answer = read_responses_answer(body) if native else translating.read_answer(call, self._chat, body)
         else:
             answer = _ANSWERS[call.endpoint](body, self._describe(call.envelope))
-        self._hide_secrets(answer.outcome)
+        heads.hide_secrets(answer.outcome, self._provider)
         return answer
 
     def error(self, status: int, headers: HeaderList, body: bytes) -> Outcome:
-        return self._hide_secrets(classify(status, headers, body))
+        return heads.hide_secrets(classify(status, headers, body), self._provider)
 
     def free_probe(self, credential: Credential) -> UpstreamRequest | None:
         path = self._provider.probe.path or self._preset.free_path
@@ -248,13 +234,6 @@ class OpenAIKind:
         head = f"{line} HTTP/1.1\r\nhost: {self._provider.origin.authority}\r\n{secret}accept: {accept}\r\n"
         return head.encode("latin-1") + self._fixed_headers
 
-    def _hide_secrets(self, outcome: Outcome) -> Outcome:
-        for credential in self._provider.credentials:
-            secret = credential.secret
-            if secret and len(secret) >= _SHORTEST_SECRET and secret in outcome.message:
-                outcome.message = outcome.message.replace(secret, "[redacted]")
-        return outcome
-
 
 def _find_preset(provider: Provider) -> Preset:
     preset = PRESETS.get(provider.preset)
@@ -272,43 +251,9 @@ def _list_quirks(preset: Preset) -> Quirks:
         ask_usage=preset.usage == "ask",
         lenient_finish=preset.lenient_finish,
         reasoning_outside=preset.reasoning_outside,
+        refuses=preset.lacks,
+        prefix=preset.prefix,
     )
-
-
-def _write_headers(provider: Provider) -> bytes:
-    """The configured headers, after a check that they cannot break the head."""
-    headers = {"accept-encoding": "identity", "user-agent": f"undimmed/{__version__}"}
-    problems: list[ConfigProblem] = []
-    for name, value in provider.headers.items():
-        lower = name.lower()
-        if lower in _OWN_HEADERS or not _is_token(lower) or not _is_line(value):
-            problems.append(ConfigProblem("this header cannot be set", key=f"providers.{provider.name}.headers.{name}"))
-        headers[lower] = value
-    for credential in provider.credentials:
-        if credential.secret is not None and not _is_line(credential.secret):
-            problem = "this credential holds characters that no header can carry"
-            problems.append(ConfigProblem(problem, key=f"providers.{provider.name}.credentials ({credential.id})"))
-    if problems:
-        raise ConfigError(problems)
-    return "".join(f"{name}: {value}\r\n" for name, value in headers.items()).encode("latin-1")
-
-
-def _forward_headers(headers: Mapping[str, str]) -> bytes:
-    lines = b""
-    for name in FORWARDED:
-        value = headers.get(name)
-        if value is not None and _is_line(value):
-            lines += f"{name}: {value}\r\n".encode("latin-1")
-    return lines
-
-
-def _is_line(value: str) -> bool:
-    """Whether a value stands on one line and nobody can read it as something else."""
-    return value.isascii() and value.isprintable()
-
-
-def _is_token(name: str) -> bool:
-    return name.isascii() and name.replace("-", "").replace("_", "").isalnum()
 
 
 def _ask_usage(envelope: Envelope) -> bytes | None:

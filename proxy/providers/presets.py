@@ -1,7 +1,8 @@
-"""What is known of the vendors that speak OpenAI's format: one line of a table each.
+"""What is known of the vendors: one line of a table each.
 
-A preset says where a vendor listens, which environment variable usually holds its key, and in what its dialect
-differs. It decides nothing: `config` fills in what the operator left out from here, and `openai.py` follows the quirks.
+A preset says where a vendor listens, which environment variable usually holds its key, and in what its dialect of OpenAI's
+format differs; a vendor with a format of its own has a kind of the same name. It decides nothing: `config` fills in what the
+operator left out from here, and `openai.py` follows the quirks.
 Source of the facts: the vendors' documentation, their SDKs and recorded traffic.
 
 `drop` lists only fields that tune or annotate a request. Fields that say what is to be done (`tools`, `stop`, `n`,
@@ -13,6 +14,8 @@ from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Literal
 
+from proxy.core.features import Feature
+
 _NONE: Mapping[str, str] = MappingProxyType({})
 
 
@@ -20,10 +23,11 @@ _NONE: Mapping[str, str] = MappingProxyType({})
 class Preset:
     """One vendor's address and quirks.
 
-    `base_url` "": must be configured. `env`: variables that may hold the key, in order. `local_port`: where a local
-    server usually listens. `keyless`: works without a credential. `first_content` in seconds: replaces the general
-    limit for servers that load models or queue silently; None: the general limit. `hosts`: host names, each with its
-    subdomains, by which `find_preset` knows the vendor.
+    `base_url` "": must be configured; `{region}` in it stands for the provider's. `region`: the usual one ("": addresses
+    have none), `places`: the addresses of regions that do not follow the rule. `project`: paths may name one. `env`:
+    variables that may hold the key, in order. `local_port`: where a local server usually listens. `keyless`: works without
+    a credential. `first_content` in seconds: replaces the general limit for servers that load models or queue silently;
+    None: the general limit. `hosts`: host names, each with its subdomains, by which `find_preset` knows the vendor.
 
     `usage`: `ask` sends `stream_options.include_usage`; `always` gets usage unasked and `never` gets none, and both
     reject `stream_options`. `drop`: fields the vendor rejects. `rename`: our field to theirs. `lenient_finish`: `[DONE]`
@@ -32,6 +36,9 @@ class Preset:
     requests of it go there untouched (else they are written as chat); `keeps`: it stores what it answered there, so that it
     can be continued. Servers that only turn such a request into chat themselves, or did so in their last versions only, are
     left out on purpose.
+
+    `lacks`: hard features that none of its models has, or that it passes over in silence; such requests go elsewhere.
+    `prefix`: goes on with a last turn of the assistant that is marked so.
 
     `free_path`: asked for nothing and costs nothing. As in a URL: with a leading slash from the origin (`/health`), without
     one from the base URL (`models`). `free_probe_lies`: it is known to succeed while the models are down.
@@ -52,8 +59,19 @@ class Preset:
     cap: str = "max_tokens"
     responses: bool = False
     keeps: bool = False
+    lacks: frozenset[Feature] = frozenset()
+    prefix: bool = False
     free_path: str | None = "models"
     free_probe_lies: bool = False
+    region: str = ""
+    region_env: tuple[str, ...] = ()
+    places: Mapping[str, str] = field(default_factory=lambda: _NONE)
+    project: bool = False
+
+    def locate(self, region: str | None) -> str:
+        """The base URL for a region, None: the usual one; "" where it must be configured."""
+        region = region or self.region
+        return self.places.get(region) or self.base_url.replace("{region}", region)
 
     @property
     def queues(self) -> bool:
@@ -71,6 +89,14 @@ _LINES = (
         cap="max_completion_tokens",
         responses=True,
         keeps=True,
+        free_probe_lies=True,
+    ),
+    Preset(
+        "anthropic",
+        "https://api.anthropic.com",
+        ("ANTHROPIC_API_KEY",),
+        hosts=("api.anthropic.com",),
+        free_path="v1/models",
         free_probe_lies=True,
     ),
     Preset(
@@ -96,8 +122,19 @@ _LINES = (
         ("MISTRAL_API_KEY",),
         hosts=("api.mistral.ai",),
         usage="always",
-        drop=("logit_bias", "user"),
+        # It refuses whatever it does not know. Its SDK names what it knows.
+        drop=(
+            "logit_bias",
+            "user",
+            "store",
+            "service_tier",
+            "verbosity",
+            "prompt_cache_key",
+            "prompt_cache_retention",
+            "safety_identifier",
+        ),
         rename=MappingProxyType({"seed": "random_seed", "max_completion_tokens": "max_tokens"}),
+        prefix=True,
         free_probe_lies=True,
     ),
     Preset(
@@ -140,7 +177,67 @@ _LINES = (
         usage="always",
         drop=("seed", "logprobs", "top_logprobs", "logit_bias"),
         reasoning_outside=True,
+        lacks=frozenset((Feature.TOOLS, Feature.PARALLEL_TOOLS, Feature.CUSTOM_TOOLS)),
         free_path=None,
+    ),
+    Preset(
+        "zai",
+        "https://api.z.ai/api/paas/v4",
+        ("ZAI_API_KEY", "Z_AI_API_KEY"),
+        hosts=("api.z.ai",),
+        free_path=None,
+    ),
+    Preset(
+        "cerebras",
+        "https://api.cerebras.ai/v1",
+        ("CEREBRAS_API_KEY",),
+        hosts=("api.cerebras.ai",),
+        drop=("frequency_penalty", "presence_penalty", "logit_bias", "parallel_tool_calls", "service_tier"),
+        free_probe_lies=True,
+    ),
+    Preset(
+        "huggingface",
+        "https://router.huggingface.co/v1",
+        ("HF_TOKEN", "HUGGINGFACE_API_KEY"),
+        hosts=("router.huggingface.co",),
+        free_probe_lies=True,
+    ),
+    Preset(
+        "gemini",
+        "https://generativelanguage.googleapis.com/v1beta",
+        ("GEMINI_API_KEY", "GOOGLE_API_KEY"),
+        hosts=("generativelanguage.googleapis.com",),
+        free_probe_lies=True,
+    ),
+    Preset(
+        "vertex",
+        "https://{region}-aiplatform.googleapis.com/v1",
+        region="global",
+        places=MappingProxyType(
+            {
+                "global": "https://aiplatform.googleapis.com/v1",
+                "us": "https://aiplatform.us.rep.googleapis.com/v1",
+                "eu": "https://aiplatform.eu.rep.googleapis.com/v1",
+            }
+        ),
+        project=True,
+        free_path=None,
+    ),
+    Preset(
+        "bedrock",
+        "https://bedrock-runtime.{region}.amazonaws.com",
+        ("AWS_BEARER_TOKEN_BEDROCK",),
+        region="us-east-1",
+        region_env=("AWS_REGION", "AWS_DEFAULT_REGION"),
+        free_path=None,
+    ),
+    Preset(
+        "cohere",
+        "https://api.cohere.com",
+        ("COHERE_API_KEY", "CO_API_KEY"),
+        hosts=("api.cohere.com", "api.cohere.ai"),
+        free_path="/v1/models",
+        free_probe_lies=True,
     ),
     # Local servers queue without a byte and load models on demand; that is not a failure.
     Preset(
@@ -151,6 +248,7 @@ _LINES = (
         keyless=True,
         first_content=300.0,
         rename=MappingProxyType({"max_completion_tokens": "max_tokens"}),
+        lacks=frozenset((Feature.CHOICES,)),  # it gives one, whatever `n` is
         free_probe_lies=True,
     ),
     Preset(
@@ -187,6 +285,15 @@ _LINES = (
         "http://127.0.0.1:30000/v1",
         ("SGLANG_API_KEY",),
         local_port=30000,
+        keyless=True,
+        first_content=120.0,
+        free_path="/health",
+    ),
+    # Modular's; it listens where vLLM does, so a server that is found there goes by that name.
+    Preset(
+        "max",
+        "http://127.0.0.1:8000/v1",
+        ("MAX_API_KEY",),
         keyless=True,
         first_content=120.0,
         free_path="/health",

@@ -29,8 +29,15 @@ class StreamOptions(msgspec.Struct):
     include_usage: bool = False
 
 
+class GenerationConfig(msgspec.Struct, rename="camel"):
+    """Where Gemini has what others have at the top."""
+
+    candidate_count: int | None = 1
+    max_output_tokens: int | None = None
+
+
 class Body(msgspec.Struct):
-    """The part of a request body that a simulated model looks at."""
+    """The part of a request body that a simulated model looks at, whichever format it is in."""
 
     model: str = ""
     stream: bool | None = False
@@ -44,6 +51,8 @@ class Body(msgspec.Struct):
     response_format: object = None
     stream_format: str | None = None
     documents: list[object] | None = None
+    generation_config: GenerationConfig | None = msgspec.field(name="generationConfig", default=None)
+    requests: list[msgspec.Raw] | None = None
 
 
 _decoder = msgspec.json.Decoder(Body)
@@ -86,7 +95,7 @@ def read_head(head: bytes, body: bytes) -> Asked:
     key = kind = ""
     for line in head.split(b"\r\n")[1:]:
         name, _, value = line.partition(b":")
-        if name.lower() in (b"authorization", b"x-api-key", b"api-key"):
+        if name.lower() in (b"authorization", b"x-api-key", b"api-key", b"x-goog-api-key"):
             key = value.strip().decode("latin-1").removeprefix("Bearer ")
         elif name.lower() == b"content-type":
             kind = value.strip().decode("latin-1")

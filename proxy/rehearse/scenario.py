@@ -7,22 +7,25 @@
       alpha:
         - {from: 10, to: 40, mode: status, failure: edge_503}
       beta: []
+    issuers:                                                # where a provider's credential is a token that ends
+      alpha: {life: 3600, spans: [{from: 10, to: 40, mode: hang}]}
     scenes:
       - {at: 10, title: alpha answers 503}
 
 Times are seconds. `first_byte` is a number, `{median, p99}` or `{low, high}`; every other key of a span is a field of
-`Behaviour`. A mistake is named with file, place and the nearest valid word.
+`Behaviour`, of an issuer's span one of `IssuerBehaviour`. A mistake is named with file, place and the nearest valid word.
 """
 
 import difflib
 from collections.abc import Mapping
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 
 import yaml
 
 from proxy.core.errors import ConfigError, ConfigProblem
 from proxy.rehearse.behaviour import Behaviour, Latency, Mode, Style, constant, lognormal, uniform
+from proxy.rehearse.issuer import IssuerBehaviour, IssuerMode, IssuerPlan, IssuerSpan
 from proxy.rehearse.schedule import Schedule, Span
 from proxy.rehearse.vendor_errors import ERRORS, EVENTS
 
@@ -46,13 +49,14 @@ class Scene:
 
 @dataclass(frozen=True, slots=True)
 class Scenario:
-    """`providers` in the order in which they are preferred."""
+    """`providers` in the order in which they are preferred. `issuers`: the token endpoints of those that have one."""
 
     name: str
     about: str
     load: Load
     providers: Mapping[str, Schedule]
     scenes: tuple[Scene, ...] = ()
+    issuers: Mapping[str, IssuerPlan] = field(default_factory=dict)
 
 
 def shipped() -> list[str]:
@@ -82,7 +86,7 @@ def parse(text: str, file: str = "", name: str = "") -> Scenario:
     return scenario
 
 
-_BEHAVIOUR = {field.name: field for field in fields(Behaviour)}
+_BEHAVIOUR = {known.name: known for known in fields(Behaviour)}
 _KEYS = {*_BEHAVIOUR, "first_byte"} - {"latency"}
 _WORDS: dict[str, frozenset[str]] = {
     "mode": frozenset(mode.value for mode in Mode) - {Mode.OVERLOAD, Mode.CONTEXT},
@@ -117,15 +121,17 @@ class _Reader:
         return {str(name): item for name, item in value.items() if name in known}
 
     def scenario(self, document: object, name: str) -> Scenario:
-        top = self.table(document, "", {"about", "load", "healthy", "providers", "scenes", "period"})
+        top = self.table(document, "", {"about", "load", "healthy", "providers", "scenes", "period", "issuers"})
         healthy = self.behaviour(top.get("healthy"), "healthy", Behaviour())
         period = self.number(top["period"], "period") if "period" in top else None
+        providers = self.providers(top.get("providers"), healthy, period)
         return Scenario(
             name,
             str(top.get("about", "")),
             self.load(top.get("load")),
-            self.providers(top.get("providers"), healthy, period),
+            providers,
             self.scenes(top.get("scenes")),
+            self.issuers(top.get("issuers"), set(providers)),
         )
 
     def load(self, value: object) -> Load:
@@ -158,6 +164,40 @@ class _Reader:
         if end <= start:
             self.wrong(key, f"ends at {end:g} s, not after its start at {start:g} s")
         return Span(start, end, self.behaviour(table, key, healthy))
+
+    def issuers(self, value: object, known: set[str]) -> dict[str, IssuerPlan]:
+        return {name: self.issuer(item, f"issuers.{name}") for name, item in self.table(value, "issuers", known).items()}
+
+    def issuer(self, value: object, key: str) -> IssuerPlan:
+        table = self.table(value, key, {"life", "spans"})
+        life = self.number(table["life"], f"{key}.life") if "life" in table else IssuerPlan().life
+        spans = table.get("spans") or []
+        if not isinstance(spans, list):
+            self.wrong(f"{key}.spans", "must be a list of spans")
+            spans = []
+        return IssuerPlan(life, tuple(self.issuer_span(item, f"{key}.spans[{n}]") for n, item in enumerate(spans)))
+
+    def issuer_span(self, value: object, key: str) -> IssuerSpan:
+        table = self.table(value, key, {"from", "to", "mode", "latency", "share", "status", "retry_after"})
+        start, end = self.number(table.get("from"), f"{key}.from"), self.number(table.get("to"), f"{key}.to")
+        if end <= start:
+            self.wrong(key, f"ends at {end:g} s, not after its start at {start:g} s")
+        mode = str(table.get("mode", "ok"))
+        words = {word.value for word in IssuerMode}
+        if mode not in words:
+            self.wrong(f"{key}.mode", f"{mode!r} is not known{_nearest(mode, words)}")
+            mode = "ok"
+        share = self.number(table.get("share", 1.0), f"{key}.share")
+        if share > 1.0:
+            self.wrong(f"{key}.share", "is a share, 0 to 1")
+        made = IssuerBehaviour(
+            IssuerMode(mode),
+            self.number(table.get("latency", 0.1), f"{key}.latency"),
+            share,
+            int(self.number(table.get("status", 500), f"{key}.status")),
+            str(table["retry_after"]) if "retry_after" in table else None,
+        )
+        return IssuerSpan(start, end, made)
 
     def behaviour(self, value: object, key: str, base: Behaviour) -> Behaviour:
         table = self.table(value, key, set(_KEYS) | ({"from", "to"} if "[" in key else set()))

@@ -6,7 +6,7 @@ Adding a vendor's format is one module with its answers and one line here; behav
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from proxy.rehearse import answers, anthropic_answers, media
+from proxy.rehearse import answers, anthropic_answers, gemini_answers, media
 from proxy.rehearse.answers import Asked, Reply
 from proxy.rehearse.behaviour import Style
 from proxy.rehearse.vendor_errors import error_event
@@ -38,10 +38,17 @@ OPENAI = Speaker(
 SPEAKERS = (
     Speaker(
         "anthropic",
-        lambda asked: asked.path.endswith(("/messages", "/messages/count_tokens")),
+        lambda asked: asked.path.endswith(("/messages", "/messages/count_tokens", ":rawPredict", ":streamRawPredict")),
         anthropic_answers.compose,
         anthropic_answers.MESSAGE_STOP,
         anthropic_answers.error_event,
+    ),
+    Speaker(
+        "gemini",
+        lambda asked: asked.path.endswith(gemini_answers.VERBS),
+        gemini_answers.compose,
+        b"",
+        gemini_answers.error_event,
     ),
     Speaker("media", media.is_media, media.compose, b"", error_event),
     OPENAI,

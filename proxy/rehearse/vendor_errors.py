@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from json import dumps
 
 from proxy.core.outcome import OutcomeKind as Kind
+from proxy.rehearse.google_errors import GOOGLE_ERRORS
 
 Headers = tuple[tuple[bytes, bytes], ...]
 
@@ -267,7 +268,9 @@ _OTHERS = {
     "edge_504": VendorError(504, Kind.SERVER_ERROR, _edge(504, "Gateway Time-out"), (PAGE,)),
 }
 
-ERRORS: dict[str, VendorError] = {**_OPENAI, **_OTHERS}
+_GOOGLE = {name: VendorError(*line) for name, line in GOOGLE_ERRORS.items()}
+
+ERRORS: dict[str, VendorError] = {**_OPENAI, **_OTHERS, **_GOOGLE}
 
 #: Errors that come inside a 200 stream: the `data` of one event.
 EVENTS: dict[str, bytes] = {
@@ -278,6 +281,7 @@ EVENTS: dict[str, bytes] = {
     "vllm": _openai("CUDA error: an illegal memory access was encountered", "InternalServerError", 500),
     "sglang": _flat(error={"object": "error", "message": "Internal server error", "code": 500}),
     "anthropic": _flat(error={"type": "overloaded_error", "message": "Overloaded"}),
+    "gemini": GOOGLE_ERRORS["gemini_internal"][2],
     "text": _flat(error="upstream connect error or disconnect/reset before headers"),
 }
 

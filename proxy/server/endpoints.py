@@ -10,6 +10,8 @@ _POSTS = {
     "/completions": Endpoint.COMPLETIONS,
     "/embeddings": Endpoint.EMBEDDINGS,
     **{relay.path: endpoint for endpoint, relay in RELAYS.items()},
+    "/messages": Endpoint.MESSAGES,
+    "/messages/count_tokens": Endpoint.COUNT_TOKENS,
     "/responses": Endpoint.RESPONSES,
 }
 

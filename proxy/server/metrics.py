@@ -4,7 +4,7 @@
 configuration and from our own enumerations, so their number is bounded; money is rendered as an exact decimal.
 """
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from proxy.stores.histogram import Histogram
@@ -27,6 +27,17 @@ class TargetGauge:
 
 
 @dataclass(frozen=True, slots=True)
+class CredentialGauge:
+    """A credential right now. `expires` in seconds, None: it lasts, or has no token. `refreshes` by result."""
+
+    provider: str
+    credential: str
+    usable: bool
+    expires: float | None = None
+    refreshes: Mapping[str, int] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
 class Gauges:
     """What is true at this moment and stands in no counter. `upstream_connections` by (provider, state), state being
     `idle` or `busy`; `loop_lag` in seconds; `started` in Unix time; `log_lines_dropped` since the start. `refused`:
@@ -37,6 +48,7 @@ class Gauges:
     started: float
     process: ProcessFigures
     targets: Mapping[str, TargetGauge] = field(default_factory=dict)
+    credentials: Sequence[CredentialGauge] = ()
     upstream_connections: Mapping[tuple[str, str], int] = field(default_factory=dict)
     client_connections: int = 0
     calls_in_flight: int = 0
@@ -182,6 +194,23 @@ def _queue(_: Tally, gauges: Gauges) -> Samples:
         yield "", (("target", target),), gauge.queued
 
 
+def _credentials(_: Tally, gauges: Gauges) -> Samples:
+    for gauge in gauges.credentials:
+        yield "", (("provider", gauge.provider), ("credential", gauge.credential)), int(gauge.usable)
+
+
+def _expiry(_: Tally, gauges: Gauges) -> Samples:
+    for gauge in gauges.credentials:
+        if gauge.expires is not None:
+            yield "", (("provider", gauge.provider), ("credential", gauge.credential)), round(gauge.expires, 1)
+
+
+def _refreshes(_: Tally, gauges: Gauges) -> Samples:
+    for gauge in gauges.credentials:
+        for result, count in gauge.refreshes.items():
+            yield "", (("provider", gauge.provider), ("credential", gauge.credential), ("result", result)), count
+
+
 def _connections(_: Tally, gauges: Gauges) -> Samples:
     for (provider, state), count in gauges.upstream_connections.items():
         yield "", (("provider", provider), ("state", state)), count
@@ -250,6 +279,14 @@ METRICS: tuple[Metric, ...] = (
     Metric("undimmed_breaker_state", "gauge", "0 closed (traffic flows), 1 half-open (trial), 2 open (refused).", _breakers),
     Metric("undimmed_in_flight", "gauge", "Attempts under way at a target.", _in_flight),
     Metric("undimmed_queue_length", "gauge", "Calls that wait for a target.", _queue),
+    Metric("undimmed_credential_usable", "gauge", "1 while a credential can be used for some model.", _credentials),
+    Metric("undimmed_credential_expiry_seconds", "gauge", "Until a credential's token ends; negative: since.", _expiry),
+    Metric(
+        "undimmed_credential_refreshes_total",
+        "counter",
+        "Refreshes of credentials that do not last, by result.",
+        _refreshes,
+    ),
     Metric("undimmed_upstream_connections", "gauge", "Connections to providers, idle or busy.", _connections),
     Metric("undimmed_client_connections", "gauge", "Open connections of clients.", _single(lambda g: g.client_connections)),
     Metric("undimmed_calls_in_flight", "gauge", "Calls under way.", _single(lambda g: g.calls_in_flight)),

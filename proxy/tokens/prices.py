@@ -11,11 +11,13 @@ NANO = 1_000_000_000
 
 def cost(usage: Usage, price: Price | None) -> int | None:
     """Nano-dollars, rounded half up; None: no price. Cached input costs `price.cached` where that is known, else the
-    full input price. Counts that contradict each other (more cached than input) are clamped, never charged negative."""
+    full input price. What the vendor says it bills goes before what was counted. Counts that contradict each other (more
+    cached than input) are clamped, never charged negative."""
     if price is None:
         return None
-    whole = usage.input if usage.input > 0 else 0
-    millionths = whole * price.input + (usage.output if usage.output > 0 else 0) * price.output
+    given, written = usage.billed or (usage.input, usage.output)
+    whole = given if given > 0 else 0
+    millionths = whole * price.input + (written if written > 0 else 0) * price.output
     if usage.cached > 0 and price.cached is not None:
         millionths += min(usage.cached, whole) * (price.cached - price.input)
     return price.per_request + (millionths + PER // 2) // PER

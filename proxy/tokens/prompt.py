@@ -153,6 +153,7 @@ _ENDPOINTS: dict[Endpoint, Callable[[PromptParts, Mapping[str, object]], None]] 
     Endpoint.COMPLETIONS: _completions,
     Endpoint.EMBEDDINGS: _embeddings,
     Endpoint.MESSAGES: _messages,
+    Endpoint.COUNT_TOKENS: _messages,
     Endpoint.RESPONSES: _responses,
 }
 

@@ -64,6 +64,7 @@ DECISIVE_WORDS: Mapping[str, Kind] = {
             "model_decommissioned",
             "unknown_model",
             "invalid_model",
+            "resourcenotfoundexception",
         ),
         Kind.MODEL_FORBIDDEN: ("model_permission_blocked_project", "model_permission_blocked_org"),
         Kind.AUTH_FAILED: (
@@ -133,8 +134,10 @@ MONEY_TEXTS = (
     "no credits",
     "spend limit",
     "spending limit",
+    "spending cap",
     "billing hard limit",
     "too many tokens per day",
+    "api calls / month",
     "余额不足",
 )
 
@@ -167,7 +170,12 @@ BAD_REQUEST_TEXTS: tuple[tuple[Kind, tuple[str, ...]], ...] = (
     (Kind.QUOTA_EXHAUSTED, ("credit balance is too low", "spend limit", "spending limit", "insufficient balance")),
     (Kind.AUTH_FAILED, ("api key not valid", "incorrect api key", "invalid api key")),
     (Kind.CONTENT_FILTERED, ("content management policy", "safety system", "content policy")),
+    # Bedrock: tools, images, system prompts, streaming; the next target's model may.
+    (Kind.UNSUPPORTED, ("this model doesn't support", "this model does not support")),
 )
+
+#: Google's FAILED_PRECONDITION that refuses the account: where it is, or how it pays.
+ACCOUNT_TEXTS = ("location is not supported", "billing", "free tier is not available")
 
 #: Types of a thing that was not found, whatever it was: a model, a file, a path.
 NOT_FOUND_WORDS = frozenset(("not_found_error", "notfounderror", "not_found"))

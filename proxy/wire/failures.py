@@ -19,6 +19,7 @@ from proxy.core.exchange import HeaderList
 from proxy.core.outcome import Outcome, OutcomeKind
 from proxy.wire.delays import retry_after
 from proxy.wire.failure_words import (
+    ACCOUNT_TEXTS,
     ANY_MODEL,
     BAD_REQUEST_TEXTS,
     CONTEXT_TEXTS,
@@ -37,7 +38,7 @@ from proxy.wire.failure_words import (
     UNKNOWN_MODEL,
     UNVERIFIED,
 )
-from proxy.wire.trouble import Trouble, read_trouble
+from proxy.wire.trouble import Trouble, name_trouble, read_trouble
 
 _WINDOW = re.compile(
     r"(?:context length (?:is|of|\()|context size \(|prompt length is|tokens allowed \(|limit of|>)"
@@ -49,9 +50,10 @@ _LONG_WAIT = 3600.0
 
 def classify(status: int, headers: HeaderList, body: bytes) -> Outcome:
     """Judge an HTTP answer that is not 2xx."""
-    trouble = read_trouble(body)
+    fields = {name.lower(): value for name, value in headers}
+    trouble = name_trouble(read_trouble(body), fields.get(b"x-amzn-errortype", b"").decode("latin-1"))
     delay = retry_after(headers, trouble)
-    kind = _judge(status, trouble, delay, {name.lower(): value for name, value in headers})
+    kind = _judge(status, trouble, delay, fields)
     return _make_outcome(kind, status, trouble, delay)
 
 
@@ -67,6 +69,8 @@ def classify_inner(trouble: Trouble) -> Outcome:
 
 
 def _make_outcome(kind: OutcomeKind, status: int | None, trouble: Trouble, delay: float | None) -> Outcome:
+    if kind is OutcomeKind.QUOTA_EXHAUSTED and _is_daily(trouble):
+        delay = None  # Google adds the delay of its pace limits, some seconds, to what lasts until midnight
     return Outcome(
         kind,
         status=status,
@@ -106,8 +110,12 @@ def _judge_exception(status: int | None, trouble: Trouble) -> OutcomeKind | None
     text = trouble.text
     if status in (413, 429) and text.startswith(OVERSIZED):
         return OutcomeKind.UNSUPPORTED
+    if status == 429 and _is_daily(trouble):
+        return OutcomeKind.QUOTA_EXHAUSTED
     if status in (400, 403, 404) and text.startswith(UNVERIFIED):
         return OutcomeKind.MODEL_FORBIDDEN if ANY_MODEL.search(text.partition(". ")[0]) else OutcomeKind.UNSUPPORTED
+    if "throttlingexception" in trouble.words and "per day" in text:
+        return OutcomeKind.QUOTA_EXHAUSTED
     if status == 403 and not PERMISSION_WORDS.isdisjoint(trouble.words):
         return _judge_403(trouble, None, {})
     return None
@@ -133,6 +141,9 @@ def _overflows(trouble: Trouble) -> bool:
 def _judge_400(trouble: Trouble, delay: float | None, headers: Mapping[bytes, bytes]) -> OutcomeKind | None:
     if _overflows(trouble):
         return OutcomeKind.CONTEXT_TOO_LONG
+    if "failed_precondition" in trouble.words:
+        # Google: about the account, or about what the project has and has not.
+        return OutcomeKind.AUTH_FAILED if _has(trouble, ACCOUNT_TEXTS) else OutcomeKind.UNSUPPORTED
     said = QUOTED.sub("", trouble.text)  # a client that sends our words must not have a credential held for them
     for kind, texts in BAD_REQUEST_TEXTS:
         if any(text in said for text in texts):
@@ -173,9 +184,8 @@ def _judge_413(trouble: Trouble, delay: float | None, headers: Mapping[bytes, by
 
 
 def _judge_429(trouble: Trouble, delay: float | None, headers: Mapping[bytes, bytes]) -> OutcomeKind | None:
-    scopes = _list_quota_scopes(trouble)
-    if scopes:
-        return OutcomeKind.QUOTA_EXHAUSTED if any("perday" in scope for scope in scopes) else OutcomeKind.RATE_LIMITED
+    if _list_quota_scopes(trouble):
+        return OutcomeKind.RATE_LIMITED  # of a minute; that of a day is an exception above
     if isinstance(trouble.fields.get("details"), list) and delay is not None and delay <= _LONG_WAIT:
         return OutcomeKind.RATE_LIMITED
     if "rate_limit_error" in trouble.words and trouble.enveloped:
@@ -203,6 +213,15 @@ def _judge_anthropic_429(headers: Mapping[bytes, bytes]) -> OutcomeKind:
     return OutcomeKind.RATE_LIMITED if spent else OutcomeKind.QUOTA_EXHAUSTED
 
 
+def _judge_498(trouble: Trouble, delay: float | None, headers: Mapping[bytes, bytes]) -> OutcomeKind | None:
+    # Cohere means its keys by it, Groq its capacity.
+    return OutcomeKind.AUTH_FAILED if "token" in trouble.text and "capacity" not in trouble.text else None
+
+
+def _is_daily(trouble: Trouble) -> bool:
+    return any("perday" in scope for scope in _list_quota_scopes(trouble))
+
+
 def _list_quota_scopes(trouble: Trouble) -> list[str]:
     """Google's quota ids (`GenerateRequestsPerDayPerProjectPerModel`), lower-case."""
     details = trouble.fields.get("details")
@@ -224,6 +243,7 @@ _RULES: Mapping[int, _Rule] = {
     410: _judge_404,
     413: _judge_413,
     429: _judge_429,
+    498: _judge_498,
 }
 
 

@@ -97,7 +97,7 @@ def test_values_from_the_environment_are_not_repeated(complain) -> None:
 
 
 def test_secrets_are_not_repeated_wherever_they_are_wrong(complain) -> None:
-    text = "providers: {x: {kind: ollama, credentials: [{key: sk-secret}], headers: {a: [sk-secret]}}}"
+    text = "providers: {x: {kind: ollama, credentials: [{key: [sk-secret]}], headers: {a: [sk-secret]}}}"
     found = complain(text)
     assert len([line for line in found if "credentials" in line or "headers" in line]) == 2
     assert "sk-secret" not in "\n".join(found)

@@ -6,12 +6,11 @@ import pytest
 from pipeline_stage import COMPLETION, DONE, USAGE, Stage, act, by_pool, chunk, error_of, stream, whole
 from support.simulation import World, play, provider, rehearse, replace, settings, steady
 
-from proxy.core.endpoints import TEXTUAL, Endpoint
+from proxy.core.endpoints import Endpoint
 from proxy.core.outcome import OutcomeKind
 from proxy.core.settings import Target, When
 from proxy.rehearse.behaviour import Behaviour, Latency, Mode
 from proxy.rehearse.client import SimulatedClient, Wish
-from proxy.wire.formats import FORMATS
 
 GOOD = by_pool({"a": whole(), "b": whole()})
 LIT = chunk({"content": "lit"})
@@ -168,9 +167,7 @@ class TestChoosing:
 
         play(body, {name: Behaviour(chunks=1) for name in "abcd"}, settings(tiers, strategy="sticky"))
 
-    @pytest.mark.parametrize(
-        "endpoint", [endpoint for endpoint in FORMATS if endpoint in TEXTUAL and endpoint is not Endpoint.RESPONSES]
-    )
+    @pytest.mark.parametrize("endpoint", [Endpoint.CHAT, Endpoint.COMPLETIONS, Endpoint.EMBEDDINGS])
     def test_every_endpoint_is_served(self, endpoint: Endpoint) -> None:
         run = rehearse({"a": Behaviour(chunks=3)}, steady(2, 2, endpoint=endpoint), settings((("a/m",),)))
         assert run.verdicts == {"ok": 4}

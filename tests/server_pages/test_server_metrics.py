@@ -7,7 +7,7 @@ from proxy.core.endpoints import Endpoint
 from proxy.core.outcome import OK, Outcome, OutcomeKind
 from proxy.core.records import AttemptRecord, CallRecord, ProbeRecord, StateChange
 from proxy.core.usage import Usage
-from proxy.server.metrics import METRICS, Gauges, TargetGauge, escape, render
+from proxy.server.metrics import METRICS, CredentialGauge, Gauges, TargetGauge, escape, render
 from proxy.stores.process import ProcessFigures
 from proxy.stores.tally import Tally
 
@@ -22,6 +22,7 @@ GAUGES = Gauges(
     started=1.7e9,
     process=PROCESS,
     targets={"a/x": TargetGauge(3, 1, {"chat": "open", "embeddings": "closed"}), "b/y": TargetGauge()},
+    credentials=[CredentialGauge("a", "a#1", False, -3.0, {"renewed": 2, "failed": 1}), CredentialGauge("b", "b#1", True)],
     upstream_connections={("a", "idle"): 2, ("a", "busy"): 3},
     client_connections=7,
     calls_in_flight=4,
@@ -95,6 +96,14 @@ def value(families, name, **wanted):
     ]  # fmt: skip
     assert len(found) == 1
     return found[0]
+
+
+def test_credentials_show_whether_and_how_long_they_can_be_used(families):
+    assert value(families, "undimmed_credential_usable", credential="a#1") == 0
+    assert value(families, "undimmed_credential_usable", credential="b#1") == 1
+    assert value(families, "undimmed_credential_expiry_seconds", credential="a#1") == -3
+    assert len(families["undimmed_credential_expiry_seconds"][1]) == 1
+    assert value(families, "undimmed_credential_refreshes_total", result="failed") == 1
 
 
 def test_every_metric_of_the_table_is_there_with_samples(families):

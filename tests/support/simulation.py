@@ -24,15 +24,19 @@ from proxy.core.settings import (
     Target,
     Timeouts,
 )
+from proxy.core.sources import OAuthSource
 from proxy.core.usage import Usage, UsageSource
 from proxy.pipeline.estimation import EstimateJob
 from proxy.rehearse.behaviour import Behaviour
 from proxy.rehearse.client import SimulatedClient, Wish, crowd
 from proxy.rehearse.invariants import Evidence
+from proxy.rehearse.issuer import IssuerNetwork, IssuerPlan, SimulatedIssuer, token_url
 from proxy.rehearse.network import SimulatedNetwork
 from proxy.rehearse.provider import SimulatedProvider
 from proxy.rehearse.schedule import Schedule, always, spans
 from proxy.rehearse.virtual_loop import run
+from proxy.transport.credentials.refresher import Refresher
+from proxy.transport.credentials.surroundings import Surroundings
 
 TIMEOUTS = Timeouts(connect=1.0, first_content=2.0, idle=1.0, total=30.0)
 BREAKER = BreakerSettings(window=10.0, slow=1.5, stall_floor=0.75, stall_factor=3.0, open_for=5.0, open_cap=60.0, ramp=10.0)
@@ -40,8 +44,13 @@ RETRY = RetrySettings()
 PASSIVE = ProbeSettings(kind="passive")
 
 
-def provider(name: str, keys: int = 1, probe: ProbeSettings = PASSIVE, preset: str = "custom") -> Provider:
+def provider(
+    name: str, keys: int = 1, probe: ProbeSettings = PASSIVE, preset: str = "custom", tokens: bool = False
+) -> Provider:
+    """`tokens`: its one credential is a token of the simulated issuer of the same name."""
     credentials = tuple(Credential(f"{name}#{n}", f"sk-{name}-{n}") for n in range(1, keys + 1))
+    if tokens:
+        credentials = (Credential(f"{name}#1", source=OAuthSource(token_url(name), "undimmed", "a secret")),)
     return Provider(name, "openai", preset, Origin("http", f"{name}.test", 80, "/v1"), credentials, probe=probe)
 
 
@@ -112,6 +121,7 @@ class Outcome:
     network: SimulatedNetwork
     notes: Notes
     parts: Parts
+    issuers: Mapping[str, SimulatedIssuer] = field(default_factory=dict)
 
     def evidence(self, faults: Sequence[float] = ()) -> Evidence:
         """What the invariants are judged by; `faults` in seconds of the run."""
@@ -154,6 +164,8 @@ class World:
     network: SimulatedNetwork
     notes: Notes
     providers: dict[str, SimulatedProvider]
+    issuers: Mapping[str, SimulatedIssuer]
+    refresher: Refresher
 
     @property
     def serve(self) -> Callable[..., object]:
@@ -167,7 +179,11 @@ class World:
 
 
 def build(
-    schedules: Mapping[str, Schedule | Behaviour], configured: Settings, rng: Random, prober: bool = False
+    schedules: Mapping[str, Schedule | Behaviour],
+    configured: Settings,
+    rng: Random,
+    prober: bool = False,
+    issuers: Mapping[str, IssuerPlan] | None = None,
 ) -> tuple[World, "asyncio.Task[None] | None"]:
     loop = asyncio.get_running_loop()
     providers = {
@@ -178,7 +194,11 @@ def build(
     notes = Notes()
     parts = assemble(configured, network, InlineEstimator(loop), [notes], rng, wall=lambda: 1.0e9 + loop.time())
     probing = loop.create_task(parts.prober.run()) if prober else None
-    return World(parts, network, notes, providers), probing
+    simulated = {name: SimulatedIssuer(name, plan) for name, plan in (issuers or {}).items()}
+    token_http = IssuerNetwork(loop, Random(rng.getrandbits(64)), simulated)
+    refresher = Refresher(Surroundings(loop, token_http, rng, wall=lambda: 1.0e9 + loop.time()))
+    refresher.follow(parts.gateway.routing.rings.values())
+    return World(parts, network, notes, providers, simulated, refresher), probing
 
 
 def rehearse(
@@ -188,16 +208,18 @@ def rehearse(
     *,
     seed: int = 1,
     prober: bool = False,
+    issuers: Mapping[str, IssuerPlan] | None = None,
 ) -> Outcome:
     """Play a whole load and give back everything that happened."""
 
     async def play(rng: Random) -> Outcome:
-        world, probing = build(schedules, configured or settings(), rng, prober)
+        world, probing = build(schedules, configured or settings(), rng, prober, issuers)
         clients = await crowd(world.parts.gateway.serve, wishes)
         await asyncio.sleep(2.0)  # late estimates and endings
         if probing is not None:
             probing.cancel()
-        return Outcome(clients, world.network, world.notes, world.parts)
+        await world.refresher.aclose()
+        return Outcome(clients, world.network, world.notes, world.parts, world.issuers)
 
     return run(play, seed=seed)
 
@@ -208,11 +230,12 @@ def play(
     configured: Settings | None = None,
     *,
     seed: int = 1,
+    issuers: Mapping[str, IssuerPlan] | None = None,
 ) -> object:
     """Run a test's own coroutine in a world of virtual time."""
 
     async def body(rng: Random) -> object:
-        world, _ = build(schedules, configured or settings(), rng)
+        world, _ = build(schedules, configured or settings(), rng, issuers=issuers)
         return await script(world)  # type: ignore[misc]
 
     return run(body, seed=seed)

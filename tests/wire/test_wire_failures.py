@@ -38,6 +38,7 @@ def quota(*ids: str) -> dict[str, object]:
     }
 
 
+INFO: dict[str, object] = {"@type": "type.googleapis.com/google.rpc.ErrorInfo", "reason": "RATE_LIMIT_EXCEEDED"}
 RETRY_INFO: dict[str, object] = {"@type": "type.googleapis.com/google.rpc.RetryInfo", "retryDelay": "26s"}
 RETRY: Headers = [(b"Retry-After", b"7")]
 AZURE = "Requests to the ChatCompletions_Create Operation under Azure OpenAI API version 2024-10-21 have exceeded token rate limit of your current OpenAI S0 pricing tier. Please retry after {} seconds."
@@ -65,6 +66,8 @@ FAMILY: list[tuple[str, Headers, bytes, Kind]] = [
     ("azure zero hint", [(b"retry-after", b"0")], openai("RateLimitReached", "Too many"), Kind.RATE_LIMITED),
     ("gemini minute", [], google(GOOGLE_QUOTA, quota("GenerateRequestsPerMinutePerProjectPerModel"), RETRY_INFO), Kind.RATE_LIMITED),
     ("gemini day", [], google(GOOGLE_QUOTA, quota("GenerateRequestsPerDayPerProjectPerModel-FreeTier"), RETRY_INFO), Kind.QUOTA_EXHAUSTED),
+    ("gemini day and pace", [], google(GOOGLE_QUOTA, INFO, quota("GenerateRequestsPerDayPerProjectPerModel"), RETRY_INFO), Kind.QUOTA_EXHAUSTED),
+    ("gemini spending cap", [], google("Your project has exceeded its monthly spending cap."), Kind.QUOTA_EXHAUSTED),
     ("gemini retry info", [], google(GOOGLE_QUOTA, RETRY_INFO), Kind.RATE_LIMITED),
     ("vertex shared", [], google("Resource exhausted. Please try again later. See error-code-429"), Kind.OVERLOADED),
     ("vertex provisioned", [], google("Exceeded the Provisioned Throughput."), Kind.RATE_LIMITED),
@@ -94,6 +97,9 @@ OTHERS: list[tuple[int, bytes, Kind]] = [
     (403, openai("unsupported_country_region_territory"), Kind.AUTH_FAILED),
     (403, b'{"__type":"AccessDeniedException","message":"no"}', Kind.AUTH_FAILED),
     (400, google("API key not valid. Please pass a valid API key.", {"reason": "API_KEY_INVALID"}, code=400, status="INVALID_ARGUMENT"), Kind.AUTH_FAILED),
+    (400, google("User location is not supported for the API use.", code=400, status="FAILED_PRECONDITION"), Kind.AUTH_FAILED),
+    (400, google("Please enable billing on project #1.", code=400, status="FAILED_PRECONDITION"), Kind.AUTH_FAILED),
+    (400, google("The endpoint is not deployed.", code=400, status="FAILED_PRECONDITION"), Kind.UNSUPPORTED),
     (400, openai(None, "Incorrect API key provided"), Kind.AUTH_FAILED),
     (412, openai(None, "account suspended"), Kind.AUTH_FAILED),
     # Money
@@ -373,3 +379,10 @@ def test_no_shape_raises(status: int, value: object) -> None:
     assert not classify(status, [], body).ok
     assert not classify_inner(read_trouble(body)).ok
     assert not classify(status, [], json.dumps({"error": value}).encode()).ok
+
+
+def test_a_days_quota_does_not_come_back_with_the_minute() -> None:
+    body = google(GOOGLE_QUOTA, quota("GenerateRequestsPerDayPerProjectPerModel-FreeTier"), RETRY_INFO)
+    assert classify(429, [], body).retry_after is None
+    body = google(GOOGLE_QUOTA, quota("GenerateRequestsPerMinutePerProjectPerModel"), RETRY_INFO)
+    assert classify(429, [], body).retry_after == 26.0
