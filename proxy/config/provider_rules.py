@@ -11,6 +11,7 @@ from proxy.config.source import Path
 from proxy.config.validation import Draft
 from proxy.core.settings import Origin
 from proxy.providers.presets import PRESETS
+from proxy.providers.relays import RELAYING_KINDS
 from proxy.providers.table import KINDS
 
 Findings = Iterator[tuple[Path, str]]
@@ -144,13 +145,20 @@ def check_headers(draft: Draft) -> Findings:
                 yield here, "its value holds a line break or a character that headers cannot carry"
 
 
+def check_relay(draft: Draft) -> Findings:
+    """Paths are OpenAI's, and so must be whoever gets them as they are."""
+    for name, provider in draft.document.providers.items():
+        if provider.relay and provider.kind in KINDS and provider.kind not in RELAYING_KINDS:
+            yield ("providers", name, "relay"), "works only for providers that speak OpenAI's format"
+
+
 def check_use(draft: Draft) -> Findings:
     """Every provider, and everything said about its models, is used by some route."""
     if not draft.whole("routes"):
         return
     used = {target.to for route in draft.document.routes for tier in route.targets for target in tier}
     for name, provider in draft.document.providers.items():
-        if not provider.direct and not any(to.startswith(f"{name}/") for to in used):
+        if not (provider.direct or provider.relay) and not any(to.startswith(f"{name}/") for to in used):
             yield ("providers", name), "no route uses it; add a target, or direct: true so that clients can name it"
             continue
         for model in provider.models:

@@ -24,6 +24,7 @@ from proxy.core.outcome import Outcome
 from proxy.core.settings import Credential, Provider, Target
 from proxy.providers import heads, translating
 from proxy.providers.presets import PRESETS, Preset
+from proxy.providers.relays import is_relayed, write_relay
 from proxy.providers.responses import write_responses
 from proxy.wire.chat.quirks import Quirks
 from proxy.wire.chat.vendor import make_chat_format
@@ -35,6 +36,7 @@ from proxy.wire.openai_embeddings import read_embeddings_answer
 from proxy.wire.openai_envelope import read_value, splice
 from proxy.wire.openai_stream import Asked
 from proxy.wire.reading import Answer, StreamReader
+from proxy.wire.relaying import open_relay_reader, read_relay_answer
 from proxy.wire.responses.stream import ResponsesStreamReader
 from proxy.wire.responses.whole import read_responses_answer
 
@@ -99,12 +101,25 @@ class OpenAIKind:
         return Fate.CARRIED if endpoint in self.endpoints else Fate.REFUSED
 
     def request(self, call: Call, target: Target, credential: Credential) -> UpstreamRequest:
+        if is_relayed(call.endpoint):
+            return self._relay(call, target, credential)
         if call.endpoint is not Endpoint.CHAT and call.endpoint in FOREIGN:
             return self._request_foreign(call, target, credential)
         envelope = call.envelope
         body = splice(envelope, self._list_changes(envelope, target))
         head = self._get_head(self._place(call.endpoint, target.model), credential, envelope.stream)
         return self._make_request(head + heads.forward_headers(call.headers, FORWARDED), body)
+
+    def _relay(self, call: Call, target: Target, credential: Credential) -> UpstreamRequest:
+        relayed = write_relay(call, target.model)
+        line = f"{relayed.method} {self._provider.origin.prefix}{relayed.path}"
+        head = self._write_head(line, credential, relayed.accept) + heads.forward_headers(call.headers, FORWARDED)
+        head += relayed.lines.encode("latin-1")
+        if relayed.content_type:
+            head += f"content-type: {relayed.content_type}\r\n".encode("latin-1")
+        elif relayed.method == "GET":
+            return UpstreamRequest(self._provider.name, self._provider.origin, head + b"\r\n")
+        return self._make_request(head, relayed.body)
 
     def _request_foreign(self, call: Call, target: Target, credential: Credential) -> UpstreamRequest:
         """Of a client that speaks no chat. Raises EnvelopeError for what chat has no words for."""
@@ -120,13 +135,17 @@ class OpenAIKind:
         return request
 
     def reader(self, call: Call) -> StreamReader:
+        if is_relayed(call.endpoint):
+            return open_relay_reader(call)
         if call.endpoint is not Endpoint.CHAT and call.endpoint in FOREIGN:
             native = call.endpoint not in self._translated
             return ResponsesStreamReader() if native else translating.open_reader(call, self._chat)
         return _READERS[call.endpoint](self._describe(call.envelope))
 
     def answer(self, call: Call, headers: HeaderList, body: bytes) -> Answer:
-        if call.endpoint is not Endpoint.CHAT and call.endpoint in FOREIGN:
+        if is_relayed(call.endpoint):
+            answer = read_relay_answer(call, body)
+        elif call.endpoint is not Endpoint.CHAT and call.endpoint in FOREIGN:
             native = call.endpoint not in self._translated
             answer = read_responses_answer(body) if native else translating.read_answer(call, self._chat, body)
         else:
