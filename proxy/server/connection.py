@@ -2,9 +2,9 @@
 
 A request behind another is not even parsed before the one in front has been answered: replies are in order, and nothing
 that stands behind a refused request is ever read as a request. Bytes that arrive meanwhile are held, up to a bound, then the
-socket is left unread. Until that bound the
-socket is read all the time, since that is how a client's leaving is noticed; its leaving (a half-close counts
-too: clients that close their side and still want an answer are rare, clients that died are not) cancels the call.
+socket is left unread. Until that bound the socket is read all the time, since that is how a client's leaving is noticed; its
+leaving (a half-close counts too: clients that close their side and still want an answer are rare, clients that died are not)
+cancels the call.
 
 All time limits are one watchdog: what is due follows from the phase and a few timestamps.
 """
