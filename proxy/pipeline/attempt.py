@@ -332,7 +332,7 @@ class Attempt:
         alarm.move(moment)
 
     def _tighten(self, now: float) -> None:
-        """A phase has begun whose limit may fall before the moment at which the timer would look."""
+        """A phase has begun whose limit may fall before the moment at which the alarm would ring."""
         alarm = self._alarm
         if alarm is not None and now + self._journey.route.route.timeouts.idle < alarm.due:
             self._arm(alarm, now)
