@@ -20,6 +20,7 @@ from proxy.policy.credentials import CredentialRing
 from proxy.policy.strategies import STRATEGIES, Candidate, Strategy
 from proxy.policy.targets import TargetState
 from proxy.providers.contract import ProviderKind
+from proxy.providers.model_facts import facts_of
 
 UNBOUNDED = 2**62
 #: Fields in which requests say how long the answer may be.
@@ -212,6 +213,7 @@ class Routing:
             context_window=same.context_window if same else None,
             price=same.price if same else None,
             first_content=provider.first_content,
+            facts=same.facts if same else facts_of(upstream),
         )
         return Route(name=DIRECT, models=(target.id,), tiers=((target,),), timeouts=settings.timeouts, retry=settings.retry)
 

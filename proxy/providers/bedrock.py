@@ -69,7 +69,7 @@ class BedrockKind:
         # There is none but what the operator chose.
         return False
 
-    def fate(self, endpoint: Endpoint, feature: Feature) -> Fate:
+    def fate(self, endpoint: Endpoint, feature: Feature, model: str = "") -> Fate:
         if endpoint in TRANSLATED:
             return CONVERSE_FORMAT.fates[feature]
         return Fate.CARRIED if endpoint in self.endpoints else Fate.REFUSED

@@ -91,7 +91,7 @@ class OpenAIKind:
         # A path that the operator chose is the operator's word.
         return self._preset.free_probe_lies and self._provider.probe.path is None
 
-    def fate(self, endpoint: Endpoint, feature: Feature) -> Fate:
+    def fate(self, endpoint: Endpoint, feature: Feature, model: str = "") -> Fate:
         if endpoint in self._translated:
             return self._chat.fates[feature]
         if endpoint is Endpoint.RESPONSES and feature is Feature.STATE and not self._preset.keeps:
