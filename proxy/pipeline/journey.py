@@ -91,7 +91,7 @@ class Journey:
         """What the request needs of a target; read when it is first asked for, and only where targets differ."""
         call = self.call
         if call.needs is None:
-            weighs = self.route.weighs_needs
+            weighs = call.endpoint in self.route.weighs_needs
             call.needs = self.format.needs_of(call.envelope) if weighs else Needs(stream=call.envelope.stream)
         return call.needs
 

@@ -89,11 +89,8 @@ def two_models() -> Settings:
     ids=["errors", "overload", "silence", "not found"],
 )
 def test_6_a_model_dies_alone(fault: Behaviour) -> None:
-    wishes = [
-        (at, replace(wish, model=model))
-        for n, (at, wish) in enumerate(steady(20, 60))
-        for model in (("lamp", "other")[n % 2],)
-    ]
+    models = ("lamp", "other")
+    wishes = [(at, replace(wish, model=models[n % 2])) for n, (at, wish) in enumerate(steady(20, 60))]
     run = rehearse({"a": spans([(10, 50, fault)], SOUND), "b": SOUND}, wishes, two_models())
     assert run.verdicts == {"ok": 1200}
     others = [contact for contact in run.network.contacts if contact.model == "n"]
