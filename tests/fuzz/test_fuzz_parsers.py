@@ -85,6 +85,8 @@ BODIES = {endpoint: json.dumps(fields).encode() for endpoint, fields in REQUESTS
 PATHS = {
     "openai": ("/v1/chat/completions", "/v1/chat/completions"),
     "anthropic": ("/v1/messages", "/v1/messages"),
+    "bedrock": ("/model/m/converse", "/model/m/converse-stream"),
+    "cohere": ("/v2/chat", "/v2/chat"),
     "gemini": ("/v1beta/models/m:generateContent", "/v1beta/models/m:streamGenerateContent"),
 }
 
