@@ -35,6 +35,9 @@ KNOWN_MODELS: Mapping[str, tuple[tuple[str, str], ...]] = MappingProxyType(
         "deepseek-chat": (("deepseek", "deepseek-chat"),),
         "deepseek-reasoner": (("deepseek", "deepseek-reasoner"),),
         "grok-4": (("xai", "grok-4"), ("openrouter", "x-ai/grok-4")),
+        "gemini-2.5-pro": (("gemini", "gemini-2.5-pro"), ("openrouter", "google/gemini-2.5-pro")),
+        "gemini-2.5-flash": (("gemini", "gemini-2.5-flash"), ("openrouter", "google/gemini-2.5-flash")),
+        "gemini-embedding-001": (("gemini", "gemini-embedding-001"),),
         "sonar": (("perplexity", "sonar"), ("openrouter", "perplexity/sonar")),
         "sonar-pro": (("perplexity", "sonar-pro"), ("openrouter", "perplexity/sonar-pro")),
         "gpt-oss-120b": (

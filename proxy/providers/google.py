@@ -5,7 +5,6 @@ follows the request's first line is made once per credential. Model names are pe
 named by a client, stays one part of the path.
 """
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from urllib.parse import quote
 
@@ -16,9 +15,10 @@ from proxy.core.endpoints import Endpoint
 from proxy.core.exchange import HeaderList, UpstreamRequest
 from proxy.core.outcome import Outcome
 from proxy.core.settings import Credential, Provider
-from proxy.providers.heads import forward_headers, hide_secrets, write_headers
+from proxy.providers.heads import OWN_HEADERS, hide_secrets, write_headers
 from proxy.wire.failures import classify
 
+KEY_HEADER = "x-goog-api-key"
 #: Endpoints whose clients are served by translation into generateContent.
 TRANSLATED = frozenset((Endpoint.CHAT, Endpoint.COMPLETIONS, Endpoint.RESPONSES, Endpoint.MESSAGES))
 #: The smallest request there is.
@@ -43,7 +43,6 @@ class Draft:
     path: str
     body: bytes | None = None
     stream: bool = False
-    headers: Mapping[str, str] | None = None
     dropped: tuple[str, ...] = ()
 
 
@@ -54,17 +53,15 @@ class GoogleService:
     def __init__(self, provider: Provider, keyed: bool) -> None:
         self._provider = provider
         self._keyed = keyed
-        self._fixed = write_headers(provider)
+        self._fixed = write_headers(provider, OWN_HEADERS | {KEY_HEADER})
         self._tails: dict[tuple[str, bool], tuple[str | None, bytes]] = {}
 
-    def make(self, draft: Draft, credential: Credential) -> UpstreamRequest:
-        """connect_timeout is the caller's to set."""
+    def make(self, draft: Draft, credential: Credential, forwarded: bytes = b"") -> UpstreamRequest:
+        """`forwarded`: lines of the client's. connect_timeout is the caller's to set."""
         provider, body = self._provider, draft.body
         method = "POST" if body is not None else "GET"
         line = f"{method} {draft.path} HTTP/1.1\r\n".encode("latin-1")
-        head = line + self._get_tail(credential, draft.stream)
-        if draft.headers:
-            head += forward_headers(draft.headers)
+        head = line + self._get_tail(credential, draft.stream) + forwarded
         if body is not None:
             head += b"content-type: application/json\r\ncontent-length: %d\r\n" % len(body)
         return UpstreamRequest(provider.name, provider.origin, head + b"\r\n", body or b"", dropped=draft.dropped)
@@ -97,5 +94,5 @@ class GoogleService:
         if not secret:
             return ""
         if self._keyed and not credential.bearer:
-            return f"x-goog-api-key: {secret}\r\n"
+            return f"{KEY_HEADER}: {secret}\r\n"
         return f"authorization: Bearer {secret}\r\n"

@@ -208,7 +208,7 @@ def test_21_sdks_do_not_multiply_attempts() -> None:
             await expect(openai.NotFoundError, lambda: client.chat.completions.create(model="nope", messages=HELLO))
             other = anthropic.AsyncAnthropic(base_url=live.url, api_key="unused", http_client=http)
             await expect(
-                anthropic.NotFoundError,
+                anthropic.InternalServerError,
                 lambda: other.messages.create(model="lamp", max_tokens=5, messages=[{"role": "user", "content": "hi"}]),
             )
 

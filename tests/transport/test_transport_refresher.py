@@ -12,7 +12,19 @@ import pytest
 from proxy.core.outcome import OK, Outcome, OutcomeKind
 from proxy.core.records import StateChange
 from proxy.core.settings import Credential
-from proxy.core.sources import CommandSource, CredentialSource, FileSource, OAuthSource
+from proxy.core.sources import (
+    AwsAssumeRoleSource,
+    AwsContainerSource,
+    AwsInstanceSource,
+    AwsKeys,
+    CommandSource,
+    CredentialSource,
+    EntraManagedSource,
+    EntraSource,
+    FileSource,
+    GoogleMetadataSource,
+    OAuthSource,
+)
 from proxy.policy.credentials import CredentialRing, CredentialState
 from proxy.policy.leases import Renewal
 from proxy.rehearse.issuer import (
@@ -284,6 +296,30 @@ def test_filling_once() -> None:
             await fill(Credential("p#1", source=source("nowhere")), bench.around)
 
     rehearse(body, a=IssuerPlan(1000.0))
+
+
+@pytest.mark.parametrize(
+    ("kind", "seconds"),
+    [
+        (source("a"), 10.0),
+        (EntraSource("t", "c", "s", authority="https://a.issuer.test"), 10.0),
+        (AwsAssumeRoleSource("arn", AwsKeys("A", "S"), endpoint="https://a.issuer.test"), 10.0),
+        (GoogleMetadataSource(endpoint="https://a.issuer.test"), 3.0),
+        (EntraManagedSource(endpoint="https://a.issuer.test"), 3.0),
+        (AwsInstanceSource("https://a.issuer.test"), 3.0),
+        (AwsContainerSource("https://a.issuer.test"), 3.0),
+    ],
+    ids=lambda value: type(value).__name__,
+)
+def test_each_request_has_its_limit(kind: CredentialSource, seconds: float) -> None:
+    """Ten seconds for an issuer, three for a metadata server, which is next door or not there."""
+
+    async def body(bench: Bench) -> None:
+        with pytest.raises(Denied, match=f"a.issuer.test did not answer within {seconds:g} s"):
+            await fill(Credential("p#1", source=kind), bench.around)
+        assert bench.around.loop.time() == seconds
+
+    rehearse(body, a=forever(IssuerBehaviour(IssuerMode.HANG)))
 
 
 def test_everything_together_has_a_limit() -> None:
