@@ -57,6 +57,7 @@ class Body(msgspec.Struct):
     requests: list[msgspec.Raw] | None = None
     inference_config: InferenceConfig | None = msgspec.field(name="inferenceConfig", default=None)
     texts: list[msgspec.Raw] | None = None
+    anthropic_version: str | None = None
 
 
 _decoder = msgspec.json.Decoder(Body)

@@ -1,18 +1,23 @@
-"""What a model at Bedrock would say: Converse answers, whole or as frames of AWS's event stream, and embeddings.
+"""What a model at Bedrock would say: Converse answers, whole or as frames of AWS's event stream, Claude's own, embeddings.
 
 The same model as in `answers.py`, one word per token, in the shapes of recorded streams: no start for blocks of text, usage
 in a frame behind the reason to stop, and in every payload a padding of changing length. What a stream has failed by comes
 as an exception frame. The model's name is part of the path (`/model/anthropic.claude-x/converse-stream`).
 """
 
+from base64 import b64encode
+from dataclasses import replace
 from json import dumps
 
+import msgspec
+
+from proxy.rehearse import anthropic_answers
 from proxy.rehearse.answers import WORDS, Asked, Reply
 from proxy.rehearse.behaviour import Style
 from proxy.rehearse.cloud_errors import CLOUD_ERRORS
 from proxy.wire.eventstream import write_frame
 
-VERBS = ("/converse", "/converse-stream", "/invoke")
+VERBS = ("/converse", "/converse-stream", "/invoke", "/invoke-with-response-stream")
 STREAM_TYPE = b"application/vnd.amazon.eventstream"
 SIGNATURE = "EqQBCkYIARgCKkBzaW11bGF0ZWQ="
 _TOOL_FRAGMENTS = ('{"lamps":[1', ",1", "]}")
@@ -22,6 +27,8 @@ _DIMENSIONS = 16
 
 def compose(asked: Asked, identity: str, chunks: int, style: Style = Style.TEXT) -> Reply:
     """The answer to a request; `maxTokens` may end it sooner than after `chunks` tokens."""
+    if asked.body.anthropic_version is not None:
+        return _pack(asked, identity, chunks, style)
     if asked.path.endswith("/invoke"):
         return Reply(whole=_embeddings(asked))
     config = asked.body.inference_config
@@ -43,6 +50,28 @@ def error_event(failure: str) -> bytes:
         },
         body,
     )
+
+
+def _pack(asked: Asked, identity: str, chunks: int, style: Style) -> Reply:
+    """Claude's own answer: each of its events in a frame."""
+    body = msgspec.structs.replace(asked.body, stream=asked.streams, model=asked.path.split("/")[-2])
+    reply = anthropic_answers.compose(replace(asked, body=body), identity, chunks, style)
+    if not asked.streams:
+        return reply
+    last = reply.finish + anthropic_answers.MESSAGE_STOP
+    return replace(
+        reply, opening=_frame(reply.opening), pieces=[_frame(piece) for piece in reply.pieces], finish=_frame(last)
+    )
+
+
+def _frame(events: bytes) -> bytes:
+    """Server-sent events as frames; pings are not among them."""
+    packed = b""
+    for place, event in enumerate(events.split(b"\n\n")):
+        data = event.partition(b"data: ")[2].strip()
+        if data and b'"ping"' not in data:
+            packed += _event("chunk", place, bytes=b64encode(data).decode())
+    return packed
 
 
 class _Speech:
