@@ -24,8 +24,9 @@ class Preset:
     """One vendor's address and quirks.
 
     `base_url` "": must be configured; `{region}` in it stands for the provider's. `region`: the usual one ("": addresses
-    have none), `places`: the addresses of regions that do not follow the rule. `project`: paths may name one. `env`:
-    variables that may hold the key, in order. `local_port`: where a local server usually listens. `keyless`: works without
+    have none), `places`: the addresses of regions that do not follow the rule. `project`: paths may name one. `versions`:
+    requests may name a version of the API. `env`: variables that may hold the key, in order; `region_env`, `address_env`:
+    that may hold the region and the base URL. `local_port`: where a local server usually listens. `keyless`: works without
     a credential. `first_content` in seconds: replaces the general limit for servers that load models or queue silently;
     None: the general limit. `hosts`: host names, each with its subdomains, by which `find_preset` knows the vendor.
 
@@ -69,6 +70,8 @@ class Preset:
     region_env: tuple[str, ...] = ()
     places: Mapping[str, str] = field(default_factory=lambda: _NONE)
     project: bool = False
+    address_env: tuple[str, ...] = ()
+    versions: bool = False
 
     def locate(self, region: str | None) -> str:
         """The base URL for a region, None: the usual one; "" where it must be configured."""
@@ -100,6 +103,18 @@ _LINES = (
         hosts=("api.anthropic.com",),
         free_path="v1/models",
         free_probe_lies=True,
+    ),
+    # Addresses are the customer's own; the list of models is static, like those of the other clouds.
+    Preset(
+        "azure",
+        env=("AZURE_OPENAI_API_KEY",),
+        hosts=("openai.azure.com", "services.ai.azure.com", "cognitiveservices.azure.com"),
+        cap="max_completion_tokens",
+        responses=True,
+        keeps=True,
+        free_probe_lies=True,
+        address_env=("AZURE_OPENAI_ENDPOINT",),
+        versions=True,
     ),
     Preset(
         "openrouter",

@@ -6,7 +6,7 @@ Adding a vendor's format is one module with its answers and one line here; behav
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from proxy.rehearse import answers, anthropic_answers, bedrock_answers, cohere_answers, gemini_answers
+from proxy.rehearse import answers, anthropic_answers, bedrock_answers, cohere_answers, gemini_answers, media
 from proxy.rehearse.answers import Asked, Reply
 from proxy.rehearse.behaviour import Style
 from proxy.rehearse.vendor_errors import error_event
@@ -65,6 +65,7 @@ SPEAKERS = (
         b"",
         gemini_answers.error_event,
     ),
+    Speaker("media", media.is_media, media.compose, b"", error_event),
     OPENAI,
 )
 
