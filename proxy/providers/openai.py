@@ -26,6 +26,7 @@ from proxy.providers import heads, translating
 from proxy.providers.presets import PRESETS, Preset
 from proxy.providers.relays import is_relayed, write_relay
 from proxy.providers.responses import write_responses
+from proxy.wire.chat.history import list_changes as list_history_changes
 from proxy.wire.chat.quirks import Quirks
 from proxy.wire.chat.vendor import make_chat_format
 from proxy.wire.dialects import CLIENTS
@@ -106,9 +107,16 @@ class OpenAIKind:
         if call.endpoint is not Endpoint.CHAT and call.endpoint in FOREIGN:
             return self._request_foreign(call, target, credential)
         envelope = call.envelope
-        body = splice(envelope, self._list_changes(envelope, target))
+        changes = self._list_changes(envelope, target)
+        dropped: tuple[str, ...] = ()
+        if self._preset.strict_history and call.endpoint is Endpoint.CHAT:
+            cleaned, dropped = list_history_changes(envelope)
+            changes |= cleaned
+        body = splice(envelope, changes)
         head = self._get_head(self._place(call.endpoint, target.model), credential, envelope.stream)
-        return self._make_request(head + heads.forward_headers(call.headers, FORWARDED), body)
+        request = self._make_request(head + heads.forward_headers(call.headers, FORWARDED), body)
+        request.dropped = dropped
+        return request
 
     def _relay(self, call: Call, target: Target, credential: Credential) -> UpstreamRequest:
         relayed = write_relay(call, target.model)

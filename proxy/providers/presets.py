@@ -39,7 +39,8 @@ class Preset:
     left out on purpose.
 
     `lacks`: hard features that none of its models has, or that it passes over in silence; such requests go elsewhere.
-    `prefix`: goes on with a last turn of the assistant that is marked so.
+    `prefix`: goes on with a last turn of the assistant that is marked so. `strict_history`: refuses reasoning in earlier
+    turns, whoever wrote it.
 
     `free_path`: asked for nothing and costs nothing. As in a URL: with a leading slash from the origin (`/health`), without
     one from the base URL (`models`). `free_probe_lies`: it is known to succeed while the models are down.
@@ -62,6 +63,7 @@ class Preset:
     keeps: bool = False
     lacks: frozenset[Feature] = frozenset()
     prefix: bool = False
+    strict_history: bool = False
     free_path: str | None = "models"
     free_probe_lies: bool = False
     region: str = ""
@@ -127,7 +129,17 @@ _LINES = (
         "https://api.groq.com/openai/v1",
         ("GROQ_API_KEY",),
         hosts=("api.groq.com",),
-        drop=("logprobs", "top_logprobs", "logit_bias"),
+        drop=(
+            "logprobs",
+            "top_logprobs",
+            "logit_bias",
+            "prediction",
+            "verbosity",
+            "prompt_cache_key",
+            "prompt_cache_retention",
+            "safety_identifier",
+        ),
+        strict_history=True,
         responses=True,
         free_probe_lies=True,
     ),
@@ -150,6 +162,7 @@ _LINES = (
         ),
         rename=MappingProxyType({"seed": "random_seed", "max_completion_tokens": "max_tokens"}),
         prefix=True,
+        strict_history=True,
         free_probe_lies=True,
     ),
     Preset(
@@ -208,6 +221,7 @@ _LINES = (
         ("CEREBRAS_API_KEY",),
         hosts=("api.cerebras.ai",),
         drop=("frequency_penalty", "presence_penalty", "logit_bias", "parallel_tool_calls", "service_tier"),
+        strict_history=True,
         free_probe_lies=True,
     ),
     Preset(
