@@ -87,15 +87,16 @@ def check_credentials(draft: Draft) -> Findings:
     """Keys where the vendor needs one, each once, clean, and not sent in the clear over the internet."""
     for name, provider in draft.document.providers.items():
         here = ("providers", name, "credentials")
-        secrets = [credential.text for credential in provider.credentials]
-        some = any(not credential.empty for credential in provider.credentials)
+        given = provider.credentials
+        secrets = [credential.text for credential in given]
+        some = any(not credential.empty for credential in given)
         origin = _origin(provider)
         for index, secret in enumerate(secrets):
             if not (secret.isascii() and secret.isprintable()) or " " in secret:
                 yield (*here, index), "holds a space, a line break or a character that no key has"
             elif secret and secret in secrets[:index]:
                 yield (*here, index), "is the same key as another one of this provider"
-            elif not secret and provider.credentials[index] in provider.credentials[:index]:
+            elif not secret and not given[index].empty and given[index] in given[:index]:
                 yield (*here, index), "comes from the same place as another one of this provider"
         if origin is None:
             continue

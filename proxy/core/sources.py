@@ -35,9 +35,10 @@ class FileSource:
 
 @dataclass(frozen=True, slots=True)
 class CommandSource:
-    """The secret is printed by a program, bare or as JSON. `every`: seconds between runs where it names no expiry."""
+    """The secret is printed by a program, bare or as JSON. `every`: seconds between runs where it names no expiry. What it
+    is called with may be secret, too."""
 
-    argv: tuple[str, ...]
+    argv: tuple[str, ...] = field(repr=False)
     every: float = 300.0
 
 

@@ -16,7 +16,8 @@ class UsageSource(enum.StrEnum):
 class Usage:
     """Tokens. `input` includes `cached` and `cache_write`; `output` includes `reasoning`.
 
-    `lower_bound`: an estimate that cannot see all (hidden reasoning, remote images).
+    `lower_bound`: an estimate that cannot see all (hidden reasoning, remote images). `billed`: input and output that cost
+    money, where the vendor says that they are others (Cohere does not bill its own instructions).
     """
 
     input: int = 0
@@ -26,6 +27,7 @@ class Usage:
     reasoning: int = 0
     source: UsageSource = UsageSource.PROVIDER
     lower_bound: bool = False
+    billed: tuple[int, int] | None = None
 
     @property
     def total(self) -> int:

@@ -112,7 +112,7 @@ class CredentialState:
     def standing(self, now: float) -> str:
         """`usable`, `held`, `expired`, or `waiting` for its first token."""
         if self.lease is not None and now >= self.lease.ends:
-            return self.lease.standing(now).value
+            return "waiting" if self.lease.waiting else "expired"
         return "held" if now < self._whole.until else "usable"
 
     # What the refresher reports.

@@ -20,7 +20,7 @@ from proxy.policy.holds import Holding
 
 
 class Standing(enum.StrEnum):
-    """`FAILING`: the token lives, but the last refresh brought none."""
+    """`FAILING`: the last refresh brought no token; the one before, if there was one, still lives."""
 
     WAITING = "waiting"
     USABLE = "usable"
@@ -65,9 +65,16 @@ class Lease:
         return f"<Lease until {self.ends:.1f}, {self._trust.name.lower()}, last error {self.error!r}>"
 
     def standing(self, now: float) -> Standing:
-        if now < self.ends:
-            return Standing.USABLE if self.error is None else Standing.FAILING
-        return Standing.WAITING if self.ends == -math.inf else Standing.EXPIRED
+        if not self.waiting and self.ends <= now:
+            return Standing.EXPIRED
+        if self.error is not None:
+            return Standing.FAILING
+        return Standing.WAITING if self.waiting else Standing.USABLE
+
+    @property
+    def waiting(self) -> bool:
+        """It never had a token."""
+        return self.ends == -math.inf
 
     def extend(self, ends: float | None, new: bool) -> bool:
         """A refresh brought a token, a `new` one or the same. True: a refusal had asked for it."""
@@ -85,7 +92,7 @@ class Lease:
         """A refresh brought no token; the next one is tried at `next_at`. `error` is a sentence without a full stop."""
         self._count(Renewal.REFUSED if refused else Renewal.FAILED)
         self.error = error
-        what = "it has no token yet" if self.ends == -math.inf else "its token has expired"
+        what = "it has no token yet" if self.waiting else "its token has expired"
         self.hold.cause = f"{what}: {error}"
         self.hold.until = max(next_at, self.ends)
 

@@ -11,7 +11,7 @@ from proxy.core.features import Fate, Feature
 from proxy.core.outcome import Outcome
 from proxy.core.settings import Credential, Provider, Target
 from proxy.providers import translating
-from proxy.providers.google import QUESTION, TRANSLATED, Draft, GoogleService, encode_name, verb_of
+from proxy.providers.google import QUESTION, TRANSLATED, Draft, GoogleService, encode_name, pick_headers, verb_of
 from proxy.wire.gemini.embeddings import read_embeddings, write_embeddings
 from proxy.wire.gemini.format import GEMINI_FORMAT
 from proxy.wire.openai_chat import ChatStreamReader
@@ -50,11 +50,11 @@ class GeminiKind:
         if call.endpoint is Endpoint.EMBEDDINGS:
             asked = write_embeddings(call.envelope, model)
             path = f"{self._locate(model)}:{'batchEmbedContents' if asked.batch else 'embedContent'}"
-            draft = Draft(path, asked.body, headers=call.headers, dropped=asked.dropped)
+            draft = Draft(path, asked.body, dropped=asked.dropped)
         else:
             body, dropped = translating.write_request(call, GEMINI_FORMAT, model, target.facts)
-            draft = Draft(f"{self._locate(model)}:{verb_of(call)}", body, call.envelope.stream, call.headers, dropped)
-        return self._service.make(draft, credential)
+            draft = Draft(f"{self._locate(model)}:{verb_of(call)}", body, call.envelope.stream, dropped)
+        return self._service.make(draft, credential, pick_headers(call.headers))
 
     def reader(self, call: Call) -> StreamReader:
         if call.endpoint is Endpoint.EMBEDDINGS:

@@ -25,6 +25,8 @@ TRANSLATED = frozenset((Endpoint.CHAT, Endpoint.COMPLETIONS, Endpoint.RESPONSES,
 QUESTION = msgspec.json.encode(
     {"contents": [{"role": "user", "parts": [{"text": "hi"}]}], "generationConfig": {"maxOutputTokens": 1}}
 )
+#: Client headers that go upstream as they are.
+FORWARDED = ("traceparent", "tracestate")
 
 
 def encode_name(model: str) -> str:
@@ -36,6 +38,11 @@ def verb_of(call: Call) -> str:
     return "streamGenerateContent?alt=sse" if call.envelope.stream else "generateContent"
 
 
+def pick_headers(headers: Mapping[str, str], more: tuple[str, ...] = ()) -> bytes:
+    """Lines for those of a client's headers that go upstream, and cannot break a head."""
+    return forward_headers(headers, (*FORWARDED, *more))
+
+
 @dataclass(frozen=True, slots=True)
 class Draft:
     """A request without its host and credential; `body` None: a GET."""
@@ -43,7 +50,6 @@ class Draft:
     path: str
     body: bytes | None = None
     stream: bool = False
-    headers: Mapping[str, str] | None = None
     dropped: tuple[str, ...] = ()
 
 
@@ -57,14 +63,12 @@ class GoogleService:
         self._fixed = write_headers(provider)
         self._tails: dict[tuple[str, bool], tuple[str | None, bytes]] = {}
 
-    def make(self, draft: Draft, credential: Credential) -> UpstreamRequest:
-        """connect_timeout is the caller's to set."""
+    def make(self, draft: Draft, credential: Credential, forwarded: bytes = b"") -> UpstreamRequest:
+        """`forwarded`: lines of the client's. connect_timeout is the caller's to set."""
         provider, body = self._provider, draft.body
         method = "POST" if body is not None else "GET"
         line = f"{method} {draft.path} HTTP/1.1\r\n".encode("latin-1")
-        head = line + self._get_tail(credential, draft.stream)
-        if draft.headers:
-            head += forward_headers(draft.headers)
+        head = line + self._get_tail(credential, draft.stream) + forwarded
         if body is not None:
             head += b"content-type: application/json\r\ncontent-length: %d\r\n" % len(body)
         return UpstreamRequest(provider.name, provider.origin, head + b"\r\n", body or b"", dropped=draft.dropped)

@@ -68,9 +68,9 @@ def is_line(value: str) -> bool:
 def hide_secrets(outcome: Outcome, provider: Provider) -> Outcome:
     """The outcome without this provider's secrets, which errors tend to quote."""
     for credential in provider.credentials:
-        secret = credential.secret
-        if secret and len(secret) >= _SHORTEST_SECRET and secret in outcome.message:
-            outcome.message = outcome.message.replace(secret, "[redacted]")
+        for secret in credential.secrets:
+            if len(secret) >= _SHORTEST_SECRET:
+                outcome.message = outcome.message.replace(secret, "[redacted]")
     return outcome
 
 

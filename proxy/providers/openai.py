@@ -92,6 +92,8 @@ class OpenAIKind:
             return self._chat.fates[feature]
         if endpoint is Endpoint.RESPONSES and feature is Feature.STATE and not self._preset.keeps:
             return Fate.REFUSED
+        if feature in self._preset.lacks:
+            return Fate.REFUSED
         return Fate.CARRIED if endpoint in self.endpoints else Fate.REFUSED
 
     def request(self, call: Call, target: Target, credential: Credential) -> UpstreamRequest:
@@ -230,6 +232,8 @@ def _list_quirks(preset: Preset) -> Quirks:
         ask_usage=preset.usage == "ask",
         lenient_finish=preset.lenient_finish,
         reasoning_outside=preset.reasoning_outside,
+        refuses=preset.lacks,
+        prefix=preset.prefix,
     )
 
 

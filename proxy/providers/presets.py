@@ -14,6 +14,8 @@ from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Literal
 
+from proxy.core.features import Feature
+
 _NONE: Mapping[str, str] = MappingProxyType({})
 
 
@@ -35,6 +37,9 @@ class Preset:
     can be continued. Servers that only turn such a request into chat themselves, or did so in their last versions only, are
     left out on purpose.
 
+    `lacks`: hard features that none of its models has, or that it passes over in silence; such requests go elsewhere.
+    `prefix`: goes on with a last turn of the assistant that is marked so.
+
     `free_path`: asked for nothing and costs nothing. As in a URL: with a leading slash from the origin (`/health`), without
     one from the base URL (`models`). `free_probe_lies`: it is known to succeed while the models are down.
     """
@@ -54,6 +59,8 @@ class Preset:
     cap: str = "max_tokens"
     responses: bool = False
     keeps: bool = False
+    lacks: frozenset[Feature] = frozenset()
+    prefix: bool = False
     free_path: str | None = "models"
     free_probe_lies: bool = False
     region: str = ""
@@ -114,8 +121,19 @@ _LINES = (
         ("MISTRAL_API_KEY",),
         hosts=("api.mistral.ai",),
         usage="always",
-        drop=("logit_bias", "user"),
+        # It refuses whatever it does not know. Its SDK names what it knows.
+        drop=(
+            "logit_bias",
+            "user",
+            "store",
+            "service_tier",
+            "verbosity",
+            "prompt_cache_key",
+            "prompt_cache_retention",
+            "safety_identifier",
+        ),
         rename=MappingProxyType({"seed": "random_seed", "max_completion_tokens": "max_tokens"}),
+        prefix=True,
         free_probe_lies=True,
     ),
     Preset(
@@ -158,7 +176,30 @@ _LINES = (
         usage="always",
         drop=("seed", "logprobs", "top_logprobs", "logit_bias"),
         reasoning_outside=True,
+        lacks=frozenset((Feature.TOOLS, Feature.PARALLEL_TOOLS, Feature.CUSTOM_TOOLS)),
         free_path=None,
+    ),
+    Preset(
+        "zai",
+        "https://api.z.ai/api/paas/v4",
+        ("ZAI_API_KEY", "Z_AI_API_KEY"),
+        hosts=("api.z.ai",),
+        free_path=None,
+    ),
+    Preset(
+        "cerebras",
+        "https://api.cerebras.ai/v1",
+        ("CEREBRAS_API_KEY",),
+        hosts=("api.cerebras.ai",),
+        drop=("frequency_penalty", "presence_penalty", "logit_bias", "parallel_tool_calls", "service_tier"),
+        free_probe_lies=True,
+    ),
+    Preset(
+        "huggingface",
+        "https://router.huggingface.co/v1",
+        ("HF_TOKEN", "HUGGINGFACE_API_KEY"),
+        hosts=("router.huggingface.co",),
+        free_probe_lies=True,
     ),
     Preset(
         "gemini",
@@ -181,6 +222,21 @@ _LINES = (
         project=True,
         free_path=None,
     ),
+    Preset(
+        "bedrock",
+        "https://bedrock-runtime.{region}.amazonaws.com",
+        ("AWS_BEARER_TOKEN_BEDROCK",),
+        region="us-east-1",
+        free_path=None,
+    ),
+    Preset(
+        "cohere",
+        "https://api.cohere.com",
+        ("COHERE_API_KEY", "CO_API_KEY"),
+        hosts=("api.cohere.com", "api.cohere.ai"),
+        free_path="/v1/models",
+        free_probe_lies=True,
+    ),
     # Local servers queue without a byte and load models on demand; that is not a failure.
     Preset(
         "ollama",
@@ -190,6 +246,7 @@ _LINES = (
         keyless=True,
         first_content=300.0,
         rename=MappingProxyType({"max_completion_tokens": "max_tokens"}),
+        lacks=frozenset((Feature.CHOICES,)),  # it gives one, whatever `n` is
         free_probe_lies=True,
     ),
     Preset(
@@ -226,6 +283,15 @@ _LINES = (
         "http://127.0.0.1:30000/v1",
         ("SGLANG_API_KEY",),
         local_port=30000,
+        keyless=True,
+        first_content=120.0,
+        free_path="/health",
+    ),
+    # Modular's; it listens where vLLM does, so a server that is found there goes by that name.
+    Preset(
+        "max",
+        "http://127.0.0.1:8000/v1",
+        ("MAX_API_KEY",),
         keyless=True,
         first_content=120.0,
         free_path="/health",

@@ -1,8 +1,10 @@
-"""Google's Vertex AI: Gemini for any client of a chat, with a project and access tokens, or by API key alone (express mode).
+"""Google's Vertex AI: Gemini and Claude for any client of a chat, with a project and access tokens, or by API key alone.
 
-The address has the location twice: in the host, which the configuration makes of it, and in the path. Models that were tuned
-are addressed by the endpoint they are deployed to (`endpoints/123`), all others by their publisher. There is nothing to ask
-for that costs nothing and proves something, so there is no free probe. Sources: Google's documentation and its SDK.
+The address has the location twice: in the host, which the configuration makes of it, and in the path. Models that were
+tuned are addressed by the endpoint they are deployed to (`endpoints/123`), `claude-…` by Anthropic as their publisher, all
+others by Google. Which format an answer has follows from the model that was asked for, so the call notes it. Without a
+project (express mode) there is Gemini only. There is nothing to ask for that costs nothing and proves something, so there is
+no free probe. Sources: the documentation and SDKs of Google and Anthropic.
 """
 
 from proxy.core.call import Call
@@ -11,12 +13,13 @@ from proxy.core.exchange import HeaderList, UpstreamRequest
 from proxy.core.features import Fate, Feature
 from proxy.core.outcome import Outcome
 from proxy.core.settings import Credential, Provider, Target
-from proxy.providers import translating
-from proxy.providers.google import QUESTION, TRANSLATED, Draft, GoogleService, encode_name, verb_of
+from proxy.providers import translating, vertex_claude
+from proxy.providers.google import QUESTION, TRANSLATED, Draft, GoogleService, encode_name, pick_headers, verb_of
 from proxy.wire.gemini.format import VERTEX_FORMAT
 from proxy.wire.reading import Answer, StreamReader
 
 _TUNED = "endpoints/"
+_BEST_FIRST = (Fate.CARRIED, Fate.APPROXIMATED, Fate.DROPPED, Fate.REFUSED)
 
 
 class VertexKind:
@@ -39,19 +42,34 @@ class VertexKind:
         # A path that the operator chose is the operator's word.
         return self._provider.probe.path is None
 
-    def fate(self, endpoint: Endpoint, feature: Feature) -> Fate:
-        return VERTEX_FORMAT.fates[feature] if endpoint in TRANSLATED else Fate.REFUSED
+    def fate(self, endpoint: Endpoint, feature: Feature, model: str = "") -> Fate:
+        """Of this model; "": of the one that can carry it better."""
+        if endpoint not in TRANSLATED:
+            return Fate.REFUSED
+        claude, gemini = vertex_claude.fate_of(endpoint, feature), VERTEX_FORMAT.fates[feature]
+        if model:
+            return claude if vertex_claude.is_claude(model) else gemini
+        return min(claude, gemini, key=_BEST_FIRST.index)
 
     def request(self, call: Call, target: Target, credential: Credential) -> UpstreamRequest:
-        body, dropped = translating.write_request(call, VERTEX_FORMAT, target.model, target.facts)
-        path = f"{self._locate(target.model)}:{verb_of(call)}"
-        return self._service.make(Draft(path, body, call.envelope.stream, call.headers, dropped), credential)
+        model = call.upstream = target.model
+        if vertex_claude.is_claude(model):
+            body, dropped = vertex_claude.write_body(call, target)
+            verb, lines = vertex_claude.verb_of(call), pick_headers(call.headers, vertex_claude.FORWARDED)
+        else:
+            body, dropped = translating.write_request(call, VERTEX_FORMAT, model, target.facts)
+            verb, lines = verb_of(call), pick_headers(call.headers)
+        draft = Draft(f"{self._locate(model)}:{verb}", body, call.envelope.stream, dropped)
+        return self._service.make(draft, credential, lines)
 
     def reader(self, call: Call) -> StreamReader:
-        return translating.open_reader(call, VERTEX_FORMAT)
+        return vertex_claude.open_reader(call) if _is_claude(call) else translating.open_reader(call, VERTEX_FORMAT)
 
     def answer(self, call: Call, headers: HeaderList, body: bytes) -> Answer:
-        answer = translating.read_answer(call, VERTEX_FORMAT, body)
+        if _is_claude(call):
+            answer = vertex_claude.read_answer(call, body)
+        else:
+            answer = translating.read_answer(call, VERTEX_FORMAT, body)
         self._service.hide_secrets(answer.outcome)
         return answer
 
@@ -63,9 +81,18 @@ class VertexKind:
         return None if path is None else self._service.probe(path, credential)
 
     def completion_probe(self, target: Target, endpoint: Endpoint, credential: Credential) -> UpstreamRequest:
-        return self._service.make(Draft(f"{self._locate(target.model)}:generateContent", QUESTION), credential)
+        place = self._locate(target.model)
+        if vertex_claude.is_claude(target.model):
+            return self._service.make(Draft(f"{place}:rawPredict", vertex_claude.QUESTION), credential)
+        return self._service.make(Draft(f"{place}:generateContent", QUESTION), credential)
 
     def _locate(self, model: str) -> str:
         if model.startswith(_TUNED):
             return f"{self._root}/endpoints/{encode_name(model.removeprefix(_TUNED))}"
-        return f"{self._root}/publishers/google/models/{encode_name(model)}"
+        publisher = "anthropic" if vertex_claude.is_claude(model) else "google"
+        return f"{self._root}/publishers/{publisher}/models/{encode_name(model)}"
+
+
+def _is_claude(call: Call) -> bool:
+    """A probe, which no call has asked for, names its model itself."""
+    return vertex_claude.is_claude(call.upstream or call.envelope.model)

@@ -191,7 +191,8 @@ def books_agree(evidence: Evidence) -> Iterator[str]:
     for contact in evidence.contacts:
         if not contact.probe:
             sent[contact.target, contact.started_at].append(contact)
-    for record, attempt in _attempts(evidence):
+    # Those that know their tokens choose first: any request would do for the others.
+    for record, attempt in sorted(_attempts(evidence), key=lambda pair: _reported(pair[1]) is None):
         candidates = sent[attempt.target, attempt.started_at]
         counterpart = _counterpart(attempt, candidates)
         if counterpart is not None:
@@ -205,13 +206,18 @@ def books_agree(evidence: Evidence) -> Iterator[str]:
 
 def _counterpart(attempt: AttemptRecord, candidates: Sequence[Contact]) -> Contact | None:
     """The request seen for an attempt; attempts of one instant on one target are told apart by status and tokens."""
-    usage = attempt.usage
-    reported = usage.output if usage is not None and usage.source is UsageSource.PROVIDER and usage.output else None
+    reported = _reported(attempt)
     for contact in candidates:
         if attempt.status == contact.status and reported in (None, contact.tokens):
             return contact
     # A head that arrived after we had given up is in the contact only.
     return next((one for one in candidates if reported is None and attempt.status in (None, one.status)), None)
+
+
+def _reported(attempt: AttemptRecord) -> int | None:
+    """Output tokens as the provider reported them; None: it did not, or there are none."""
+    usage = attempt.usage
+    return usage.output if usage is not None and usage.source is UsageSource.PROVIDER and usage.output else None
 
 
 def few_retries(evidence: Evidence) -> Iterator[str]:

@@ -103,7 +103,7 @@ class SimulatedIssuer:
         if mode is IssuerMode.REFUSE:
             raise Unreachable("cannot be reached: connection refused")
         if mode is IssuerMode.OK:
-            call.token = f"token-{self.name}-{len(self.calls)}"
+            call.token = f"token-{self.name}-{len(self.lives) + 1}"
             self.lives[call.token] = call.started_at + self.plan.life
             return _json(200, {"access_token": call.token, "token_type": "Bearer", "expires_in": self.plan.life})
         if mode is IssuerMode.INVALID_GRANT:

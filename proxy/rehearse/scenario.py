@@ -187,10 +187,13 @@ class _Reader:
         if mode not in words:
             self.wrong(f"{key}.mode", f"{mode!r} is not known{_nearest(mode, words)}")
             mode = "ok"
+        share = self.number(table.get("share", 1.0), f"{key}.share")
+        if share > 1.0:
+            self.wrong(f"{key}.share", "is a share, 0 to 1")
         made = IssuerBehaviour(
             IssuerMode(mode),
             self.number(table.get("latency", 0.1), f"{key}.latency"),
-            self.number(table.get("share", 1.0), f"{key}.share"),
+            share,
             int(self.number(table.get("status", 500), f"{key}.status")),
             str(table["retry_after"]) if "retry_after" in table else None,
         )

@@ -87,7 +87,7 @@ MAX_TEXT = 300
 #: Outcomes that nobody has to look at.
 CALM = frozenset({OutcomeKind.OK, OutcomeKind.CLIENT_GONE})
 #: States in which nothing is held back.
-GOOD_STATES = frozenset({"closed", "ready", "ramping", "available"})
+GOOD_STATES = frozenset({"closed", "ready", "ramping", "available", "usable"})
 
 _ENCODER = msgspec.json.Encoder()
 

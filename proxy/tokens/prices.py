@@ -11,13 +11,15 @@ NANO = 1_000_000_000
 
 def cost(usage: Usage, price: Price | None) -> int | None:
     """Nano-dollars, rounded half up; None: no price. Cached input costs `price.cached` where that is known, else the
-    full input price. Counts that contradict each other (more cached than input) are clamped, never charged negative."""
+    full input price. What the vendor says it bills goes before what was counted. Counts that contradict each other (more
+    cached than input) are clamped, never charged negative."""
     if price is None:
         return None
-    whole = max(usage.input, 0)
+    given, written = usage.billed or (usage.input, usage.output)
+    whole = max(given, 0)
     cached = min(max(usage.cached, 0), whole)
     cached_price = price.input if price.cached is None else price.cached
-    millionths = (whole - cached) * price.input + cached * cached_price + max(usage.output, 0) * price.output
+    millionths = (whole - cached) * price.input + cached * cached_price + max(written, 0) * price.output
     return price.per_request + (millionths + PER // 2) // PER
 
 

@@ -64,6 +64,7 @@ DECISIVE_WORDS: Mapping[str, Kind] = {
             "model_decommissioned",
             "unknown_model",
             "invalid_model",
+            "resourcenotfoundexception",
         ),
         Kind.MODEL_FORBIDDEN: ("model_permission_blocked_project", "model_permission_blocked_org"),
         Kind.AUTH_FAILED: (
@@ -136,6 +137,7 @@ MONEY_TEXTS = (
     "spending cap",
     "billing hard limit",
     "too many tokens per day",
+    "api calls / month",
     "余额不足",
 )
 
@@ -168,6 +170,8 @@ BAD_REQUEST_TEXTS: tuple[tuple[Kind, tuple[str, ...]], ...] = (
     (Kind.QUOTA_EXHAUSTED, ("credit balance is too low", "spend limit", "spending limit", "insufficient balance")),
     (Kind.AUTH_FAILED, ("api key not valid", "incorrect api key", "invalid api key")),
     (Kind.CONTENT_FILTERED, ("content management policy", "safety system", "content policy")),
+    # Bedrock: tools, images, system prompts, streaming; the next target's model may.
+    (Kind.UNSUPPORTED, ("this model doesn't support", "this model does not support")),
 )
 
 #: Google's FAILED_PRECONDITION that refuses the account: where it is, or how it pays.

@@ -38,7 +38,7 @@ from proxy.wire.failure_words import (
     UNKNOWN_MODEL,
     UNVERIFIED,
 )
-from proxy.wire.trouble import Trouble, read_trouble
+from proxy.wire.trouble import Trouble, name_trouble, read_trouble
 
 _WINDOW = re.compile(
     r"(?:context length (?:is|of|\()|context size \(|prompt length is|tokens allowed \(|limit of|>)"
@@ -50,9 +50,10 @@ _LONG_WAIT = 3600.0
 
 def classify(status: int, headers: HeaderList, body: bytes) -> Outcome:
     """Judge an HTTP answer that is not 2xx."""
-    trouble = read_trouble(body)
+    fields = {name.lower(): value for name, value in headers}
+    trouble = name_trouble(read_trouble(body), fields.get(b"x-amzn-errortype", b"").decode("latin-1"))
     delay = retry_after(headers, trouble)
-    kind = _judge(status, trouble, delay, {name.lower(): value for name, value in headers})
+    kind = _judge(status, trouble, delay, fields)
     return _make_outcome(kind, status, trouble, delay)
 
 
@@ -113,6 +114,8 @@ def _judge_exception(status: int | None, trouble: Trouble) -> OutcomeKind | None
         return OutcomeKind.QUOTA_EXHAUSTED
     if status in (400, 403, 404) and text.startswith(UNVERIFIED):
         return OutcomeKind.MODEL_FORBIDDEN if ANY_MODEL.search(text.partition(". ")[0]) else OutcomeKind.UNSUPPORTED
+    if "throttlingexception" in trouble.words and "per day" in text:
+        return OutcomeKind.QUOTA_EXHAUSTED
     if status == 403 and not PERMISSION_WORDS.isdisjoint(trouble.words):
         return _judge_403(trouble, None, {})
     return None
@@ -210,6 +213,11 @@ def _judge_anthropic_429(headers: Mapping[bytes, bytes]) -> OutcomeKind:
     return OutcomeKind.RATE_LIMITED if spent else OutcomeKind.QUOTA_EXHAUSTED
 
 
+def _judge_498(trouble: Trouble, delay: float | None, headers: Mapping[bytes, bytes]) -> OutcomeKind | None:
+    # Cohere means its keys by it, Groq its capacity.
+    return OutcomeKind.AUTH_FAILED if "token" in trouble.text and "capacity" not in trouble.text else None
+
+
 def _is_daily(trouble: Trouble) -> bool:
     return any("perday" in scope for scope in _list_quota_scopes(trouble))
 
@@ -235,6 +243,7 @@ _RULES: Mapping[int, _Rule] = {
     410: _judge_404,
     413: _judge_413,
     429: _judge_429,
+    498: _judge_498,
 }
 
 

@@ -8,7 +8,7 @@ Never raises, whatever the bytes. Decides nothing: `failures.py` does.
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from proxy.wire.redaction import clean, describe_page, is_page
@@ -48,6 +48,12 @@ def read_trouble(body: bytes) -> Trouble:
     return Trouble(message=clean(text), text=text.lower())
 
 
+def name_trouble(trouble: Trouble, name: str) -> Trouble:
+    """The same with a type that came beside the body and says more than it: AWS's, as `ThrottlingException:http://…`."""
+    word = clean(name.rpartition("#")[2].partition(":")[0], 100)
+    return replace(trouble, type=word, words=(word.lower(), *trouble.words)) if word else trouble
+
+
 def find_error(value: object) -> Trouble | None:
     """The error in a decoded value, or None where it holds none: then it is something else, perhaps an answer."""
     if isinstance(value, list) and len(value) == 1:
@@ -83,7 +89,7 @@ def parse_json(body: bytes) -> object:
 
 
 def _from_object(error: Mapping[str, Any], outer: Mapping[str, Any]) -> Trouble:
-    message = _read_text(error.get("message") or error.get("Message") or error.get("error"))
+    message = _read_message(error.get("message") or error.get("Message") or error.get("error"))
     code, kind = _read_word(error.get("code")), _read_word(error.get("type") or error.get("__type"))
     reasons = list(_find_reasons(error))
     words = [word.lower() for word in (*reasons, code, kind, _read_word(error.get("status"))) if word]
@@ -111,6 +117,13 @@ def _find_reasons(error: Mapping[str, Any]) -> list[str]:
 
 def _read_text(value: object) -> str:
     return value if isinstance(value, str) else str(value) if isinstance(value, int | float) else ""
+
+
+def _read_message(value: object) -> str:
+    """Mistral puts FastAPI's list of complaints where the text should be, with or without an object around it."""
+    if isinstance(value, dict):
+        value = value.get("detail") or value.get("message")
+    return _read_detail(value) if isinstance(value, list) else _read_text(value)
 
 
 def _read_raw(metadata: object) -> str:

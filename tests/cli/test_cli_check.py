@@ -66,6 +66,29 @@ def test_online_asks_once_per_credential_and_never_shows_a_key(folder: Path, cap
 
 
 @pytest.mark.live
+def test_online_fetches_a_token_first(folder: Path, capsys) -> None:
+    asked: list[str] = []
+
+    def answer(path: str, key: str) -> tuple[int, dict[str, str], bytes]:
+        asked.append(key)
+        return 200, {}, b"{}"
+
+    with serving(answer) as port:
+        (folder / "f.yaml").write_text(
+            f"providers: {{p: {{kind: openai, base_url: 'http://127.0.0.1:{port}/v1', direct: true, credentials: ["
+            '{command: [echo, sk-printed]}, {command: ["false"]}, '
+            f"{{oauth2: {{token_url: 'http://127.0.0.1:{port}/token', client_id: me, client_secret: sk-secret}}}}]}}}}\n"
+        )
+        assert main(["check", "f.yaml", "--online"]) == 1
+    shown = capsys.readouterr().out
+    assert asked == ["Bearer sk-printed"]
+    assert "p#1  has a token; ok (200)" in shown
+    assert "p#2  no token: the command false ended with status 1" in shown
+    assert f"p#3  no token: 127.0.0.1:{port} answered 501" in shown
+    assert "sk-" not in shown
+
+
+@pytest.mark.live
 def test_redirects_are_not_followed(folder: Path, capsys) -> None:
     asked: list[str] = []
 

@@ -14,6 +14,8 @@ from proxy.pipeline.routing import RouteState
 from proxy.pipeline.survey import Surveyor
 from proxy.rehearse.behaviour import Behaviour, Latency, Mode
 from proxy.rehearse.client import SimulatedClient, Wish
+from proxy.rehearse.issuer import IssuerBehaviour, IssuerMode, IssuerPlan, IssuerSpan
+from proxy.server.application import Identity
 
 DOWN = Behaviour(Mode.STATUS, latency=Latency(0.1))
 ONE_STRIKE = replace(BREAKER, consecutive=1, jitter=0.0)
@@ -236,3 +238,47 @@ class TestExplain:
             assert set(goals) == {"a/m", "b/m"}
 
         play(body, {"a": QUICK, "b": QUICK})
+
+
+def test_each_credential_of_each_provider_is_shown_and_never_its_value() -> None:
+    down = IssuerPlan(life=100.0, spans=(IssuerSpan(50.0, 1e6, IssuerBehaviour(IssuerMode.INVALID_GRANT)),))
+    providers = {"a": provider("a", tokens=True), "b": provider("b", keys=2), "c": provider("c", tokens=True)}
+    made = settings((("a/m",), ("b/m",)), providers=providers)
+
+    def shown(world: World) -> dict[str, list[dict[str, object]]]:
+        view = world.parts.gateway.survey()
+        metrics = world.parts.gateway.page("/metrics", "", Identity())
+        assert metrics is not None
+        text = json.dumps(view) + metrics.body.decode()
+        for secret in ("token-a", "sk-b", "a secret"):
+            assert secret not in text
+        found = view["providers"]
+        assert isinstance(found, dict)
+        return {name: row["credentials"] for name, row in found.items()}
+
+    async def body(world: World) -> None:
+        waiting = {"id": "a#1", "state": "waiting", "expires_s": None, "last_error": None, "refreshes": {}}
+        assert shown(world)["a"] == [waiting]
+        await asyncio.sleep(10.0)
+        fresh = {"id": "a#1", "state": "usable", "expires_s": 90.0, "last_error": None, "refreshes": {"renewed": 1}}
+        assert shown(world)["a"] == [fresh]
+        assert shown(world)["b"] == [{"id": "b#1", "state": "usable"}, {"id": "b#2", "state": "usable"}]
+        assert shown(world)["c"][0]["last_error"] == "c.issuer.test cannot be reached: no such host"
+        world.providers["b"].become(Behaviour(Mode.STATUS, failure="openai_invalid_key"))
+        world.providers["a"].become(DOWN)
+        await world.one(Wish("x", stream=False))
+        assert [row["state"] for row in shown(world)["b"]] == ["held", "held"]
+        await asyncio.sleep(95.0)
+        row = shown(world)["a"][0]
+        assert row["state"] == "expired"
+        assert isinstance(row["expires_s"], float)
+        assert row["expires_s"] < 0
+        assert row["last_error"] == (
+            "a.issuer.test refused with invalid_grant (the grant is revoked or expired, or this machine's clock is wrong)"
+        )
+        target = rows(world)["a/m"]
+        assert target["state"] == "held"
+        assert str(target["cause"]).startswith("its token has expired: a.issuer.test refused")
+        assert explain(world)["goes_to"] == "b/m"
+
+    play(body, {"a": QUICK, "b": QUICK}, made, issuers={"a": down})

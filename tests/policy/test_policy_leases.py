@@ -7,7 +7,7 @@ from policy_builders import Journal, Low, failed
 
 from proxy.core.outcome import OK, OutcomeKind
 from proxy.core.settings import Credential
-from proxy.core.sources import AwsKeys, FileSource, OAuthSource
+from proxy.core.sources import AwsAssumeRoleSource, AwsKeys, CommandSource, FileSource, OAuthSource
 from proxy.policy.credentials import CredentialRing, CredentialState, same_token
 from proxy.policy.leases import Lease, Renewal, Standing
 
@@ -145,7 +145,8 @@ def test_changes_are_reported_once() -> None:
     state.announce(101.0)
     state.renew(Credential("p#1", "token-2", source=SOURCE), 120.0)
     assert [(c.at, c.before, c.after, c.cause, c.until) for c in journal.changes] == [
-        (1.0, "waiting", "usable", "a token has arrived", 100.0),
+        (0.0, "waiting", "refresh_failing", "no", None),
+        (1.0, "refresh_failing", "usable", "a token has arrived", 100.0),
         (80.0, "usable", "refresh_failing", "down", 100.0),
         (100.0, "refresh_failing", "expired", "down", 100.0),
         (120.0, "expired", "usable", "a token has arrived", None),
@@ -203,7 +204,8 @@ def test_standings_by_time() -> None:
 
 def test_secrets_stand_in_no_repr() -> None:
     aws = AwsKeys("AKIA", "canary-1", "canary-2")
-    shown = repr([Credential("a", "canary-3", aws, source=SOURCE), aws, OAuthSource("u", "i", "canary-4"), make()])
+    sources = [OAuthSource("u", "i", "canary-4"), CommandSource(("curl", "canary-5")), AwsAssumeRoleSource("r", aws)]
+    shown = repr([Credential("a", "canary-3", aws, source=SOURCE), aws, sources, make()])
     assert "canary" not in shown
     assert "secret'" not in shown
 

@@ -2,11 +2,13 @@ from urllib.parse import urlsplit
 
 import pytest
 
+from proxy.core.features import HARD
 from proxy.providers.presets import PRESETS, Preset, find_preset
 
 NAMES = (
-    "openai", "anthropic", "openrouter", "groq", "mistral", "deepseek", "xai", "together", "fireworks", "perplexity",
-    "gemini", "vertex", "ollama", "vllm", "llamacpp", "lmstudio", "sglang", "custom",
+    "openai", "anthropic", "openrouter", "groq", "mistral", "deepseek", "xai", "together", "fireworks", "perplexity", "zai",
+    "cerebras", "huggingface", "gemini", "vertex", "bedrock", "cohere", "ollama", "vllm", "llamacpp", "lmstudio", "sglang",
+    "max", "custom",
 )  # fmt: skip
 
 
@@ -22,14 +24,15 @@ def test_lines_are_consistent(preset: Preset) -> None:
     if preset.region:
         assert "{region}" in preset.base_url
         assert preset.places.get(preset.region, "https://").startswith("https://")
-    elif preset.local_port:
-        assert (address.scheme, address.hostname, address.port) == ("http", "127.0.0.1", preset.local_port)
-        assert preset.keyless
+    elif preset.keyless:
+        assert (address.scheme, address.hostname) == ("http", "127.0.0.1")
+        assert address.port == (preset.local_port or 8000)
         assert preset.first_content
     else:
         assert address.scheme == "https"
         assert address.hostname in preset.hosts
         assert not preset.keyless
+    assert preset.lacks <= HARD
     assert not {"tools", "messages", "stop", "n", "response_format", "model", "stream"} & {*preset.drop, *preset.rename}
 
 

@@ -2,6 +2,7 @@ import pytest
 
 from proxy.core.errors import ConfigError
 from proxy.rehearse.behaviour import Latency, Mode, uniform
+from proxy.rehearse.issuer import IssuerBehaviour, IssuerMode, IssuerPlan, IssuerSpan
 from proxy.rehearse.scenario import Load, Scene, load, parse, shipped
 
 GOOD = """
@@ -13,6 +14,13 @@ providers:
     - {from: 1, to: 2, mode: status, failure: edge_502, retry_after: 7, models: [m]}
     - {from: 3, to: 4, mode: cut, after: 2, reset: true, first_byte: 0.5}
   beta: []
+issuers:
+  alpha:
+    life: 60
+    spans:
+      - {from: 1, to: 2, mode: status, status: 429, retry_after: 7, share: 0.5}
+      - {from: 3, to: 4, latency: 2}
+  beta: {}
 scenes:
   - {at: 1, title: down}
 """
@@ -27,6 +35,15 @@ def test_a_scenario_is_read():
     assert first.latency == uniform(0.1, 0.3)
     assert (second.after, second.reset, second.latency, second.chunks) == (2, True, Latency(0.5), 3)
     assert scenario.providers["beta"].otherwise.chunks == 3
+
+
+def test_issuers_are_read():
+    issuers = parse(GOOD, "x.yaml", "x").issuers
+    assert issuers["beta"] == IssuerPlan()
+    assert issuers["alpha"].life == 60
+    bad, slow = issuers["alpha"].spans
+    assert bad == IssuerSpan(1, 2, IssuerBehaviour(IssuerMode.STATUS, share=0.5, status=429, retry_after="7"))
+    assert slow == IssuerSpan(3, 4, IssuerBehaviour(latency=2))
 
 
 @pytest.mark.parametrize("name", ["demo", "black_hole", "hard_errors", "brownout", "flapping", "everything_down"])
@@ -59,6 +76,13 @@ def test_all_shipped_scenarios_load():
         ("providers: {}", "at least one provider"),
         ("load: {streamed: 2}\nproviders: {a: []}", "is a share"),
         ("lod: {}\nproviders: {a: []}", "lod: unknown key; did you mean load"),
+        ("providers: {a: []}\nissuers: {b: {}}", r"issuers.b: unknown key"),
+        ("providers: {a: []}\nissuers: {a: {life: x}}", r"issuers.a.life: 'x' is not a number"),
+        ("providers: {a: []}\nissuers: {a: {spans: {}}}\nlod: 1", "lod: unknown key"),
+        ("providers: {a: []}\nissuers: {a: {spans: x}}", "issuers.a.spans: must be a list"),
+        ("providers: {a: []}\nissuers: {a: {spans: [{from: 2, to: 1}]}}", r"spans\[0\]: ends at 1 s, not after"),
+        ("providers: {a: []}\nissuers: {a: {spans: [{from: 0, to: 1, mode: hnag}]}}", "did you mean hang"),
+        ("providers: {a: []}\nissuers: {a: {spans: [{from: 0, to: 1, share: 2}]}}", "is a share"),
         ("[1]", "must be a mapping"),
         ("a: [", "x.yaml"),
     ],

@@ -65,3 +65,9 @@ def test_contradictions_are_clamped(usage, nano):
 )
 def test_dollars_are_exact(nano, text):
     assert dollars(nano) == text
+
+
+def test_what_the_vendor_bills_goes_before_what_was_counted():
+    price = Price(input=2_000_000_000, output=10_000_000_000, cached=1_000_000_000)
+    assert cost(Usage(542, 63, billed=(13, 61)), price) == 13 * 2000 + 61 * 10_000
+    assert cost(Usage(542, 63, cached=512, billed=(13, 61)), price) == 13 * 1000 + 61 * 10_000

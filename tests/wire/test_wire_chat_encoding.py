@@ -4,12 +4,15 @@ import json
 from collections.abc import Sequence
 from typing import Any
 
+import httpx2 as httpx
+import openai
 import pytest
 from contract.contract_schemas import events, violations
 from openai.types.chat import ChatCompletion, ChatCompletionChunk
 from wire_dialogues import USER, ask, call
 
 from proxy.core.endpoints import Endpoint
+from proxy.core.features import Feature
 from proxy.core.outcome import OK
 from proxy.core.usage import Usage
 from proxy.wire.chat.answers import write_chat_answer
@@ -173,8 +176,12 @@ def test_refusals() -> None:
     assert deltas([Finished(Finish.STOP, explanation="?")]) == [{}]
 
 
-def annotation(start: int, end: int, url: str) -> dict[str, Any]:
-    return {"type": "url_citation", "url_citation": {"start_index": start, "end_index": end, "url": url, "title": "T"}}
+def annotation(start: int, end: int, url: str, **index: int) -> dict[str, Any]:
+    return {
+        **index,
+        "type": "url_citation",
+        "url_citation": {"start_index": start, "end_index": end, "url": url, "title": "T"},
+    }
 
 
 def test_citations_point_at_what_was_just_written() -> None:
@@ -183,7 +190,11 @@ def test_citations_point_at_what_was_just_written() -> None:
         Citation("https://c", "T"),
     ]  # fmt: skip
     found = [delta["annotations"] for delta in deltas(pieces) if "annotations" in delta]
-    assert found == [[annotation(0, 3, "https://a")], [annotation(0, 3, "https://b")], [annotation(3, 5, "https://c")]]
+    assert found == [
+        [annotation(0, 3, "https://a", index=0)],
+        [annotation(0, 3, "https://b", index=1)],
+        [annotation(3, 5, "https://c", index=2)],
+    ]
 
 
 # Whole answers.
@@ -285,6 +296,39 @@ def test_what_a_client_is_given_it_can_send_back() -> None:
     assert ask(message, USER).turns[0].parts == parts
 
 
-def test_both_clients_are_in_the_table() -> None:
+def test_both_clients_are_in_the_table_with_what_their_answers_lack() -> None:
     assert CLIENTS[Endpoint.CHAT].read is read_chat
-    assert {Endpoint.CHAT, Endpoint.COMPLETIONS} <= set(CLIENTS)
+    assert CLIENTS[Endpoint.CHAT].lacks == {Feature.LOGPROBS, Feature.AUDIO_OUTPUT}
+    assert CLIENTS[Endpoint.COMPLETIONS].lacks == {Feature.LOGPROBS, Feature.ECHO}
+
+
+def test_the_sdks_own_accumulator_puts_the_stream_together() -> None:
+    pieces: list[Piece] = [
+        BEGAN, ThinkingPiece("h"), ThinkingPiece("m"), ThinkingSealed("S", vendor="anthropic"), ThinkingSealed(redacted="R"),
+        TextPiece("a"), Citation("https://a", "T"), TextPiece("b"), Citation("https://b", "T"), Citation("https://c", "T"),
+        CallBegan(0, "c1", "f"), CallBegan(1, "c2", "g", signature="G"), CallPiece(1, "{"), CallPiece(0, "{}"),
+        CallPiece(1, "}"),
+        Finished(Finish.TOOL_CALLS), Spent(USAGE),
+    ]  # fmt: skip
+    encoder = ChatEncoder(call(messages=[USER], stream=True, stream_options={"include_usage": True}))
+    body = encoder.encode(pieces) + encoder.close()
+    transport = httpx.MockTransport(
+        lambda _: httpx.Response(200, headers={"content-type": "text/event-stream"}, content=body)
+    )
+    with (
+        openai.OpenAI(api_key="x", base_url="http://x", http_client=httpx.Client(transport=transport)) as client,
+        client.chat.completions.stream(model="m", messages=[{"role": "user", "content": "hi"}]) as stream,
+    ):
+        answer = stream.get_final_completion()
+    message = answer.choices[0].message.model_dump(exclude_none=True)
+    assert (message["content"], message["reasoning_content"]) == ("ab", "hm")
+    assert [detail.get("signature", detail.get("data")) for detail in message["reasoning_details"]] == ["S", "R"]
+    assert [note["url_citation"]["url"] for note in message["annotations"]] == ["https://a", "https://b", "https://c"]
+    assert [made["function"]["arguments"] for made in message["tool_calls"]] == ["{}", "{}"]
+    assert answer.usage is not None
+    assert answer.usage.total_tokens == 24
+    sent = ask(message, USER).turns[0].parts
+    assert sent == [
+        Thinking("hm", "S", vendor="anthropic"), Thinking(redacted="R"), Text("ab"), ToolCall("c1", "f", "{}"),
+        ToolCall("c2", "g", "{}", signature="G"),
+    ]  # fmt: skip

@@ -102,7 +102,7 @@ class Surroundings:
     http: TokenHttp
     rng: Random
     wall: Callable[[], float]
-    env: Mapping[str, str] = field(default_factory=dict)
+    env: Mapping[str, str] = field(default_factory=dict, repr=False)
     run: Run = run_nothing
     read: Read = read_file
 

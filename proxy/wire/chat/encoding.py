@@ -65,12 +65,15 @@ def spell_citation(citation: Citation, start: int, end: int) -> dict[str, Any]:
 
 @dataclass(slots=True)
 class _Voice:
-    """One choice. `head` is all of a chunk before its delta. `thought`: reasoning since the last seal. `written`: characters
-    of content; what came since `cited` is what a citation is about. `custom`: numbers of calls of custom tools."""
+    """One choice. `head` is all of a chunk before its delta. `thought`: reasoning since the last seal. `details`, `notes`:
+    how many reasoning details and annotations so far; OpenAI's SDK puts lists together by index and raises without one.
+    `written`: characters of content; citations are about those from `cited` to `cited_to`. `custom`: numbers of calls of
+    custom tools."""
 
     head: bytes
     thought: list[str] = field(default_factory=list)
     details: int = 0
+    notes: int = 0
     written: int = 0
     cited: int = 0
     cited_to: int = 0
@@ -191,7 +194,9 @@ class ChatEncoder:
         voice = self._get_voice(piece.choice)
         if voice.written > voice.cited_to:
             voice.cited, voice.cited_to = voice.cited_to, voice.written
-        self._write(voice, _ENCODE({"annotations": [spell_citation(piece, voice.cited, voice.cited_to)]}))
+        note = {"index": voice.notes, **spell_citation(piece, voice.cited, voice.cited_to)}
+        voice.notes += 1
+        self._write(voice, _ENCODE({"annotations": [note]}))
 
     def _finish(self, piece: Finished) -> None:
         voice = self._get_voice(piece.choice)

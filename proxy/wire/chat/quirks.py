@@ -14,6 +14,7 @@ class Quirks:
     """`drop` and `rename` name top-level fields of the request, `cap` the field that bounds the length of an answer.
     `ask_usage`: takes `stream_options.include_usage`. `lenient_finish`: `[DONE]` after content is an end even without a
     finish reason. `reasoning_outside`: see `openai_usage`. `refuses`: features that this server has not.
+    `prefix`: goes on with a last turn of the assistant that is marked so (Mistral).
 
     `thinking_of`: whose reasoning in earlier turns it takes back as `reasoning_content`, by `Thinking.vendor`. "" stands for
     reasoning without a seal, which only servers of this format write; DeepSeek's first reasoner refused even its own."""
@@ -25,6 +26,7 @@ class Quirks:
     lenient_finish: bool = False
     reasoning_outside: bool = False
     refuses: frozenset[Feature] = frozenset()
+    prefix: bool = False
     thinking_of: frozenset[str] = frozenset()
 
 

@@ -39,9 +39,12 @@ _TUNING: Mapping[str, Feature] = {
 def write_chat(dialogue: Dialogue, model: str, facts: ModelFacts, quirks: Quirks = USUAL) -> Written:
     """The request's body. Raises EnvelopeError for what cannot be said: hosted tools, files by address or id."""
     fates: dict[Feature, Fate] = {}
-    if Feature.PREFILL in dialogue.features and facts.prefill:
+    messages = write_messages(dialogue.turns, quirks, facts, fates)
+    if Feature.PREFILL in dialogue.features and (facts.prefill or quirks.prefix):
         fates[Feature.PREFILL] = Fate.CARRIED
-    fields: dict[str, Any] = {"model": model, "messages": write_messages(dialogue.turns, quirks, facts, fates)}
+        if quirks.prefix and messages and messages[-1]["role"] == "assistant":
+            messages[-1]["prefix"] = True
+    fields: dict[str, Any] = {"model": model, "messages": messages}
     if dialogue.stream:
         fields["stream"] = True
         if quirks.ask_usage:
