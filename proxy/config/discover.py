@@ -31,11 +31,13 @@ Look = Callable[[int, str | None], Sequence[str] | None]
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """A provider of this environment: the variables that hold its keys, and the models of a local server."""
+    """A provider of this environment: the variables that hold its keys, the models of a local server, and the variable that
+    holds its region ("": the usual one)."""
 
     preset: Preset
     variables: tuple[str, ...] = ()
     models: tuple[str, ...] = ()
+    region: str = ""
 
 
 def _variables(preset: Preset, env: Mapping[str, str]) -> tuple[str, ...]:
@@ -71,7 +73,7 @@ def survey(env: Mapping[str, str], look: Look) -> list[Found]:
             usable = dict.fromkeys(model for model in models if _usable(model))
             found.append(Found(preset, variables, tuple(usable)[:MAX_LOCAL_MODELS]))
         elif preset.name not in local and variables:
-            found.append(Found(preset, variables))
+            found.append(Found(preset, variables, region=next(filter(env.get, preset.region_env), "")))
     return found
 
 
@@ -106,7 +108,8 @@ def _lines(found: Sequence[Found]) -> Iterator[str]:
     for item in found:
         keys = ", ".join(f'"${{{name}}}"' for name in item.variables)
         credentials = f"credentials: [{keys}], " if keys else ""
-        yield f"  {item.preset.name}: {{kind: {item.preset.name}, {credentials}direct: true}}"
+        region = f'region: "${{{item.region}}}", ' if item.region else ""
+        yield f"  {item.preset.name}: {{kind: {item.preset.name}, {region}{credentials}direct: true}}"
     routes = _routes(found)
     if routes:
         yield "routes:"

@@ -103,7 +103,9 @@ class UpstreamModel(Section):
 class ProviderModel(Section):
     """A vendor account or a server of your own."""
 
-    kind: Kind = Field(description="openai for anything that speaks its format, gemini, vertex, or the name of a preset.")
+    kind: Kind = Field(
+        description="openai for anything that speaks its format, bedrock, cohere, gemini, vertex, or the name of a preset."
+    )
     preset: PresetName | None = Field(default=None, description="Whose quirks to expect. Default: told by kind or base_url.")
     base_url: Text | None = Field(
         default=None, description="Up to and including the version, as SDKs want it. Default: the preset's."

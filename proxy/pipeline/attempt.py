@@ -25,6 +25,7 @@ from proxy.policy.outcomes import outcome_of
 from proxy.policy.strategies import Candidate
 from proxy.policy.targets import Permit
 from proxy.providers.contract import ProviderKind
+from proxy.wire.openai_envelope import EnvelopeError
 from proxy.wire.reading import Answer, StreamReader
 
 if TYPE_CHECKING:
@@ -32,8 +33,10 @@ if TYPE_CHECKING:
 
 #: Bytes of an error body that are read; what matters stands in the first kilobyte.
 MAX_ERROR_BODY = 64 * 1024
-#: Bytes of a stream that are held back before its first content (role chunks, comments).
+#: Bytes of a stream that are held back before its first content (role chunks, comments), and how many times the request
+#: may be repeated in them: a Responses stream begins with two events that hold most of it.
 MAX_HELD = 256 * 1024
+MAX_REPEATED = 4
 INFINITY = float("inf")
 
 
@@ -118,6 +121,9 @@ class Attempt:
         """Send, and wait for the verdict. Cancellation (the client left, or the proxy stops) cuts the provider off."""
         try:
             self._send()
+        except EnvelopeError as error:
+            # Not sent: the target's wire format has no words for this request. Another's may have.
+            self._conclude(Outcome(OutcomeKind.UNSUPPORTED, 400, error.message, error.code, param=error.param))
         except Exception:
             # A bug of ours, which the listener reports: it must not cost the target a place for ever.
             self._conclude(Outcome(OutcomeKind.BAD_REQUEST, message="the request could not be made"))
@@ -224,7 +230,9 @@ class Attempt:
         self._held.append(data)
         self._held_size += len(data)
         if self._held_size > MAX_HELD:
-            self._conclude(Outcome(OutcomeKind.MALFORMED, self._status, f"{MAX_HELD} bytes of stream without content"))
+            limit = MAX_HELD + MAX_REPEATED * len(self._journey.call.envelope.body)
+            if self._held_size > limit:
+                self._conclude(Outcome(OutcomeKind.MALFORMED, self._status, f"{limit} bytes of stream without content"))
 
     def _commit(self, out: bytes) -> None:
         """The first content is here and sound: from now on this attempt's bytes are the client's."""

@@ -11,7 +11,8 @@ from proxy.core.features import Fate, Feature
 from proxy.core.outcome import Outcome
 from proxy.core.settings import Credential, Provider, Target
 from proxy.providers import translating
-from proxy.providers.google import QUESTION, TRANSLATED, Draft, GoogleService, encode_name, pick_headers, verb_of
+from proxy.providers.google import QUESTION, TRANSLATED, Draft, GoogleService, encode_name, verb_of
+from proxy.providers.heads import forward_headers
 from proxy.wire.gemini.embeddings import read_embeddings, write_embeddings
 from proxy.wire.gemini.format import GEMINI_FORMAT
 from proxy.wire.openai_chat import ChatStreamReader
@@ -54,7 +55,7 @@ class GeminiKind:
         else:
             body, dropped = translating.write_request(call, GEMINI_FORMAT, model, target.facts)
             draft = Draft(f"{self._locate(model)}:{verb_of(call)}", body, call.envelope.stream, dropped)
-        return self._service.make(draft, credential, pick_headers(call.headers))
+        return self._service.make(draft, credential, forward_headers(call.headers))
 
     def reader(self, call: Call) -> StreamReader:
         if call.endpoint is Endpoint.EMBEDDINGS:

@@ -5,7 +5,6 @@ follows the request's first line is made once per credential. Model names are pe
 named by a client, stays one part of the path.
 """
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from urllib.parse import quote
 
@@ -16,17 +15,16 @@ from proxy.core.endpoints import Endpoint
 from proxy.core.exchange import HeaderList, UpstreamRequest
 from proxy.core.outcome import Outcome
 from proxy.core.settings import Credential, Provider
-from proxy.providers.heads import forward_headers, hide_secrets, write_headers
+from proxy.providers.heads import OWN_HEADERS, hide_secrets, write_headers
 from proxy.wire.failures import classify
 
+KEY_HEADER = "x-goog-api-key"
 #: Endpoints whose clients are served by translation into generateContent.
 TRANSLATED = frozenset((Endpoint.CHAT, Endpoint.COMPLETIONS, Endpoint.RESPONSES, Endpoint.MESSAGES))
 #: The smallest request there is.
 QUESTION = msgspec.json.encode(
     {"contents": [{"role": "user", "parts": [{"text": "hi"}]}], "generationConfig": {"maxOutputTokens": 1}}
 )
-#: Client headers that go upstream as they are.
-FORWARDED = ("traceparent", "tracestate")
 
 
 def encode_name(model: str) -> str:
@@ -36,11 +34,6 @@ def encode_name(model: str) -> str:
 
 def verb_of(call: Call) -> str:
     return "streamGenerateContent?alt=sse" if call.envelope.stream else "generateContent"
-
-
-def pick_headers(headers: Mapping[str, str], more: tuple[str, ...] = ()) -> bytes:
-    """Lines for those of a client's headers that go upstream, and cannot break a head."""
-    return forward_headers(headers, (*FORWARDED, *more))
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +53,7 @@ class GoogleService:
     def __init__(self, provider: Provider, keyed: bool) -> None:
         self._provider = provider
         self._keyed = keyed
-        self._fixed = write_headers(provider)
+        self._fixed = write_headers(provider, OWN_HEADERS | {KEY_HEADER})
         self._tails: dict[tuple[str, bool], tuple[str | None, bytes]] = {}
 
     def make(self, draft: Draft, credential: Credential, forwarded: bytes = b"") -> UpstreamRequest:
@@ -101,5 +94,5 @@ class GoogleService:
         if not secret:
             return ""
         if self._keyed and not credential.bearer:
-            return f"x-goog-api-key: {secret}\r\n"
+            return f"{KEY_HEADER}: {secret}\r\n"
         return f"authorization: Bearer {secret}\r\n"

@@ -69,7 +69,7 @@ def hide_secrets(outcome: Outcome, provider: Provider) -> Outcome:
     """The outcome without this provider's secrets, which errors tend to quote."""
     for credential in provider.credentials:
         for secret in credential.secrets:
-            if len(secret) >= _SHORTEST_SECRET:
+            if len(secret) >= _SHORTEST_SECRET and secret in outcome.message:
                 outcome.message = outcome.message.replace(secret, "[redacted]")
     return outcome
 

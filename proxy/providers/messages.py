@@ -1,8 +1,8 @@
-"""Requests in Anthropic's Messages format and what comes back, for hosts that serve its API as it is.
+"""Requests in Anthropic's Messages format, for whoever serves it: Anthropic, and the clouds that offer its models.
 
 A client of the format itself is forwarded as the bytes that came, but for the model's name and for what other vendors left
-in the conversation; any other client's request is written anew, in a version of the API that takes what it holds. Refuses to
-know paths, heads and credentials.
+in the conversation; any other client's request is written anew. Clouds that name the model in the path want it left out of
+the body, and the version of the API put in. Refuses to know paths, heads and credentials.
 """
 
 from dataclasses import dataclass
@@ -36,6 +36,8 @@ SERVED = NATIVE | frozenset(CLIENTS)
 OLD_VERSION = "2023-06-01"
 #: Refuses them; what is written anew without any is asked in this one.
 NEW_VERSION = "2026-10-21"
+#: What Vertex AI calls the old one.
+OLD_VERTEX_VERSION = "vertex-2023-10-16"
 
 _ENCODE = msgspec.json.Encoder().encode
 
@@ -50,7 +52,7 @@ class Draft:
 
 
 def write_messages(call: Call, target: Target) -> Draft:
-    """The body of a request. Raises EnvelopeError for what the format cannot say."""
+    """The body for Anthropic itself. Raises EnvelopeError for what the format cannot say."""
     if call.endpoint not in NATIVE:
         return _write_anew(call, target)
     envelope = call.envelope
@@ -58,6 +60,20 @@ def write_messages(call: Call, target: Target) -> Draft:
     if target.model != envelope.model:
         changes["model"] = _ENCODE(target.model)
     return Draft(splice(envelope, changes), dropped, call.headers.get("anthropic-version", OLD_VERSION))
+
+
+def to_vertex_body(call: Call, target: Target) -> Draft:
+    """The same for Vertex AI: the model stands in the path, and the version in the body. Raises EnvelopeError."""
+    if call.endpoint not in NATIVE:
+        draft = _write_anew(call, target)
+        version = _name_for_vertex(draft.version)
+        # The model is what such a body begins with.
+        start = len(b'{"model":,') + len(_ENCODE(target.model))
+        return Draft(b'{"anthropic_version":%b,' % _ENCODE(version) + draft.body[start:], draft.dropped, version)
+    changes, dropped = list_changes(call.envelope)
+    version = _name_for_vertex(call.headers.get("anthropic-version", OLD_VERSION))
+    changes |= {"model": None, "anthropic_version": _ENCODE(version)}
+    return Draft(splice(call.envelope, changes), dropped, version)
 
 
 def open_reader(call: Call) -> StreamReader:
@@ -89,3 +105,7 @@ def _write_anew(call: Call, target: Target) -> Draft:
 def _know(target: Target) -> ModelFacts:
     """A model that a client named by itself comes without what is known of it."""
     return facts_of(target.model) if target.facts is UNKNOWN else target.facts
+
+
+def _name_for_vertex(version: str) -> str:
+    return OLD_VERTEX_VERSION if version == OLD_VERSION else version

@@ -64,6 +64,7 @@ class Preset:
     free_path: str | None = "models"
     free_probe_lies: bool = False
     region: str = ""
+    region_env: tuple[str, ...] = ()
     places: Mapping[str, str] = field(default_factory=lambda: _NONE)
     project: bool = False
 
@@ -227,6 +228,7 @@ _LINES = (
         "https://bedrock-runtime.{region}.amazonaws.com",
         ("AWS_BEARER_TOKEN_BEDROCK",),
         region="us-east-1",
+        region_env=("AWS_REGION", "AWS_DEFAULT_REGION"),
         free_path=None,
     ),
     Preset(

@@ -13,11 +13,11 @@ from proxy.providers.vertex import VertexKind
 
 KINDS: Mapping[str, BindKind] = MappingProxyType(
     {
+        "openai": OpenAIKind,
         "anthropic": AnthropicKind,
         "bedrock": BedrockKind,
         "cohere": CohereKind,
         "gemini": GeminiKind,
-        "openai": OpenAIKind,
         "vertex": VertexKind,
     }
 )

@@ -4,12 +4,16 @@ A kind calls these where the client's format is not its own. The dialogue is rea
 may be written for several targets. Refuses to know any vendor.
 """
 
+from collections.abc import Mapping
+
 from proxy.core.call import Call
 from proxy.core.facts import ModelFacts
+from proxy.core.features import Fate, Feature
 from proxy.wire.dialects import CLIENTS
 from proxy.wire.dialogue import Dialogue
+from proxy.wire.openai_envelope import EnvelopeError
 from proxy.wire.reading import Answer, StreamReader
-from proxy.wire.translation import TranslatedReader, VendorFormat, name_losses, translate_answer
+from proxy.wire.translation import TranslatedReader, VendorFormat, find_refused, name_losses, translate_answer
 
 
 def read_dialogue(call: Call) -> Dialogue:
@@ -23,10 +27,21 @@ def read_dialogue(call: Call) -> Dialogue:
 
 
 def write_request(call: Call, vendor: VendorFormat, model: str, facts: ModelFacts) -> tuple[bytes, tuple[str, ...]]:
-    """The body for this vendor, and the names of what it could not carry. Raises EnvelopeError."""
+    """The body for this vendor, and the names of what it could not carry. Raises EnvelopeError, also for what must not be
+    dropped and cannot be carried: never a half of what was asked."""
     dialogue = read_dialogue(call)
+    _refuse(dialogue, vendor.fates)
     written = vendor.write(dialogue, model, facts)
+    _refuse(dialogue, written.fates)
     return written.body, name_losses(dialogue, written, vendor.fates)
+
+
+def _refuse(dialogue: Dialogue, fates: Mapping[Feature, Fate]) -> None:
+    refused = find_refused(dialogue, fates)
+    if refused is not None:
+        place = dialogue.places.get(refused)
+        what = f"{refused.value} ({place})" if place else refused.value
+        raise EnvelopeError(f"The provider's wire format cannot carry {what}.", place, "unsupported")
 
 
 def open_reader(call: Call, vendor: VendorFormat) -> StreamReader:

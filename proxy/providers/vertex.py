@@ -7,18 +7,30 @@ project (express mode) there is Gemini only. There is nothing to ask for that co
 no free probe. Sources: the documentation and SDKs of Google and Anthropic.
 """
 
+import msgspec
+
 from proxy.core.call import Call
 from proxy.core.endpoints import Endpoint
 from proxy.core.exchange import HeaderList, UpstreamRequest
 from proxy.core.features import Fate, Feature
 from proxy.core.outcome import Outcome
 from proxy.core.settings import Credential, Provider, Target
-from proxy.providers import translating, vertex_claude
-from proxy.providers.google import QUESTION, TRANSLATED, Draft, GoogleService, encode_name, pick_headers, verb_of
+from proxy.providers import messages, translating
+from proxy.providers.google import QUESTION, TRANSLATED, Draft, GoogleService, encode_name, verb_of
+from proxy.providers.heads import FORWARDED, forward_headers
 from proxy.wire.gemini.format import VERTEX_FORMAT
 from proxy.wire.reading import Answer, StreamReader
 
 _TUNED = "endpoints/"
+_CLAUDE_QUESTION = msgspec.json.encode(
+    {
+        "anthropic_version": messages.OLD_VERTEX_VERSION,
+        "max_tokens": 1,
+        "messages": [{"role": "user", "content": "hi"}],
+    }
+)
+#: Client headers that go to Anthropic's models.
+_FORWARDED = (*FORWARDED, "anthropic-beta")
 _BEST_FIRST = (Fate.CARRIED, Fate.APPROXIMATED, Fate.DROPPED, Fate.REFUSED)
 
 
@@ -46,28 +58,29 @@ class VertexKind:
         """Of this model; "": of the one that can carry it better."""
         if endpoint not in TRANSLATED:
             return Fate.REFUSED
-        claude, gemini = vertex_claude.fate_of(endpoint, feature), VERTEX_FORMAT.fates[feature]
+        claude, gemini = messages.find_fate(endpoint, feature), VERTEX_FORMAT.fates[feature]
         if model:
-            return claude if vertex_claude.is_claude(model) else gemini
+            return claude if is_claude(model) else gemini
         return min(claude, gemini, key=_BEST_FIRST.index)
 
     def request(self, call: Call, target: Target, credential: Credential) -> UpstreamRequest:
         model = call.upstream = target.model
-        if vertex_claude.is_claude(model):
-            body, dropped = vertex_claude.write_body(call, target)
-            verb, lines = vertex_claude.verb_of(call), pick_headers(call.headers, vertex_claude.FORWARDED)
-        else:
-            body, dropped = translating.write_request(call, VERTEX_FORMAT, model, target.facts)
-            verb, lines = verb_of(call), pick_headers(call.headers)
-        draft = Draft(f"{self._locate(model)}:{verb}", body, call.envelope.stream, dropped)
-        return self._service.make(draft, credential, lines)
+        stream = call.envelope.stream
+        if is_claude(model):
+            written = messages.to_vertex_body(call, target)
+            verb = "streamRawPredict" if stream else "rawPredict"
+            draft = Draft(f"{self._locate(model)}:{verb}", written.body, stream, written.dropped)
+            return self._service.make(draft, credential, forward_headers(call.headers, _FORWARDED))
+        body, dropped = translating.write_request(call, VERTEX_FORMAT, model, target.facts)
+        draft = Draft(f"{self._locate(model)}:{verb_of(call)}", body, stream, dropped)
+        return self._service.make(draft, credential, forward_headers(call.headers))
 
     def reader(self, call: Call) -> StreamReader:
-        return vertex_claude.open_reader(call) if _is_claude(call) else translating.open_reader(call, VERTEX_FORMAT)
+        return messages.open_reader(call) if _asks_claude(call) else translating.open_reader(call, VERTEX_FORMAT)
 
     def answer(self, call: Call, headers: HeaderList, body: bytes) -> Answer:
-        if _is_claude(call):
-            answer = vertex_claude.read_answer(call, body)
+        if _asks_claude(call):
+            answer = messages.read_answer(call, body)
         else:
             answer = translating.read_answer(call, VERTEX_FORMAT, body)
         self._service.hide_secrets(answer.outcome)
@@ -82,17 +95,22 @@ class VertexKind:
 
     def completion_probe(self, target: Target, endpoint: Endpoint, credential: Credential) -> UpstreamRequest:
         place = self._locate(target.model)
-        if vertex_claude.is_claude(target.model):
-            return self._service.make(Draft(f"{place}:rawPredict", vertex_claude.QUESTION), credential)
+        if is_claude(target.model):
+            return self._service.make(Draft(f"{place}:rawPredict", _CLAUDE_QUESTION), credential)
         return self._service.make(Draft(f"{place}:generateContent", QUESTION), credential)
 
     def _locate(self, model: str) -> str:
         if model.startswith(_TUNED):
             return f"{self._root}/endpoints/{encode_name(model.removeprefix(_TUNED))}"
-        publisher = "anthropic" if vertex_claude.is_claude(model) else "google"
+        publisher = "anthropic" if is_claude(model) else "google"
         return f"{self._root}/publishers/{publisher}/models/{encode_name(model)}"
 
 
-def _is_claude(call: Call) -> bool:
+def is_claude(model: str) -> bool:
+    """Whether Anthropic is the publisher of this model."""
+    return model.startswith("claude-")
+
+
+def _asks_claude(call: Call) -> bool:
     """A probe, which no call has asked for, names its model itself."""
-    return vertex_claude.is_claude(call.upstream or call.envelope.model)
+    return is_claude(call.upstream or call.envelope.model)

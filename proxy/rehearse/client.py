@@ -155,6 +155,8 @@ class Wish:
             made["messages"] = [{"role": "user", "content": "Keep the light on."}]
         elif self.endpoint is Endpoint.COMPLETIONS:
             made["prompt"] = "Keep the light on."
+        elif self.endpoint is Endpoint.RESPONSES:
+            made["input"] = "Keep the light on."
         else:
             made["input"] = ["Keep the light on."]
         if self.stream and self.endpoint is not Endpoint.EMBEDDINGS:
@@ -225,7 +227,10 @@ class SimulatedClient:
             return self._whole()
         if b'data: {"error"' in body or b"event: error" in body:
             return "failed"
-        whole = b"data: [DONE]" in body and _FINISHED.search(body) is not None
+        if self.wish.endpoint is Endpoint.RESPONSES:
+            whole = b"event: response.completed\n" in body or b"event: response.incomplete\n" in body
+        else:
+            whole = b"data: [DONE]" in body and _FINISHED.search(body) is not None
         return "ok" if whole and self.downstream.finished_at is not None else "cut"
 
     @property

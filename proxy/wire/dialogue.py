@@ -187,7 +187,7 @@ class Sampling:
 class Dialogue:
     """See the module's text. `parallel`: may the model call several tools in one turn (None: not said). `user`: whose
     request this is, for the vendor's abuse checks. `cache_key`: OpenAI's `prompt_cache_key`. `suffix`: fill the gap before
-    this text."""
+    this text. `places`: where in the client's request a feature stands, for those whose refusal should name it."""
 
     turns: list[Turn]
     stream: bool = False
@@ -206,6 +206,7 @@ class Dialogue:
     suffix: str | None = None
     features: set[Feature] = field(default_factory=set)
     unknown: list[str] = field(default_factory=list)
+    places: dict[Feature, str] = field(default_factory=dict)
 
 
 #: Names for `Thinking.vendor`: who can open a seal.

@@ -110,6 +110,12 @@ def name_losses(dialogue: Dialogue, written: Written, fates: Mapping[Feature, Fa
     return (*dropped, *(f"{name};approximated" for name in near))
 
 
+def find_refused(dialogue: Dialogue, fates: Mapping[Feature, Fate]) -> Feature | None:
+    """A feature of this request that a format cannot carry and must not drop; None: there is none. Routing should not have
+    come here with it, but what it did not look at must not be answered by half."""
+    return min((feature for feature in dialogue.features if fates.get(feature) is Fate.REFUSED), default=None)
+
+
 def translate_answer(call: Call, dialect: ClientDialect, completion: Completion) -> Answer:
     """A vendor's whole answer as the client's."""
     model = completion.model or None

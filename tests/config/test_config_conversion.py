@@ -27,6 +27,31 @@ def test_presets_by_kind_by_name_and_by_host() -> None:
     assert providers["moved"].origin == Origin("http", "gpu", 11434, "/v1")
 
 
+def test_vendors_with_a_format_of_their_own_and_where_they_are() -> None:
+    providers = read(
+        """
+        providers:
+          gemini: {kind: gemini, credentials: [k], direct: true}
+          behind: {kind: gemini, base_url: "https://gate.example/google/v1beta", credentials: [k], direct: true}
+          express: {kind: vertex, credentials: [k], direct: true}
+          europe: {kind: vertex, project: p, region: europe-west1, credentials: [{google: {metadata: true}}], direct: true}
+          union: {kind: vertex, project: p, region: eu, credentials: [t], direct: true}
+          compat: {kind: openai, base_url: "https://generativelanguage.googleapis.com/o", credentials: [k], direct: true}
+        """
+    ).providers
+    assert {name: (p.kind, p.preset, p.origin.host, p.origin.prefix) for name, p in providers.items()} == {
+        "gemini": ("gemini", "gemini", "generativelanguage.googleapis.com", "/v1beta"),
+        "behind": ("gemini", "gemini", "gate.example", "/google/v1beta"),
+        "express": ("vertex", "vertex", "aiplatform.googleapis.com", "/v1"),
+        "europe": ("vertex", "vertex", "europe-west1-aiplatform.googleapis.com", "/v1"),
+        "union": ("vertex", "vertex", "aiplatform.eu.rep.googleapis.com", "/v1"),
+        "compat": ("openai", "gemini", "generativelanguage.googleapis.com", "/o"),
+    }
+    assert [(p.region, p.project) for p in providers.values()] == [
+        *[("", "")] * 2, ("global", ""), ("europe-west1", "p"), ("eu", "p"), ("", ""),
+    ]  # fmt: skip
+
+
 def test_credentials_are_numbered_and_empty_ones_left_out() -> None:
     text = 'providers: {a: {kind: openai, credentials: ["${K}", "${K2:-}", "${K3}"], direct: true}}'
     provider = read(text, {"K": "sk-1", "K3": "sk-3"}).providers["a"]

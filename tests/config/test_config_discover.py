@@ -25,6 +25,15 @@ def test_providers_by_their_usual_variables() -> None:
     assert settings.source == "environment"
 
 
+@pytest.mark.parametrize(
+    ("env", "region"),
+    [({}, "us-east-1"), ({"AWS_REGION": "eu-west-1"}, "eu-west-1"), ({"AWS_DEFAULT_REGION": "us-west-2"}, "us-west-2")],
+)
+def test_bedrock_listens_in_the_region_of_the_environment(env: dict[str, str], region: str) -> None:
+    provider = discover({"AWS_BEARER_TOKEN_BEDROCK": "k", **env}, nobody).providers["bedrock"]
+    assert (provider.region, provider.origin.host) == (region, f"bedrock-runtime.{region}.amazonaws.com")
+
+
 def test_the_same_key_in_two_variables_is_one_credential() -> None:
     settings = discover({"TOGETHER_API_KEY": "k", "TOGETHERAI_API_KEY": "k"}, nobody)
     assert len(settings.providers["together"].credentials) == 1

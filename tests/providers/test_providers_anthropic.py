@@ -17,6 +17,7 @@ from proxy.core.settings import Credential, Origin, ProbeSettings, Provider, Tar
 from proxy.core.sources import EntraManagedSource
 from proxy.core.usage import Usage
 from proxy.providers.anthropic import AnthropicKind
+from proxy.providers.messages import to_vertex_body
 from proxy.wire.formats import FORMATS
 from proxy.wire.openai_envelope import EnvelopeError
 
@@ -261,3 +262,22 @@ def test_errors(status: int, body: bytes, expected: Kind) -> None:
 def test_a_pace_is_no_quota() -> None:
     outcome = make().error(429, [(b"retry-after", b"7")], error("rate_limit_error"))
     assert (outcome.kind, outcome.retry_after) == (Kind.RATE_LIMITED, 7)
+
+
+class TestVertex:
+    def test_the_version_is_in_the_body_and_the_model_is_not(self) -> None:
+        draft = to_vertex_body(call(max_tokens=5, headers={"anthropic-version": "2023-06-01"}), TARGET)
+        assert json.loads(draft.body) == {"max_tokens": 5, "messages": HI, "anthropic_version": "vertex-2023-10-16"}
+        newer = to_vertex_body(call(headers={"anthropic-version": "2026-10-21"}), TARGET)
+        assert json.loads(newer.body)["anthropic_version"] == newer.version == "2026-10-21"
+
+    def test_of_other_clients(self) -> None:
+        draft = to_vertex_body(call(Endpoint.CHAT, seed=1, max_tokens=5), Target("a", 'up"x'))
+        assert json.loads(draft.body) == {
+            "anthropic_version": "2026-10-21",
+            "max_tokens": 5,
+            "messages": [{"role": "user", "content": "hi"}],
+        }
+        assert draft.dropped == ("seed",)
+        warm = to_vertex_body(call(Endpoint.CHAT, temperature=0), TARGET)
+        assert json.loads(warm.body)["anthropic_version"] == "vertex-2023-10-16"

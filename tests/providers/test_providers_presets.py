@@ -6,9 +6,9 @@ from proxy.core.features import HARD
 from proxy.providers.presets import PRESETS, Preset, find_preset
 
 NAMES = (
-    "openai", "anthropic", "openrouter", "groq", "mistral", "deepseek", "xai", "together", "fireworks", "perplexity", "zai",
-    "cerebras", "huggingface", "gemini", "vertex", "bedrock", "cohere", "ollama", "vllm", "llamacpp", "lmstudio", "sglang",
-    "max", "custom",
+    "openai", "anthropic", "openrouter", "groq", "mistral", "deepseek", "xai", "together", "fireworks", "perplexity",
+    "zai", "cerebras", "huggingface", "gemini", "vertex", "bedrock", "cohere", "ollama", "vllm", "llamacpp", "lmstudio",
+    "sglang", "max", "custom",
 )  # fmt: skip
 
 

@@ -104,6 +104,24 @@ def test_what_no_vendor_could_be_asked_raises() -> None:
         ask("mistral", call(input=5))
 
 
+@pytest.mark.parametrize(
+    ("fields", "param", "words"),
+    [
+        ({"conversation": "conv_1"}, "conversation", "state (conversation)"),
+        ({"input": [{"type": "item_reference", "id": "msg_1"}]}, "input[0]", "state (input[0])"),
+        ({"tools": [{"type": "web_search"}]}, "tools[0]", "tools.hosted (tools[0])"),
+        ({"tool_choice": {"type": "web_search_preview"}}, "tool_choice", "tools.hosted (tool_choice)"),
+        ({"top_logprobs": 2}, "top_logprobs", "logprobs (top_logprobs)"),
+        ({"include": ["message.output_text.logprobs"]}, "include", "logprobs (include)"),
+    ],
+)
+def test_what_chat_has_no_words_for_is_refused_by_name(fields: dict[str, object], param: str, words: str) -> None:
+    with pytest.raises(EnvelopeError) as error:
+        ask("vllm", call(**fields))
+    assert (error.value.param, error.value.code) == (param, "unsupported")
+    assert words in error.value.message
+
+
 CHAT = (
     b'{"id":"c","object":"chat.completion","created":5,"model":"m","choices":[{"index":0,"message":{"role":"assistant",'
     b'"content":"Hello"},"finish_reason":"length"}],"usage":{"prompt_tokens":9,"completion_tokens":3,"total_tokens":12}}'

@@ -48,6 +48,19 @@ def test_verdicts_on_streams(body: bytes, status: int, ending: str, verdict: str
     assert served(body, status, ending).verdict == verdict
 
 
+@pytest.mark.parametrize(
+    ("end", "verdict"),
+    [
+        (b"event: response.completed\ndata: {}\n\n", "ok"),
+        (b"event: response.incomplete\ndata: {}\n\n", "ok"),
+        (b"data: [DONE]\n\n", "cut"),
+        (b'event: error\ndata: {"type":"error"}\n\n', "failed"),
+    ],
+)
+def test_verdicts_on_streams_of_responses(end: bytes, verdict: str):
+    assert served(b"event: response.created\ndata: {}\n\n" + end, endpoint=Endpoint.RESPONSES).verdict == verdict
+
+
 def test_verdicts_on_whole_answers():
     assert served(b'{"a":1}', stream=False).verdict == "ok"
     assert served(b'{"a":', stream=False).verdict == "cut"

@@ -222,7 +222,7 @@ def test_everything_else_needs_one(path: str) -> None:
         "/v1/chat/completions/",
         "/v1/chat%2fcompletions",
         "/health/",
-        "/v1/responses",
+        "/v1/responses/",
     ],
 )
 def test_paths_match_exactly_or_not_at_all(path: str) -> None:

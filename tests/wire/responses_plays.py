@@ -72,6 +72,13 @@ PLAYS: dict[str, list[Piece]] = {
         SPENT,
     ],
     "thinking, unsealed": [BEGAN, ThinkingPiece("hm"), ThinkingPiece(""), TextPiece("4"), Finished(Finish.STOP), SPENT],
+    "thinking, sealed with nothing": [
+        BEGAN,
+        ThinkingPiece("hm"),
+        ThinkingSealed(None, None, ""),
+        TextPiece("4"),
+        Finished(Finish.STOP),
+    ],
     "thinking, redacted": [
         BEGAN,
         ThinkingSealed(None, "b3BhcXVl", "anthropic"),

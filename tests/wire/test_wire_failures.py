@@ -234,6 +234,8 @@ UNSUPPORTED: list[tuple[int, bytes]] = [
     (403, openai(None, "You are not allowed to generate embeddings from this model", "invalid_request_error")),
     (413, openai("rate_limit_exceeded", "Request too large for model `llama-3.3-70b-versatile` in organization `org_x` service tier `on_demand` on tokens per minute (TPM): Limit 6000, Requested 9000, please reduce your message size and try again.", "tokens")),
     (429, openai("rate_limit_exceeded", "Request too large for gpt-x in organization org-x on tokens per min (TPM): Limit 30000, Requested 40000. The input or output tokens must be reduced in order to run successfully.", "tokens")),
+    (400, openai("invalid_encrypted_content", "The encrypted content gAAA... could not be verified.", "invalid_request_error")),
+    (400, openai("data_residency_mismatch", "x", "invalid_request_error")),
     (400, openai("unsupported_value", "Your organization must be verified to generate reasoning summaries. Please go to: https://platform.openai.com/settings/organization/general", "invalid_request_error", param="reasoning.summary")),
 ]  # fmt: skip
 
@@ -296,6 +298,12 @@ def test_openrouters_402_with_a_delay_is_money_held_by_requests_in_flight() -> N
         (openai("rate_limit_exceeded"), Kind.RATE_LIMITED, None),
         (openai("context_length_exceeded"), Kind.CONTEXT_TOO_LONG, None),
         (openai("invalid_value", kind="invalid_request_error"), Kind.BAD_REQUEST, None),
+        (openai("previous_response_not_found"), Kind.BAD_REQUEST, None),
+        (openai("invalid_image_format"), Kind.BAD_REQUEST, None),
+        (openai("failed_to_download_image"), Kind.BAD_REQUEST, None),
+        (openai("image_content_policy_violation"), Kind.CONTENT_FILTERED, None),
+        (openai("bio_policy"), Kind.CONTENT_FILTERED, None),
+        (openai("vector_store_timeout"), Kind.SERVER_ERROR, None),
         (openai(401, "no"), Kind.AUTH_FAILED, 401),
         (openai(200, "odd"), Kind.SERVER_ERROR, None),
         (b'{"error":"an error was encountered while running the model"}', Kind.SERVER_ERROR, None),

@@ -1,17 +1,25 @@
 """The outside of a Responses request, and histories that hold what this proxy wrote."""
 
 import json
+from collections.abc import Iterator
+from dataclasses import replace
+from itertools import groupby
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from wire.responses_plays import CALL_ID, PLAYS, call, envelope, parse
 
 from proxy.core.call import Envelope, Needs
 from proxy.core.endpoints import Endpoint
 from proxy.core.features import Feature
+from proxy.core.outcome import OK
 from proxy.wire.dialects import CLIENTS
+from proxy.wire.dialogue import Refusal, Text, Thinking, ToolCall
 from proxy.wire.formats import FORMATS
 from proxy.wire.openai_envelope import EnvelopeError
+from proxy.wire.pieces import AnswerPart, Completion, CompletionChoice, Finish, Finished
 from proxy.wire.responses.history import clean_history
 from proxy.wire.responses.marks import make_item_id, make_response_id
 from proxy.wire.seals import Seal, seal_id, wrap
@@ -165,3 +173,37 @@ def test_whatever_we_answer_can_be_continued_anywhere(play: str) -> None:
     value, _ = clean_history(what)
     assert b"undimmed" not in (value or b"")
     assert (value is None) == (not output)
+
+
+TEXTS = st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=8)
+SEALS = st.sampled_from(["c2ln", "a.b", "Z2VtaW5p=="])
+PARTS = st.one_of(
+    st.builds(Text, TEXTS),
+    st.builds(Refusal, TEXTS),
+    st.builds(Thinking, TEXTS),
+    st.builds(Thinking, TEXTS, SEALS, vendor=st.sampled_from(["anthropic", "google"])),
+    st.builds(Thinking, redacted=SEALS, vendor=st.just("anthropic")),
+    st.builds(ToolCall, st.just("call"), TEXTS, st.just('{"a": 1.10}'), signature=st.none() | SEALS),
+    st.builds(ToolCall, st.just("call"), TEXTS, TEXTS, custom=st.just(True)),
+)
+
+
+@given(st.lists(PARTS, min_size=1, max_size=6))
+def test_what_a_model_said_comes_back_as_it_said_it(parts: list[AnswerPart]) -> None:
+    """Through a whole answer, the client, and the next request: texts, calls and seals, in order."""
+    said = [replace(part, id=f"call_{at}") if isinstance(part, ToolCall) else part for at, part in enumerate(parts)]
+    completion = Completion(OK, choices=[CompletionChoice(said, Finished(Finish.STOP))])
+    output = json.loads(CLIENTS[Endpoint.RESPONSES].write_answer(call(), completion))["output"]
+    turns = CLIENTS[Endpoint.RESPONSES].read(envelope(input=[USER, *output])).turns
+    assert [turn.role for turn in turns] == ["user", "assistant"]
+    assert turns[1].parts == list(_joined(said))
+
+
+def _joined(parts: list[AnswerPart]) -> Iterator[AnswerPart]:
+    """Texts of one kind in a row are one text."""
+    for (kind, _), row in groupby(parts, key=lambda part: (type(part), 0 if isinstance(part, Text | Refusal) else id(part))):
+        same = list(row)
+        if kind in (Text, Refusal):
+            yield kind("".join(part.text for part in same if isinstance(part, Text | Refusal)))
+        else:
+            yield same[0]

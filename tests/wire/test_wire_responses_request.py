@@ -283,6 +283,7 @@ def test_reasoning_that_shows_nothing_is_nothing() -> None:
         ({"type": "mcp_approval_response", "approve": True}, F.HOSTED_TOOLS),
         ({"type": "of_next_year"}, F.HOSTED_TOOLS),
         ({"type": 5}, F.HOSTED_TOOLS),
+        ({"type": {}}, F.HOSTED_TOOLS),
     ],
 )
 def test_items_that_need_their_vendor(item: object, feature: Feature) -> None:
@@ -467,6 +468,7 @@ def test_what_one_account_holds_is_state(fields: dict[str, object]) -> None:
         ({"input": 5}, "input"),
         ({"input": [5]}, "input[0]"),
         ({"input": [{"role": "robot", "content": "x"}]}, "input[0].role"),
+        ({"input": [{"role": {}, "content": "x"}]}, "input[0].role"),
         ({"input": [user(5)]}, "input[0].content[0]"),
         ({"input": [user({"type": "text_of_next_year"})]}, "input[0].content[0].type"),
         ({"input": [user({"type": 5})]}, "input[0].content[0].type"),

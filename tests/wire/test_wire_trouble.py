@@ -19,7 +19,7 @@ from proxy.wire.trouble import MAX_PARSED, find_error, read_trouble
         (b'{"detail":"m"}', "m", None),
         (b'{"detail":[{"loc":["a"],"msg":"m"},"n",{},7]}', "m; n; 7", None),
         (b'{"detail":{"message":"m"}}', "m", None),
-        (b'{"error":{"code":true,"message":["x"]}}', "", None),
+        (b'{"error":{"code":true,"message":["x"]}}', "x", None),
         (b'{"id":"x"}', "", None),
         (b"plain text", "plain text", None),
         (b"[1]", "[1]", None),

@@ -75,7 +75,8 @@ class HistoryReader:
         if kind is None:
             # Short forms have no type: a message has a role, a reference only an id.
             kind = "message" if "role" in item else "item_reference"
-        read = _READERS.get(kind) if isinstance(kind, str) else None
+        kind = kind if isinstance(kind, str) else ""
+        read = _READERS.get(kind)
         if read is not None:
             read(self, item, where)
         elif kind in RECORDS:
@@ -83,11 +84,13 @@ class HistoryReader:
             if name not in self._dialogue.unknown:
                 self._dialogue.unknown.append(name)
         else:
-            features.add(Feature.STATE if kind in HELD else Feature.HOSTED_TOOLS)
+            feature = Feature.STATE if kind in HELD else Feature.HOSTED_TOOLS
+            features.add(feature)
+            self._dialogue.places.setdefault(feature, where)
 
     def _read_message(self, item: Fields, where: str) -> None:
         role = item.get("role")
-        if role not in _ROLES:
+        if not isinstance(role, str) or role not in _ROLES:
             place = f"{where}.role"
             known = "'assistant', 'system', 'developer', and 'user'"
             raise EnvelopeError(f"Invalid value: '{role}'. Supported values are: {known}.", place, "invalid_value")

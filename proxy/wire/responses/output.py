@@ -90,8 +90,8 @@ class Message:
         if deltas is not None and self._refuses is refusal:
             return deltas.write(text)
         closed = self._close_part()
-        begun = self._open_part(refusal)
-        return closed + begun + (self._deltas.write(text) if self._deltas is not None else b"")
+        begun, deltas = self._open_part(refusal)
+        return closed + begun + deltas.write(text)
 
     def cite(self, citation: Citation) -> bytes:
         """A source of the text since the last one; nothing where the source has no address, or there is no text."""
@@ -116,16 +116,18 @@ class Message:
         fields = b'"output_index":%d,"item":%b' % (self.index, self.whole)
         return closed + self._sequence.write(b"response.output_item.done", fields)
 
-    def _open_part(self, refusal: bool) -> bytes:
+    def _open_part(self, refusal: bool) -> tuple[bytes, _Deltas]:
         self._refuses = refusal
         self._annotations = []
         self._cited = (0, 0)
         self._place = b'"item_id":"%b","output_index":%d,"content_index":%d' % (self._id, self.index, len(self._parts))
         if refusal:
-            self._deltas = _Deltas(self._sequence, b"response.refusal.delta", self._place)
+            deltas = _Deltas(self._sequence, b"response.refusal.delta", self._place)
         else:
-            self._deltas = _Deltas(self._sequence, b"response.output_text.delta", self._place + b',"logprobs":[]')
-        return self._sequence.write(b"response.content_part.added", b'%b,"part":%b' % (self._place, self._write_part("")))
+            deltas = _Deltas(self._sequence, b"response.output_text.delta", self._place + b',"logprobs":[]')
+        self._deltas = deltas
+        part = b'%b,"part":%b' % (self._place, self._write_part(""))
+        return self._sequence.write(b"response.content_part.added", part), deltas
 
     def _close_part(self) -> bytes:
         if self._deltas is None:

@@ -68,8 +68,10 @@ def _read_dialogue(envelope: Envelope) -> Dialogue:
     fields = {key: read_value(envelope, key) for key in envelope.fields if key in _KNOWN and key != "model"}
     dialogue = Dialogue([], stream=envelope.stream)
     features = dialogue.features
-    if any(fields.get(key) for key in STATEFUL):
+    held = next((key for key in STATEFUL if fields.get(key)), None)
+    if held is not None:
         features.add(Feature.STATE)
+        dialogue.places[Feature.STATE] = held
     elif fields.get("input") is None:
         raise EnvelopeError("Missing required parameter: 'input'.", "input", "missing_required_parameter")
     dialogue.unknown += [
@@ -84,6 +86,7 @@ def _read_dialogue(envelope: Envelope) -> Dialogue:
     _read_reasoning(fields.get("reasoning"), dialogue)
     dialogue.sampling = _read_sampling(fields, features)
     _read_rest(fields, dialogue)
+    _note_places(dialogue)
     return dialogue
 
 
@@ -181,6 +184,19 @@ def _read_rest(fields: Fields, dialogue: Dialogue) -> None:
         features.add(Feature.STORE)
     if fields.get("truncation") == "auto":  # to cut the history instead of failing; nobody else offers it
         dialogue.unknown.append("truncation")
+
+
+def _note_places(dialogue: Dialogue) -> None:
+    """Where the features stand that other formats are likely to refuse. What the history uses is noted already."""
+    hosted = next((f"tools[{at}]" for at, tool in enumerate(dialogue.tools) if tool.hosted is not None), "tool_choice")
+    for feature, place in (
+        (Feature.HOSTED_TOOLS, hosted),
+        (Feature.LOGPROBS, "top_logprobs" if dialogue.sampling.top_logprobs else "include"),
+        (Feature.JSON_OBJECT, "text.format"),
+        (Feature.JSON_SCHEMA, "text.format"),
+    ):
+        if feature in dialogue.features:
+            dialogue.places.setdefault(feature, place)
 
 
 def _read_number(fields: Fields, key: str) -> float | None:
