@@ -44,9 +44,10 @@ class RouteState:
     """A route with the live states of its targets.
 
     `weighs_needs`: endpoints for which not every target can do the same, or take in as much, so that a request's needs have
-    to be looked at before choosing. `first`: the candidate that is chosen whenever nothing speaks against it; None: the strategy decides. `easy`:
-    bytes of body up to which nothing in a request to this endpoint can speak against `first`. `headers`: the reply headers
-    that say who answered, `patience`: the time limits, both by target id and made once, since every call needs them."""
+    to be looked at before choosing. `first`: the candidate that is chosen whenever nothing speaks against it; None: the
+    strategy decides. `easy`: bytes of body up to which nothing in a request to this endpoint can speak against `first`.
+    `headers`: the reply headers that say who answered, `patience`: the time limits, both by target id and made once, since
+    every call needs them."""
 
     route: Route
     tiers: tuple[tuple[Candidate, ...], ...]
