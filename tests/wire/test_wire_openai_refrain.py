@@ -3,7 +3,7 @@
 import json
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from proxy.wire import openai_stream
@@ -161,6 +161,7 @@ EVENTS = st.one_of(
 )
 
 
+@settings(deadline=None)
 @given(st.lists(EVENTS, max_size=12), st.booleans(), st.data())
 def test_a_stream_reads_the_same_with_and_without(events: list[bytes], hide: bool, data: st.DataObject) -> None:
     asked = Asked(hide_usage=hide)
