@@ -13,22 +13,29 @@ from dataclasses import dataclass, replace
 from random import Random, SystemRandom
 from weakref import WeakKeyDictionary, WeakValueDictionary, ref
 
+from proxy.core.endpoints import Endpoint
 from proxy.core.exchange import Transport
+from proxy.core.features import HARD, Fate
 from proxy.core.records import Sink, StateChange
 from proxy.core.settings import Provider, Settings, Target
+from proxy.core.tunnel import Tunnels
 from proxy.core.usage import Usage
 from proxy.gateway import Gateway
 from proxy.pipeline.accounting import Accounting
+from proxy.pipeline.accounts import Accounts
 from proxy.pipeline.estimation import EstimateJob, Estimator, ThreadEstimator
 from proxy.pipeline.forward import Forwarder
 from proxy.pipeline.probes import Prober
 from proxy.pipeline.queueing import CapacityQueues
 from proxy.pipeline.routing import Routing
 from proxy.pipeline.services import Services
+from proxy.policy.abilities import Ability
 from proxy.policy.credentials import CredentialRing
+from proxy.policy.pins import Pins
 from proxy.policy.targets import TargetState
 from proxy.providers.contract import ProviderKind
 from proxy.providers.presets import PRESETS
+from proxy.providers.relays import find_served
 from proxy.providers.table import KINDS
 from proxy.stores import vocabulary
 from proxy.stores.sinks import Sinks
@@ -102,7 +109,23 @@ def make_routing(settings: Settings, registry: TargetRegistry) -> Routing:
     """A routing for these settings, on the live states there are."""
     kinds = bind_kinds(settings.providers)
     rings = {name: registry.ring(settings, name) for name in settings.providers}
-    return Routing(settings, kinds, lambda target: registry.state_of(settings, kinds, target), rings)
+    served = {name: kinds[name].endpoints | find_served(known) for name, known in settings.providers.items()}
+    return Routing(
+        settings,
+        kinds,
+        lambda target: registry.state_of(settings, kinds, target),
+        rings,
+        lambda target: find_ability(kinds[target.provider], target.model, served[target.provider]),
+    )
+
+
+def find_ability(kind: ProviderKind, model: str, served: frozenset[Endpoint]) -> Ability:
+    """What a provider can do with one of its models. `served`: what is relayed comes on top of what its format has."""
+    refuses = {
+        endpoint: frozenset(feature for feature in HARD if kind.fate(endpoint, feature, model) is Fate.REFUSED)
+        for endpoint in kind.endpoints
+    }
+    return Ability(served, refuses)
 
 
 @dataclass(slots=True)
@@ -120,20 +143,29 @@ class Parts:
 
 
 class Encodings:
-    """The vocabularies that estimates need. Building one holds the interpreter for about a third of a second, so it happens
-    before the first request, and only for the models that are configured."""
+    """The vocabularies that estimates need, of the models that are configured. They are read and checked at once, so that a
+    damaged installation does not start; they are built by `build`, or by the first estimate if that comes earlier, since
+    building one holds the interpreter for about a third of a second. For one thread."""
 
     def __init__(self, names: Iterable[str]) -> None:
-        self._counter = Counter({name: build(name, vocabulary.load(name)) for name in names})
+        self._files = {name: vocabulary.load(name) for name in names}
+        self._counter: Counter | None = None
+
+    def build(self) -> Counter:
+        if self._counter is None:
+            self._counter = Counter({name: build(name, data) for name, data in self._files.items()})
+            self._files.clear()
+        return self._counter
 
     def estimate(self, job: EstimateJob) -> Usage:
-        return estimate(self._counter, job.endpoint, job.fields, job.texts, job.model)
+        return estimate(self.build(), job.endpoint, job.fields, job.texts, job.model)
 
 
-def thread_estimator(loop: asyncio.AbstractEventLoop, settings: Settings) -> Estimator:
+def thread_estimator(loop: asyncio.AbstractEventLoop, settings: Settings) -> ThreadEstimator:
     """Estimates in one thread of our own, so that nothing else can keep it busy."""
     models = [target.model for route in settings.routes for target in route.targets]
-    return ThreadEstimator(loop, ThreadPoolExecutor(1, "undimmed-count"), Encodings(needed(models)).estimate)
+    encodings = Encodings(needed(models))
+    return ThreadEstimator(loop, ThreadPoolExecutor(1, "undimmed-count"), encodings.estimate, encodings.build)
 
 
 def assemble(
@@ -155,12 +187,13 @@ def assemble(
         wall=wall,
         sink=sink,
         max_answer=settings.server.max_answer,
+        tunnels=transport if isinstance(transport, Tunnels) else None,
     )
     queues = CapacityQueues(loop)
     registry = TargetRegistry(services.rng, sink.state_changed, queues)
     routing = make_routing(settings, registry)
     accounting = Accounting(sink, estimator)
-    forwarder = Forwarder(services, routing, queues, accounting)
+    forwarder = Forwarder(services, routing, queues, accounting, Accounts(Pins()))
     gateway = Gateway(forwarder, queues, tally, wall)
     prober = Prober(services, lambda: forwarder.routing)
     return Parts(gateway, prober, accounting, registry)

@@ -107,6 +107,7 @@ class Gateway:
         self.tally = tally
         self.draining = False
         self._keys = Keys(forwarder.routing.settings.keys)
+        self._relays = _has_relay(forwarder.routing)
         self._config = ConfigState(forwarder.routing.settings.source, self._began)
 
     @property
@@ -117,6 +118,7 @@ class Gateway:
         """Serve the next calls by this routing."""
         self._forwarder.routing = routing
         self._keys = Keys(routing.settings.keys)
+        self._relays = _has_relay(routing)
         self._config = ConfigState(routing.settings.source, self._wall())
 
     def config_rejected(self, error: str) -> None:
@@ -140,6 +142,10 @@ class Gateway:
 
     def serve(self, request: ClientRequest, downstream: Downstream) -> Coroutine[object, object, None]:
         return self._forwarder.serve(request, downstream)
+
+    @property
+    def relays(self) -> bool:
+        return self._relays
 
     def page(self, path: str, query: str, identity: Identity) -> Page | None:
         maker = PAGES.get(path)
@@ -235,6 +241,10 @@ class Gateway:
             cut=edges.cut_connections() if edges else {},
             handler_failures=edges.handler_failures() if edges else 0,
         )
+
+
+def _has_relay(routing: Routing) -> bool:
+    return any(provider.relay for provider in routing.settings.providers.values())
 
 
 MODEL_PREFIX = "/v1/models/"

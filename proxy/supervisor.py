@@ -29,7 +29,7 @@ from proxy.core.errors import ConfigError, ConfigProblem
 from proxy.core.records import Sink
 from proxy.core.settings import Settings
 from proxy.gateway import Gateway
-from proxy.pipeline.estimation import Estimator
+from proxy.pipeline.estimation import Estimator, ThreadEstimator
 from proxy.server.admin import AdminPlane
 from proxy.server.guard import is_loopback
 from proxy.server.listener import DataPlane
@@ -49,6 +49,9 @@ GONE: FileStamp = (0, 0, 0)
 EXIT_CANNOT_START = 3
 #: Seconds for which a stopping proxy still lets new connections in, as long as anybody is there at all.
 GRACE = 2.0
+#: After the start, a moment without calls is looked for so often (seconds) and so many times.
+QUIET_EVERY = 0.5
+QUIET_TRIES = 20
 
 
 class CannotListen(OSError):
@@ -99,8 +102,10 @@ class Proxy:
         self._transport = HttpTransport(self._loop)
         self._set_pool_limits(settings)
         sinks: list[Sink] = [LogSink(calls=log.calls)] if log is not None else []
-        counting = estimator or thread_estimator(self._loop, settings)
-        self.parts: Parts = assemble(settings, self._transport, counting, sinks)
+        self._own_estimator: ThreadEstimator | None = None
+        if estimator is None:
+            estimator = self._own_estimator = thread_estimator(self._loop, settings)
+        self.parts: Parts = assemble(settings, self._transport, estimator, sinks)
         self.gateway: Gateway = self.parts.gateway
         self._data = DataPlane(self.gateway, settings.server, loop=self._loop)
         self._admin = AdminPlane(self.gateway, settings.server) if settings.server.admin_port is not None else None
@@ -158,7 +163,18 @@ class Proxy:
         self._refresher.follow(self.gateway.routing.rings.values())
         self._tasks.append(self._loop.create_task(self.parts.prober.run()))
         self._tasks.append(self._loop.create_task(self.gateway.watch_lag()))
+        if self._own_estimator is not None:
+            self._tasks.append(self._loop.create_task(self._prepare_estimates(self._own_estimator)))
         return address
+
+    async def _prepare_estimates(self, estimator: ThreadEstimator) -> None:
+        """That stops everything for a third of a second: at a moment without calls, if one comes soon."""
+        for _ in range(QUIET_TRIES):
+            await asyncio.sleep(QUIET_EVERY)
+            if not self._data.open_calls:
+                break
+        await estimator.prepare()
+        structlog.get_logger(NAME).info("estimates_ready")
 
     async def stop(self, drain: float | None = None) -> None:
         """Say that we are leaving, and go on for up to `GRACE` seconds as long as anybody is connected; then let nobody new

@@ -16,6 +16,7 @@ from proxy.pipeline.estimation import EstimateJob
 from proxy.policy.targets import TargetState
 from proxy.rehearse.behaviour import Behaviour, Latency, Mode
 from proxy.rehearse.client import SimulatedClient, Wish
+from proxy.stores.vocabulary import VocabularyError
 
 QUICK = Behaviour(chunks=2, gap=0.0)
 DOWN = Behaviour(Mode.STATUS, latency=Latency(0.1))
@@ -236,6 +237,17 @@ class TestEstimates:
             assert usage.source is UsageSource.ESTIMATE
             assert 8 <= usage.input <= 20
             assert 3 <= usage.output <= 6
+
+    def test_building_is_done_once_before_or_with_the_first(self) -> None:
+        encodings = Encodings(["o200k_base"])
+        counter = encodings.build()
+        assert encodings.build() is counter
+        assert encodings.estimate(EstimateJob(Endpoint.CHAT, "m", {}, ["lit"])).output == 1
+        assert encodings.build() is counter
+
+    def test_a_damaged_vocabulary_shows_at_once(self) -> None:
+        with pytest.raises(VocabularyError):
+            Encodings(["no_such_base"])
 
     def test_in_a_thread(self) -> None:
         async def main() -> Usage:

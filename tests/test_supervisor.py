@@ -7,6 +7,7 @@ import signal
 import socket
 import sys
 from collections.abc import AsyncIterator, Awaitable, Callable
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
 from pathlib import Path
 from random import Random
@@ -18,7 +19,7 @@ from support.simulation import BREAKER, InlineEstimator, replace, settings
 from proxy.core.errors import ConfigError, ConfigProblem
 from proxy.core.settings import ServerSettings, Settings
 from proxy.core.usage import Usage, UsageSource
-from proxy.pipeline.estimation import EstimateJob
+from proxy.pipeline.estimation import EstimateJob, ThreadEstimator
 from proxy.rehearse.behaviour import Behaviour, Mode, constant
 from proxy.rehearse.server import LoopbackProvider
 from proxy.rehearse.virtual_loop import run as run_virtually
@@ -93,6 +94,10 @@ class Caller:
     def json(self) -> dict[str, object]:
         value: dict[str, object] = json.loads(self.got.partition(b"\r\n\r\n")[2])
         return value
+
+
+def never(job: EstimateJob) -> Usage:
+    raise AssertionError("nothing to estimate")
 
 
 async def ask(port: int, model: str = "lamp") -> int:
@@ -276,6 +281,25 @@ class TestEdges:
             assert proxy.calls_in_flight() == 0
 
         live(body, SHORT)
+
+    @pytest.mark.parametrize(("behaviour", "calls"), [(SHORT, 0), (ENDLESS, 1)])
+    def test_estimates_are_prepared_at_a_quiet_moment_but_not_put_off_for_ever(
+        self, monkeypatch: pytest.MonkeyPatch, behaviour: Behaviour, calls: int
+    ) -> None:
+        monkeypatch.setattr("proxy.supervisor.QUIET_EVERY", 0.01)
+
+        async def body(stack: Stack) -> None:
+            caller = await Caller.post(stack.port)
+            await caller.until(b"content")
+            seen: list[int] = []
+            with ThreadPoolExecutor(1) as executor:
+                loop = asyncio.get_running_loop()
+                ready = lambda: seen.append(stack.proxy.calls_in_flight())  # noqa: E731
+                await stack.proxy._prepare_estimates(ThreadEstimator(loop, executor, never, ready))
+            assert seen == [calls]
+            await caller.close()
+
+        live(body, behaviour)
 
     def test_dropped_lines_are_the_logs(self, tmp_path: Path) -> None:
         async def main() -> None:

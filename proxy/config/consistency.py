@@ -28,6 +28,7 @@ RULES: tuple[Rule, ...] = (
     credential_rules.check_files,
     credential_rules.check_issuers,
     provider_rules.check_headers,
+    provider_rules.check_relay,
     provider_rules.check_use,
     provider_rules.check_probes,
     route_rules.check_targets,

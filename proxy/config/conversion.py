@@ -171,9 +171,11 @@ def _provider(name: str, model: ProviderModel, defaults: DefaultsModel, folder: 
         headers={key.lower(): value.get_secret_value() for key, value in model.headers.items()},
         probe=overlay(ProbeSettings(), defaults.probe, model.probe),
         direct=model.direct,
+        relay=model.relay,
         first_content=patience_of(model, defaults.timeout),
         region=model.region or preset.region,
         project=model.project or "",
+        api_version=model.api_version or "",
     )
     return provider if model.max_connections is None else replace(provider, max_connections=model.max_connections)
 

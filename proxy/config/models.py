@@ -116,12 +116,18 @@ class ProviderModel(Section):
     region: Text | None = Field(
         default=None, description="Where its models run, for vendors with regions (Google calls it location)."
     )
+    api_version: Text | None = Field(
+        default=None, description="Azure's dated version of the API, for its classic addresses. Default: the v1 addresses."
+    )
     project: Text | None = Field(
         default=None, description="Google Cloud project, for kind vertex. Without one: express mode."
     )
     headers: dict[Text, SecretStr] = Field(default={}, description="Sent with every request, besides the credential.")
     models: dict[Text, UpstreamModel] = Field(default={}, description="Prices, context windows and caps per upstream model.")
     direct: bool = Field(default=False, description="Clients may ask for `provider/model` without a route.")
+    relay: bool = Field(
+        default=False, description="Requests to /v1/ paths that this proxy does not know go to it as they are."
+    )
     probe: ProbeModel | None = Field(default=None, description="Active probes of this provider; see defaults.probe.")
     max_connections: Positive | None = Field(default=None, description="Connections to it at a time. Default 1024.")
     allow_plaintext: bool = Field(default=False, description="Send credentials over http:// to a host that is not private.")
@@ -202,7 +208,9 @@ class KeyModel(Section):
     name: Text = Field(description="Shown in logs and reports.")
     hash: Digest = Field(description="SHA-256 of the key in hex, `sha256:` in front allowed.")
     routes: Annotated[tuple[Text, ...], BeforeValidator(as_list), OneOrMany()] | None = Field(
-        default=None, description="Model names it may use; `direct` for provider/model addresses. Default: everything."
+        default=None,
+        description="Model names it may use; `direct` for provider/model addresses, `relay` for batches and relayed paths."
+        " Default: everything.",
     )
 
 

@@ -11,11 +11,13 @@ from proxy.config.source import Path
 from proxy.config.validation import Draft
 from proxy.core.settings import Origin
 from proxy.providers.presets import PRESETS
+from proxy.providers.relays import RELAYING_KINDS
 from proxy.providers.table import KINDS
 
 Findings = Iterator[tuple[Path, str]]
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
+_VERSION = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}(-preview)?")
 _REGION = re.compile(r"[a-z0-9](?:[a-z0-9-]*[a-z0-9])?")
 _HEADER = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 #: Set for each request by us, or by the connection.
@@ -57,6 +59,10 @@ def check_places(draft: Draft) -> Findings:
             yield (*here, "region"), f"has no effect: {preset.name} has no regions"
         elif provider.region is not None and preset.project and provider.project is None:
             yield (*here, "region"), "has no effect without project: express mode is global"
+        if provider.api_version is not None and not preset.versions:
+            yield (*here, "api_version"), f"has no effect: {preset.name} has no versions"
+        elif provider.api_version is not None and not _VERSION.fullmatch(provider.api_version):
+            yield (*here, "api_version"), "a version is a date such as 2024-10-21, perhaps with -preview behind it"
         if provider.project is not None and not preset.project:
             yield (*here, "project"), f"has no effect: {preset.name} has no projects"
 
@@ -139,13 +145,20 @@ def check_headers(draft: Draft) -> Findings:
                 yield here, "its value holds a line break or a character that headers cannot carry"
 
 
+def check_relay(draft: Draft) -> Findings:
+    """Paths are OpenAI's, and so must be whoever gets them as they are."""
+    for name, provider in draft.document.providers.items():
+        if provider.relay and provider.kind in KINDS and provider.kind not in RELAYING_KINDS:
+            yield ("providers", name, "relay"), "works only for providers that speak OpenAI's format"
+
+
 def check_use(draft: Draft) -> Findings:
     """Every provider, and everything said about its models, is used by some route."""
     if not draft.whole("routes"):
         return
     used = {target.to for route in draft.document.routes for tier in route.targets for target in tier}
     for name, provider in draft.document.providers.items():
-        if not provider.direct and not any(to.startswith(f"{name}/") for to in used):
+        if not (provider.direct or provider.relay) and not any(to.startswith(f"{name}/") for to in used):
             yield ("providers", name), "no route uses it; add a target, or direct: true so that clients can name it"
             continue
         for model in provider.models:

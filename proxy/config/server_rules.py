@@ -14,6 +14,7 @@ from proxy.core.settings import BreakerSettings
 Findings = Iterator[tuple[Path, str]]
 #: What a key is given to allow addresses of the form provider/model.
 DIRECT = "direct"
+RELAY = "relay"
 
 
 def check_listeners(draft: Draft) -> Findings:
@@ -58,7 +59,7 @@ def check_keys(draft: Draft) -> Findings:
         for index, route in enumerate(key.routes or ()):
             provider = document.providers.get(route.partition("/")[0])
             direct = provider.direct if provider is not None and "/" in route else route == DIRECT and _any_direct(draft)
-            if route not in public and not direct:
+            if route not in public and not direct and route != RELAY:
                 yield (*here, "routes", index), f'there is no route for "{route}"{nearest(route, public)}'
 
 

@@ -13,3 +13,28 @@ class Endpoint(enum.StrEnum):
     RESPONSES = "responses"
     MESSAGES = "messages"
     COUNT_TOKENS = "count_tokens"  # of a Messages request
+    IMAGES = "images"
+    IMAGE_EDITS = "image_edits"
+    IMAGE_VARIATIONS = "image_variations"
+    SPEECH = "speech"
+    TRANSCRIPTIONS = "transcriptions"
+    TRANSLATIONS = "translations"
+    MODERATIONS = "moderations"
+    RERANK = "rerank"
+    INPUT_TOKENS = "input_tokens"
+    COMPACT = "compact"
+    REALTIME = "realtime"
+    #: What follows names no model: it goes to an account (`pipeline/accounts.py`).
+    FILES = "files"
+    BATCHES = "batches"
+    STORED = "stored"
+    RELAY = "relay"
+
+
+#: What goes in and comes out is text: it can be counted where a provider reports nothing, and a probe of one token is cheap.
+#: Everything else is relayed rather than read: nothing is estimated, and nobody asks for a picture to see who is awake.
+TEXTUAL = frozenset({Endpoint.CHAT, Endpoint.COMPLETIONS, Endpoint.EMBEDDINGS, Endpoint.RESPONSES, Endpoint.MESSAGES})
+#: Answered in one go, without anything being generated bit by bit.
+PROMPT = frozenset(
+    {Endpoint.EMBEDDINGS, Endpoint.MODERATIONS, Endpoint.RERANK, Endpoint.COUNT_TOKENS, Endpoint.INPUT_TOKENS}
+)

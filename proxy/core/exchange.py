@@ -7,11 +7,15 @@ chunk of a stream goes from the provider's socket to the client's transport with
 
 import enum
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
+
+from msgspec import Struct
 
 from proxy.core.endpoints import Endpoint
 from proxy.core.settings import Origin
+
+if TYPE_CHECKING:
+    from proxy.core.tunnel import Switch
 
 #: Lower-case name and value, in the order they came; duplicates kept.
 HeaderList = Sequence[tuple[bytes, bytes]]
@@ -37,8 +41,7 @@ class TransportError(Exception):
         self.detail = detail
 
 
-@dataclass(slots=True)
-class UpstreamRequest:
+class UpstreamRequest(Struct, gc=False):
     """One HTTP/1.1 request, ready to be written. `head` ends with the blank line and already carries the body's
     length. `pool` names the bulkhead (the provider); `connect_timeout` in seconds covers DNS, TCP and TLS. `dropped`: what
     of the client's request it could not carry as it was, as `x-undimmed-dropped` names it.
@@ -116,11 +119,11 @@ class Downstream(Protocol):
         """From now on pause and resume this source as the client's transport fills and drains; None: nobody."""
 
 
-@dataclass(slots=True)
-class ClientRequest:
+class ClientRequest(Struct, gc=False):
     """A request that passed the listener: read whole, authenticated, its path known. `headers` has lower-case names.
     `key` is the name of the client's key, None where no keys are configured; `routes` what that key may use (None: all).
-    `arrived` is loop time."""
+    `arrived` is loop time. `path` and `query` are as they came; only what is relayed to an account needs them. `upgrade`:
+    the client asks to switch protocols, and this is how it is answered."""
 
     endpoint: Endpoint
     headers: Mapping[str, str]
@@ -128,3 +131,7 @@ class ClientRequest:
     key: str | None
     routes: frozenset[str] | None
     arrived: float
+    method: str = "POST"
+    path: str = ""
+    query: str = ""
+    upgrade: "Switch | None" = None

@@ -58,7 +58,8 @@ class Outcome:
 
     @property
     def ok(self) -> bool:
-        return self.kind is OutcomeKind.OK
+        return self.kind is _OK
 
 
-OK = Outcome(OutcomeKind.OK)
+_OK = OutcomeKind.OK
+OK = Outcome(_OK)

@@ -152,6 +152,7 @@ class Provider:
     headers: Mapping[str, str] = field(default_factory=dict)
     probe: ProbeSettings = ProbeSettings()
     direct: bool = False  # may clients name `provider/model` themselves?
+    relay: bool = False  # do requests to paths that nothing else here serves go to it?
     max_connections: int = 1024
     first_content: float | None = None  # seconds; for servers that load models or queue silently
     region: str = ""

@@ -3,6 +3,8 @@
 import enum
 from dataclasses import dataclass
 
+from msgspec import Struct
+
 
 class UsageSource(enum.StrEnum):
     """A number that the provider reported is never silently mixed with one that we estimated."""
@@ -12,8 +14,7 @@ class UsageSource(enum.StrEnum):
     MIXED = "mixed"
 
 
-@dataclass(slots=True)
-class Usage:
+class Usage(Struct, gc=False):
     """Tokens. `input` includes `cached` and `cache_write`; `output` includes `reasoning`.
 
     `lower_bound`: an estimate that cannot see all (hidden reasoning, remote images). `billed`: input and output that cost

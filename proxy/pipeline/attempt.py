@@ -5,31 +5,29 @@ callback: nothing here awaits but `run`, once, for the verdict. Until the commit
 everything a stream brings is held back, so that any failure before it can go elsewhere unseen; from then on events are
 written as they come. Whole answers are collected and judged at their end.
 
-One timer per attempt watches all limits. It is not moved when bytes arrive: it fires at the earliest moment at which a
+One alarm per attempt watches all limits. It is not moved when bytes arrive: it rings at the earliest moment at which a
 limit *could* be over, looks at the timestamps, and sleeps on. The verdict falls exactly once, in `_conclude`, which
 settles the permit, cuts the exchange unless the answer was whole, and completes the attempt's record.
 """
 
 import asyncio
-from typing import TYPE_CHECKING
 
 from proxy.core.exchange import Exchange, HeaderList, TransportError
 from proxy.core.outcome import OK, Outcome, OutcomeKind
 from proxy.core.records import AttemptRecord
 from proxy.core.usage import Usage
+from proxy.pipeline.alarms import Alarm
 from proxy.pipeline.journey import Journey
 from proxy.pipeline.reply import commit_headers
 from proxy.pipeline.sending import hide, sign
 from proxy.pipeline.services import Services
+from proxy.pipeline.verdict import Verdict
 from proxy.policy.outcomes import outcome_of
 from proxy.policy.strategies import Candidate
 from proxy.policy.targets import Permit
 from proxy.providers.contract import ProviderKind
 from proxy.wire.openai_envelope import EnvelopeError
 from proxy.wire.reading import Answer, StreamReader
-
-if TYPE_CHECKING:
-    from asyncio import TimerHandle
 
 #: Bytes of an error body that are read; what matters stands in the first kilobyte.
 MAX_ERROR_BODY = 64 * 1024
@@ -45,7 +43,7 @@ class Attempt:
     verdict is OK. `tail` is what is left to write of a whole stream."""
 
     __slots__ = (
-        "_armed",
+        "_alarm",
         "_events",
         "_exchange",
         "_first_by",
@@ -58,7 +56,6 @@ class Attempt:
         "_services",
         "_status",
         "_streaming",
-        "_timer",
         "_verdict",
         "answer",
         "candidate",
@@ -90,9 +87,8 @@ class Attempt:
         self._last = permit.started
         self._first_by = permit.started + journey.first_limit(candidate.state.id)
         self._exchange: Exchange | None = None
-        self._timer: TimerHandle | None = None
-        self._armed = INFINITY
-        self._verdict: asyncio.Future[Outcome] = services.loop.create_future()
+        self._alarm: Alarm | None = None
+        self._verdict = Verdict(loop=services.loop)
         state = candidate.state
         self.record = AttemptRecord(state.id, state.provider, permit.credential.id, permit.started, OK, trial=permit.trial)
         journey.record.attempts.append(self.record)
@@ -140,6 +136,7 @@ class Attempt:
         target = self.candidate.target
         request = self._kind.request(journey.call, target, self.permit.credential)
         request.connect_timeout = journey.route.route.timeouts.connect
+        self.record.dropped = request.dropped
         if request.sign is not None:
             sign(request, self._services.wall())
         self.permit.on_redispatch = self._redispatch
@@ -149,8 +146,7 @@ class Attempt:
         stall_after = self._stall_after()
         if stall_after is not None:
             moment = min(moment, self.permit.started + stall_after)
-        self._armed = moment
-        self._timer = self._services.loop.call_at(moment, self._watch)
+        self._alarm = self._services.alarms.set(moment, self._watch)
 
     # Receiver: the provider's side.
 
@@ -161,7 +157,8 @@ class Attempt:
         self.record.first_byte_at = now
         self.record.status = self._status = status
         self.headers = headers
-        if self._journey.call.envelope.stream and 200 <= status < 300 and not _is_document(headers):
+        envelope = self._journey.call.envelope
+        if envelope.stream and 200 <= status < 300 and (envelope.opaque or not _is_document(headers)):
             self.reader = self._kind.reader(self._journey.call)
         else:
             self._tighten(now)
@@ -274,7 +271,10 @@ class Attempt:
         self._conclude(answer.outcome)
 
     def _judge_error(self) -> None:
-        self._conclude(self._kind.error(self._status, self.headers, b"".join(self._held)))
+        outcome = self._kind.error(self._status, self.headers, b"".join(self._held))
+        journey, target = self._journey, self.permit.target
+        now = self._services.loop.time()
+        self._conclude(target.judge_rejection(journey.call.endpoint, outcome, journey.record.key, now))
 
     # The verdict.
 
@@ -285,9 +285,9 @@ class Attempt:
         if self._verdict.done() and not self._verdict.cancelled():
             return
         now = self._services.loop.time()
-        if self._timer is not None:
-            self._timer.cancel()
-            self._timer = None
+        if self._alarm is not None:
+            self._alarm.clear()
+            self._alarm = None
         if not outcome.ok:
             hide(outcome, self.permit.credential)
         self.record.outcome = outcome
@@ -303,8 +303,7 @@ class Attempt:
         # The permit knows us and the exchange does; without these, every attempt would be a cycle for the collector.
         self.permit.on_redispatch = None
         self._exchange = None
-        if not self._verdict.done():
-            self._verdict.set_result(outcome)
+        self._verdict.fall(outcome)
 
     # The watch.
 
@@ -325,7 +324,7 @@ class Attempt:
             moment, kind = idle, OutcomeKind.IDLE_TIMEOUT
         return moment, kind
 
-    def _arm(self, now: float) -> None:
+    def _arm(self, alarm: Alarm, now: float) -> None:
         """Look again at the next moment at which something could be over."""
         moment, _ = self._limit()
         if self.record.first_byte_at is None:
@@ -334,18 +333,16 @@ class Attempt:
                 moment = self.permit.started + stall_after
         if self._journey.next_heartbeat < moment:
             moment = max(self._journey.next_heartbeat, now)
-        self._armed = moment
-        self._timer = self._services.loop.call_at(moment, self._watch)
+        alarm.move(moment)
 
     def _tighten(self, now: float) -> None:
-        """A phase has begun whose limit may fall before the moment at which the timer would look."""
-        if self._timer is not None and now + self._journey.route.route.timeouts.idle < self._armed:
-            self._timer.cancel()
-            self._arm(now)
+        """A phase has begun whose limit may fall before the moment at which the alarm would ring."""
+        alarm = self._alarm
+        if alarm is not None and now + self._journey.route.route.timeouts.idle < alarm.due:
+            self._arm(alarm, now)
 
     def _watch(self) -> None:
         now = self._services.loop.time()
-        self._timer = None
         if self.record.first_byte_at is None and self._stalled(now):
             return
         if self._streaming and self._paused:
@@ -356,7 +353,8 @@ class Attempt:
             return
         if now >= self._journey.next_heartbeat:
             self._beat(now)
-        self._arm(now)
+        if self._alarm is not None:
+            self._arm(self._alarm, now)
 
     def _stalled(self, now: float) -> bool:
         """Did the stall rule just open this target's breaker? Then all who wait for it, this attempt too, go elsewhere."""

@@ -13,6 +13,7 @@ from proxy.core.settings import Timeouts
 
 MARGIN = 0.05
 MARGIN_CAP = 0.5
+_ANNOUNCED = ("x-request-timeout-ms", "x-stainless-read-timeout", "x-stainless-timeout")
 
 
 def _seconds(value: str | None, scale: float = 1.0) -> float:
@@ -30,6 +31,10 @@ def _seconds(value: str | None, scale: float = 1.0) -> float:
 
 def limits(headers: Mapping[str, str], timeouts: Timeouts, arrived: float) -> tuple[float, float]:
     """(deadline of the call, latest moment for the first byte), both in loop time."""
-    deadline = arrived + min(timeouts.total, _seconds(headers.get("x-request-timeout-ms"), 0.001))
-    first_byte = min(_seconds(headers.get("x-stainless-read-timeout")), _seconds(headers.get("x-stainless-timeout")))
-    return deadline, min(deadline, arrived + first_byte)
+    total, between, until = map(headers.get, _ANNOUNCED)
+    deadline = arrived + timeouts.total
+    if total:
+        deadline = min(deadline, arrived + _seconds(total, 0.001))
+    if not between and not until:
+        return deadline, deadline
+    return deadline, min(deadline, arrived + min(_seconds(between), _seconds(until)))

@@ -35,15 +35,25 @@ class Estimator(Protocol):
 
 
 class ThreadEstimator:
-    """Runs `estimate` in an executor's thread. `pending` counts jobs whose callback has not run yet."""
+    """Runs `estimate` in an executor's thread. `pending` counts jobs whose callback has not run yet. `make_ready` does what
+    the first estimate would otherwise have to do."""
 
     def __init__(
-        self, loop: asyncio.AbstractEventLoop, executor: Executor, estimate: Callable[[EstimateJob], Usage]
+        self,
+        loop: asyncio.AbstractEventLoop,
+        executor: Executor,
+        estimate: Callable[[EstimateJob], Usage],
+        make_ready: Callable[[], object] = lambda: None,
     ) -> None:
         self._loop = loop
         self._executor = executor
         self._estimate = estimate
+        self._make_ready = make_ready
         self.pending = 0
+
+    async def prepare(self) -> None:
+        """Make ready now, in the thread. Raises what that raises."""
+        await self._loop.run_in_executor(self._executor, self._make_ready)
 
     def submit(self, job: EstimateJob, done: Callable[[Usage], None]) -> None:
         self.pending += 1

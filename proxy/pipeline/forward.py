@@ -10,11 +10,13 @@ file only puts them in order.
 import asyncio
 
 from proxy.core.call import Call
+from proxy.core.endpoints import TEXTUAL, Endpoint
 from proxy.core.exchange import ClientRequest, Downstream
 from proxy.core.outcome import OutcomeKind
 from proxy.core.problem import Problem
 from proxy.core.records import CallRecord
 from proxy.pipeline.accounting import SPENT, Accounting, apply_usage
+from proxy.pipeline.accounts import REFUSED, Accounts
 from proxy.pipeline.attempt import Attempt
 from proxy.pipeline.deadline import limits
 from proxy.pipeline.journey import Journey, Pulse
@@ -23,21 +25,34 @@ from proxy.pipeline.reply import closing_words, commit_headers, problem_headers,
 from proxy.pipeline.retry import GiveUp, Retries, RetryableAttempt, retryable
 from proxy.pipeline.routing import Routing
 from proxy.pipeline.services import Services
-from proxy.policy.outcomes import final_problem, unavailable_problem
+from proxy.pipeline.tunneling import TunnelAttempt
+from proxy.policy.outcomes import final_problem, unavailable_problem, unserved_problem
 from proxy.policy.selection import Selection, select
 from proxy.policy.strategies import Candidate, Choice
 from proxy.policy.targets import Permit
 from proxy.wire.formats import FORMATS, ClientFormat
 from proxy.wire.openai_envelope import EnvelopeError
+from proxy.wire.references import NAMING
+from proxy.wire.resources import RESOURCES, Place, find_place, read_resource
 
 CLIENT_CLOSED_REQUEST = 499
+#: Endpoints whose requests name, or whose answers are, stored things.
+KEEPING = NAMING | RESOURCES
 
 
 class Forwarder:
     """Serves calls with the current routing. Replacing `routing` takes effect for the next call."""
 
-    def __init__(self, services: Services, routing: Routing, queues: CapacityQueues, accounting: Accounting) -> None:
+    def __init__(
+        self,
+        services: Services,
+        routing: Routing,
+        queues: CapacityQueues,
+        accounting: Accounting,
+        accounts: Accounts,
+    ) -> None:
         self._services = services
+        self._accounts = accounts
         self.routing = routing
         self._queues = queues
         self._accounting = accounting
@@ -86,11 +101,15 @@ class Forwarder:
     ) -> Journey | Problem:
         """Everything that can be refused before a provider is thought of."""
         try:
+            if request.endpoint in RESOURCES:
+                return self._open_account(routing, request, downstream, record)
             form = FORMATS[request.endpoint]
-            envelope = form.read_envelope(request.body, request.endpoint)
+            envelope = form.read(request)
         except EnvelopeError as error:
             return Problem(400, error.message, code=error.code, param=error.param)
         record.stream = envelope.stream
+        if request.endpoint is Endpoint.REALTIME and (request.upgrade is None or self._services.tunnels is None):
+            return Problem(426, "Realtime sessions are WebSocket connections.", code="upgrade_required")
         state = routing.find(envelope.model)
         if state is None:
             return unknown_model(routing, envelope.model, request.routes)
@@ -99,13 +118,39 @@ class Forwarder:
                 403, f"This key may not use the model `{envelope.model}`.", code="model_not_allowed", param="model"
             )
         record.route = state.route.name
+        bound = self._accounts.follow(state, request, envelope) if request.endpoint in KEEPING else None
+        if isinstance(bound, Problem):
+            return bound
+        if bound is not None:
+            state = bound.route
         call = Call(record.id, request.endpoint, envelope, request.headers, wall=record.wall)
         if state.route.strategy == "sticky":
             call.affinity = request.headers.get(state.route.sticky_header, "") or form.affinity_of(envelope)
         journey = Journey(call, state, downstream, record)
+        journey.upgrade = request.upgrade
+        if bound is not None:
+            journey.bind(bound.excluded, bound.careful)
         journey.deadline, journey.commit_by = limits(request.headers, state.route.timeouts, request.arrived)
-        if envelope.stream and state.route.heartbeat > 0:
+        if envelope.stream and state.route.heartbeat > 0 and journey.format.waiting:
             journey.next_heartbeat = request.arrived + state.route.heartbeat
+        return journey
+
+    def _open_account(
+        self, routing: Routing, request: ClientRequest, downstream: Downstream, record: CallRecord
+    ) -> Journey | Problem:
+        """A request that names no model. Raises EnvelopeError."""
+        place = find_place(request.method, request.path) or Place(Endpoint.RELAY)
+        envelope = read_resource(place, request.headers.get("content-type", ""), request.query, request.body)
+        record.stream = envelope.stream
+        bound = self._accounts.open(routing, request, place, envelope)
+        if isinstance(bound, Problem):
+            return bound
+        record.route = bound.route.route.name
+        path = f"{request.path}?{request.query}" if request.query else request.path
+        call = Call(record.id, request.endpoint, envelope, request.headers, method=request.method, path=path)
+        journey = Journey(call, bound.route, downstream, record)
+        journey.bind(bound.excluded, bound.careful)
+        journey.deadline, journey.commit_by = limits(request.headers, bound.route.route.timeouts, request.arrived)
         return journey
 
     # Attempting.
@@ -124,17 +169,21 @@ class Forwarder:
         while taken is None:
             taken = await self._wait(journey) or self._take(journey)
         candidate, permit = taken
-        attempt = Attempt(self._services, journey, routing.kinds[candidate.target.provider], candidate, permit)
+        make = Attempt if journey.upgrade is None else TunnelAttempt
+        attempt = make(self._services, journey, routing.kinds[candidate.target.provider], candidate, permit)
         try:
             outcome = await attempt.run()
         except asyncio.CancelledError:
             self._book(journey, attempt)
             raise
+        journey.weigh(candidate.state, outcome, self._services.loop.time())
         if outcome.ok:
             await self._deliver(journey, attempt)
             return
         self._book(journey, attempt)
         if journey.committed or not retryable(outcome, journey.route.route.retry.on_content_filter):
+            raise GiveUp
+        if journey.careful and outcome.kind not in REFUSED:
             raise GiveUp
         raise RetryableAttempt(candidate, permit.credential.id, outcome)
 
@@ -142,7 +191,7 @@ class Forwarder:
         """Who could take this call now; acquires nothing. `afresh`: as if nothing had been tried."""
         call, route = journey.call, journey.route
         choice = Choice(self._services.loop.time(), self._services.rng, call.affinity, call.endpoint)
-        tried, tried_credentials = (set(), {}) if afresh else (journey.tried, journey.tried_credentials)
+        tried, tried_credentials = (set(), journey.fixed) if afresh else (journey.tried, journey.tried_credentials)
         return select(route.tiers, route.strategy, choice, tried, tried_credentials, journey.needs())
 
     def _take(self, journey: Journey) -> tuple[Candidate, Permit] | None:
@@ -193,7 +242,7 @@ class Forwarder:
 
     # Delivering.
 
-    async def _deliver(self, journey: Journey, attempt: Attempt) -> None:
+    async def _deliver(self, journey: Journey, attempt: Attempt | TunnelAttempt) -> None:
         """The answer is whole and sound: count it, then write its ending (a stream) or all of it."""
         record = attempt.record
         record.delivered = True
@@ -202,11 +251,14 @@ class Forwarder:
         usage = attempt.usage
         if usage is not None:
             apply_usage(record, attempt.candidate.target, usage)
-        else:
+        elif journey.call.endpoint in TEXTUAL:
             await self._accounting.estimated(journey.call, record, attempt.candidate.target, attempt.texts())
         downstream = journey.downstream
+        answer = attempt.reader or attempt.answer
+        if answer is not None and journey.call.endpoint in KEEPING:
+            self._accounts.note(journey.call, record, journey.record.key, answer)
         if attempt.reader is not None:
-            journey.record.status = 200
+            journey.record.status = record.status or 200
             comment = journey.format.closing_comment(closing_words(journey, record))
             downstream.finish(attempt.tail + comment + attempt.reader.terminator)
         elif attempt.answer is not None:
@@ -238,6 +290,8 @@ class Forwarder:
         retry_after = max(0.0, min(moments) - now) if moments else None
         if outcomes:
             problem = final_problem(outcomes, retry_after=retry_after)
+        elif selection.unserved:
+            problem = unserved_problem(journey.route.route.name, journey.call.endpoint.value)
         else:
             causes = [f"{target}: {why}" for target, why in selection.reasons()]
             problem = unavailable_problem(causes, retry_after, [admission.kind for _, admission in selection.refused])
@@ -263,7 +317,7 @@ class Forwarder:
 
     # Writing down.
 
-    def _book(self, journey: Journey, attempt: Attempt) -> None:
+    def _book(self, journey: Journey, attempt: Attempt | TunnelAttempt) -> None:
         """Tokens of an attempt that did not end well: what the provider said, else an estimate if it may have generated."""
         record = attempt.record
         target = attempt.candidate.target
@@ -272,6 +326,8 @@ class Forwarder:
             apply_usage(record, target, attempt.usage)
         elif record.outcome.kind in SPENT:
             record.possibly_billed = True
+            if journey.call.endpoint not in TEXTUAL:
+                return
             self._accounting.estimate(journey.call, journey.booking, record, target, attempt.texts())
 
     def _close(self, record: CallRecord, journey: Journey | None) -> None:

@@ -15,7 +15,7 @@ from functools import partial
 import structlog
 
 from proxy.core.call import Call, Envelope
-from proxy.core.endpoints import Endpoint
+from proxy.core.endpoints import TEXTUAL, Endpoint
 from proxy.core.exchange import HeaderList, TransportError, UpstreamRequest
 from proxy.core.outcome import OK, Outcome, OutcomeKind
 from proxy.core.records import ProbeRecord
@@ -119,22 +119,28 @@ class Prober:
             plan = self._plans[state.id] = ProbePlan(settings, self._services.rng, paid)
         return plan
 
-    def _endpoint(self, state: TargetState, now: float) -> Endpoint:
-        """The endpoint that a probe should ask for: the one that is open, else the one that was used."""
-        for endpoint in state.endpoints:
+    def _endpoint(self, state: TargetState, now: float) -> Endpoint | None:
+        """The endpoint that a probe should ask for: the one that is open, else the one that was used. None: only such were
+        used that no probe is worth (a picture); their own trials bring them back."""
+        probed = [endpoint for endpoint in state.endpoints if endpoint in TEXTUAL]
+        for endpoint in probed:
             if state.admission(endpoint, now).verdict in (Verdict.OPEN, Verdict.TRIAL):
                 return endpoint
-        return next(iter(state.endpoints), Endpoint.CHAT)
+        if probed:
+            return probed[0]
+        return None if state.endpoints else Endpoint.CHAT
 
     def _due(self, state: TargetState, settings: ProbeSettings, kind: ProviderKind, now: float) -> ProbeKind | None:
         endpoint = self._endpoint(state, now)
+        if endpoint is None:
+            return None
         is_open = state.admission(endpoint, now).verdict in (Verdict.OPEN, Verdict.TRIAL)
         return self._plan(state, settings).next_probe(now, state.last_traffic, is_open, kind.free_probe_lies)
 
     async def _probe(self, state: TargetState, settings: ProbeSettings, kind: ProviderKind, what: ProbeKind) -> None:
         """Send one probe and report what came of it."""
         now = self._services.loop.time()
-        endpoint = self._endpoint(state, now)
+        endpoint = self._endpoint(state, now) or Endpoint.CHAT
         credential = state.ring.any_credential(state.model, now)
         if credential is None:
             request = None

@@ -16,25 +16,46 @@ if TYPE_CHECKING:
     from proxy.pipeline.attempt import Attempt
 
 #: Provider headers that a client may see.
-PASSED = frozenset({b"content-type", b"x-request-id", b"request-id", b"openai-processing-ms", b"openai-version"})
+PASSED = frozenset(
+    {
+        b"content-type",
+        b"content-disposition",
+        b"x-request-id",
+        b"request-id",
+        b"openai-processing-ms",
+        b"openai-version",
+    }
+)
 
 
 def commit_headers(journey: Journey, attempt: "Attempt") -> list[tuple[bytes, bytes]]:
     """Headers of a reply that a provider gave."""
     headers = [header for header in attempt.headers if header[0] in PASSED]
     names = [name for name, _ in headers]
-    stream = journey.call.envelope.stream
+    envelope = journey.call.envelope
+    stream = envelope.stream
     if b"content-type" not in names:
         kind = b"text/event-stream; charset=utf-8" if stream else b"application/json"
+        if envelope.opaque:
+            kind = b"application/octet-stream"
         headers.append((b"content-type", kind))
     if stream:
         headers.append((b"cache-control", b"no-cache"))
     call_id = journey.call.id.encode()
     if b"x-request-id" not in names:
         headers.append((b"x-request-id", call_id))
-    headers.append((b"x-undimmed-request-id", call_id))
-    headers += journey.route.headers[attempt.record.target]
-    headers.append((b"x-undimmed-attempts", b"%d" % len(journey.record.attempts)))
+    return headers + served_headers(journey, attempt.record)
+
+
+def served_headers(journey: Journey, record: AttemptRecord) -> list[tuple[bytes, bytes]]:
+    """Who answered, after how many attempts, and what of the request it could not be told as it was."""
+    headers = [
+        (b"x-undimmed-request-id", journey.call.id.encode()),
+        *journey.route.headers[record.target],
+        (b"x-undimmed-attempts", b"%d" % len(journey.record.attempts)),
+    ]
+    if record.dropped:
+        headers.append((b"x-undimmed-dropped", ", ".join(record.dropped).encode("ascii", "replace")))
     return headers
 
 
@@ -69,6 +90,8 @@ def closing_words(journey: Journey, record: AttemptRecord) -> dict[str, object]:
             "reasoning": usage.reasoning,
             "source": usage.source.value,
         }
+    if record.dropped:
+        words["dropped"] = list(record.dropped)
     words["cost_usd"] = dollars(record.cost) if record.cost is not None else None
     return words
 

@@ -190,7 +190,6 @@ class Retries:
             return STOP
         if not failure.candidate.state.budget.take(now):
             return STOP
-        self._journey.tried.discard(target_id)
-        self._journey.tried_credentials.pop(target_id, None)
+        self._journey.forgive(target_id)
         self._journey.promised = failure.candidate
         return Step(go=True, wait=wait)

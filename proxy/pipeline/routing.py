@@ -20,6 +20,7 @@ from proxy.policy.credentials import CredentialRing
 from proxy.policy.strategies import STRATEGIES, Candidate, Strategy
 from proxy.policy.targets import TargetState
 from proxy.providers.contract import ProviderKind
+from proxy.providers.model_facts import facts_of
 
 UNBOUNDED = 2**62
 #: Fields in which requests say how long the answer may be.
@@ -42,15 +43,15 @@ class Patience:
 class RouteState:
     """A route with the live states of its targets.
 
-    `weighs_needs`: not every target can do the same, or take in as much, so a request's needs have to be looked at before
-    choosing. `first`: the candidate that is chosen whenever nothing speaks against it; None: the strategy decides. `easy`:
+    `weighs_needs`: endpoints for which not every target can do the same, or take in as much, so that a request's needs have
+    to be looked at before choosing. `first`: the candidate that is chosen whenever nothing speaks against it; None: the strategy decides. `easy`:
     bytes of body up to which nothing in a request to this endpoint can speak against `first`. `headers`: the reply headers
     that say who answered, `patience`: the time limits, both by target id and made once, since every call needs them."""
 
     route: Route
     tiers: tuple[tuple[Candidate, ...], ...]
     strategy: Strategy
-    weighs_needs: bool
+    weighs_needs: frozenset[Endpoint]
     first: Candidate | None
     easy: Mapping[Endpoint, int]
     headers: Mapping[str, tuple[tuple[bytes, bytes], ...]]
@@ -78,7 +79,7 @@ def bind_route(
         route=route,
         tiers=tiers,
         strategy=STRATEGIES[route.strategy],
-        weighs_needs=not all(takes_everything(candidate) for candidate in candidates),
+        weighs_needs=frozenset(e for e in Endpoint if not all(takes_everything(each, e) for each in candidates)),
         first=candidates[0] if in_order else None,
         easy={endpoint: easy_size(candidates[0], endpoint) for endpoint in Endpoint},
         headers={target.id: served_by(route, target) for target in route.targets},
@@ -86,10 +87,12 @@ def bind_route(
     )
 
 
-def takes_everything(candidate: Candidate) -> bool:
-    """Whatever a request needs, this target is as good for it as any."""
-    sizes = all(easy_size(candidate, endpoint) >= UNBOUNDED for endpoint in Endpoint)
-    return sizes and candidate.target.facts.max_output is None
+def takes_everything(candidate: Candidate, endpoint: Endpoint) -> bool:
+    """Whatever a request to this endpoint needs, this target is as good for it as any, or as bad: it may not serve it."""
+    serves = candidate.ability.serves
+    if serves is not None and endpoint not in serves:
+        return True
+    return easy_size(candidate, endpoint) >= UNBOUNDED and candidate.target.facts.max_output is None
 
 
 def easy_size(candidate: Candidate, endpoint: Endpoint) -> int:
@@ -126,6 +129,27 @@ def compile_glob(name: str) -> re.Pattern[str]:
     return re.compile(fnmatch.translate(name.replace("[", "[[]").replace("?", "[?]")))
 
 
+def bind_candidates(route: Route, tiers: tuple[tuple[Candidate, ...], ...]) -> RouteState:
+    """A route whose targets are there already, for requests that need nothing of a model."""
+    targets = [candidate.target for tier in tiers for candidate in tier]
+    return RouteState(
+        route=route,
+        tiers=tiers,
+        strategy=STRATEGIES[route.strategy],
+        weighs_needs=frozenset(),
+        first=None,
+        easy={},
+        headers={target.id: served_by(route, target) for target in targets},
+        patience={target.id: patience_with(route, target) for target in targets},
+    )
+
+
+def narrow(state: RouteState, keep: Callable[[Candidate], bool]) -> RouteState | None:
+    """The route with some of its targets only; None: none is left."""
+    tiers = tuple(kept for tier in state.tiers if (kept := tuple(filter(keep, tier))))
+    return replace(state, tiers=tiers, first=None) if tiers else None
+
+
 class Routing:
     """One configuration, ready to be asked. `rings`: the credentials of every provider, by its name."""
 
@@ -135,12 +159,14 @@ class Routing:
         kinds: Mapping[str, ProviderKind],
         state_of: Callable[[Target], TargetState],
         rings: Mapping[str, CredentialRing] | None = None,
+        ability_of: Callable[[Target], Ability] = lambda _: ANYTHING,
     ) -> None:
         self.settings = settings
         self.kinds = kinds
         self.rings: Mapping[str, CredentialRing] = rings or {}
-        self.routes: Sequence[RouteState] = [bind_route(route, state_of) for route in settings.routes]
+        self.routes: Sequence[RouteState] = [bind_route(route, state_of, ability_of) for route in settings.routes]
         self._state_of = state_of
+        self._ability_of = ability_of
         self._exact: dict[str, RouteState] = {}
         self._globs: list[tuple[re.Pattern[str], RouteState]] = []
         for state in self.routes:
@@ -150,6 +176,7 @@ class Routing:
                 else:
                     self._exact.setdefault(name, state)
         self._direct: OrderedDict[str, RouteState] = OrderedDict()
+        self._accounts: dict[str, Candidate] = {}
 
     def find(self, model: str) -> RouteState | None:
         """The route for a model name, None if there is none."""
@@ -170,7 +197,7 @@ class Routing:
         provider = self.settings.providers.get(name)
         if not slash or not upstream or provider is None or not provider.direct:
             return None
-        state = bind_route(self._direct_route(provider, upstream), self._state_of)
+        state = bind_route(self._direct_route(provider, upstream), self._state_of, self._ability_of)
         self._direct[model] = state
         if len(self._direct) > MAX_DIRECT:
             self._direct.popitem(last=False)
@@ -187,8 +214,28 @@ class Routing:
             context_window=same.context_window if same else None,
             price=same.price if same else None,
             first_content=provider.first_content,
+            facts=same.facts if same else facts_of(upstream),
         )
         return Route(name=DIRECT, models=(target.id,), tiers=((target,),), timeouts=settings.timeouts, retry=settings.retry)
+
+    def account(self, provider: str, credential: str) -> Candidate:
+        """One credential of a provider as a target of its own, for what names no model."""
+        known = self._accounts.get(credential)
+        if known is None:
+            settings = self.settings.providers[provider]
+            target = Target(provider, credential.removeprefix(provider), first_content=settings.first_content)
+            known = self._accounts[credential] = Candidate(target, self._state_of(target), self._ability_of(target))
+        return known
+
+    def reach(self, allowed: frozenset[str] | None) -> frozenset[str]:
+        """The providers that a key with these routes may use."""
+        if allowed is None:
+            return frozenset(self.settings.providers)
+        routes = [state.route for state in self.routes if self.allows(state, state.route.name, allowed)]
+        reached = {target.provider for route in routes for target in route.targets}
+        if DIRECT in allowed:
+            reached |= {provider.name for provider in self.settings.providers.values() if provider.direct}
+        return frozenset(reached)
 
     def allows(self, state: RouteState, model: str, allowed: frozenset[str] | None) -> bool:
         """May a key with these routes use this one? A direct address counts under its own name or `direct`."""
@@ -212,9 +259,13 @@ class Routing:
         return [lowered[name] for name in close]
 
     def states(self) -> Iterable[TargetState]:
-        """Every live target state of this configuration, each once, in order of first mention."""
+        """Every live target state of this configuration, each once, in order of first mention; accounts that were asked for
+        something come last."""
         seen: dict[str, TargetState] = {}
         for route in [*self.routes, *self._direct.values()]:
             for candidate in route.candidates:
+                seen.setdefault(candidate.target.id, candidate.state)
+        for candidate in self._accounts.values():
+            if candidate.state.endpoints:
                 seen.setdefault(candidate.target.id, candidate.state)
         return seen.values()

@@ -6,16 +6,19 @@ wall clock, the sinks. The pipeline imports none of them itself, and so runs unc
 
 import asyncio
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from random import Random
 
 from proxy.core.exchange import Transport
 from proxy.core.records import Sink
+from proxy.core.tunnel import Tunnels
+from proxy.pipeline.alarms import Alarms
 
 
 @dataclass(slots=True)
 class Services:
-    """`wall` gives Unix time, for records only; all decisions use the loop's clock."""
+    """`wall` gives Unix time, for records only; all decisions use the loop's clock. `tunnels` None: protocols cannot be
+    switched."""
 
     loop: asyncio.AbstractEventLoop
     transport: Transport
@@ -23,3 +26,8 @@ class Services:
     wall: Callable[[], float]
     sink: Sink
     max_answer: int = 64 * 1024 * 1024
+    tunnels: Tunnels | None = None
+    alarms: Alarms = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.alarms = Alarms(self.loop)

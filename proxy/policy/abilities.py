@@ -15,6 +15,8 @@ from proxy.core.endpoints import Endpoint
 from proxy.core.features import Feature
 from proxy.core.settings import Target, When
 
+#: How the reason begins where a provider has no such endpoint.
+UNSERVED = "its provider does not serve "
 _NOTHING: frozenset[Feature] = frozenset()
 
 
@@ -50,7 +52,7 @@ _NAMED: Mapping[str, frozenset[Feature]] = {
 def misfit(target: Target, ability: Ability, endpoint: Endpoint, needs: Needs) -> str | None:
     """Why this target must not be asked, as a sentence without a full stop; None: nothing certain speaks against it."""
     if ability.serves is not None and endpoint not in ability.serves:
-        return f"its provider does not serve {endpoint.value}"
+        return UNSERVED + endpoint.value
     window = target.context_window
     if window is not None and needs.tokens > window:
         return f"the request has about {needs.tokens} tokens, its context holds {window}"

@@ -29,6 +29,7 @@ from proxy.policy.machine import FAIL_MAX, Storage, Transitions
 from proxy.policy.window import Window
 
 CLOSED, OPEN, HALF_OPEN = "closed", "open", "half_open"
+_CLOSED = pybreaker.STATE_CLOSED
 _NAMES = {pybreaker.STATE_CLOSED: CLOSED, pybreaker.STATE_OPEN: OPEN, pybreaker.STATE_HALF_OPEN: HALF_OPEN}
 
 #: before, after, cause, now, until (the next trial; None unless open)
@@ -41,6 +42,9 @@ class Result(enum.Enum):
     OK = "ok"
     FAILED = "failed"
     NEUTRAL = "neutral"
+
+
+_OK = Result.OK  # looked up once: every call asks
 
 
 @dataclass(slots=True)
@@ -131,7 +135,7 @@ class Breaker:
 
     def flows(self, now: float) -> bool:
         """Closed, and any ramp is over: the common case, without an object."""
-        return self._storage.current == pybreaker.STATE_CLOSED and now >= self._ramp_end
+        return self._storage.current == _CLOSED and now >= self._ramp_end
 
     def look(self, now: float) -> Standing:
         """Where the breaker stands at `now`. Changes nothing."""
@@ -142,7 +146,7 @@ class Breaker:
     def acquire(self, now: float) -> Ticket | None:
         """A ticket, or None: refused. When the open time has passed, this moves to half-open and gives the one trial."""
         storage = self._storage
-        if storage.current == pybreaker.STATE_CLOSED:
+        if storage.current == _CLOSED:
             return Ticket(self, self._epoch, False)
         if storage.current == pybreaker.STATE_OPEN:
             if now < storage.until:
@@ -186,7 +190,7 @@ class Breaker:
     def _ended(self, trial: bool, result: Result, slow: bool, now: float) -> None:
         """The end of a call of this epoch."""
         storage = self._storage
-        if result is Result.OK and not trial:
+        if result is _OK and not trial:
             # Past pybreaker on purpose: in the closed state a success reaches nothing there but `reset_counter`, which
             # is this very line, at 12 µs instead of one. Failures and transitions always go through it.
             storage.window.record(False, now)

@@ -83,7 +83,7 @@ class CredentialState:
         """Learn from an attempt made with it, or with what it was then (`used`). Outcomes that say nothing about credentials
         change nothing."""
         stale = used is not None and not same_token(used, self.credential)
-        if outcome.kind is OutcomeKind.OK:
+        if outcome.ok:
             self._ease(model)
             if self.lease is not None and not stale:
                 self.lease.accepted()

@@ -245,6 +245,12 @@ def unavailable_problem(
     return problem
 
 
+def unserved_problem(model: str, endpoint: str) -> Problem:
+    """What to tell a client whose model has targets, but none that has the endpoint."""
+    message = f"No target of `{model}` serves {endpoint.replace('_', ' ')} requests."
+    return Problem(404, message, code="unsupported_endpoint", param="model")
+
+
 def _shared_kind(kinds: Sequence[OutcomeKind | None]) -> OutcomeKind | None:
     """The kind that all these refusals come to, if it says more than that nobody can serve."""
     held = set(kinds)

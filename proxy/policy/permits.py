@@ -7,7 +7,7 @@ whatever happens; what its outcome means is read from the failure table.
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from proxy.core.endpoints import Endpoint
+from proxy.core.endpoints import TEXTUAL, Endpoint
 from proxy.core.outcome import Outcome, OutcomeKind
 from proxy.policy.breaker import Result, Ticket
 from proxy.policy.credentials import CredentialState
@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from proxy.policy.stalls import StallWatch
     from proxy.policy.targets import TargetState
 
+#: Looked up once: members of an enum take a while to be found, and every call asks.
+_EMBEDDINGS, _OK = Endpoint.EMBEDDINGS, Result.OK
 #: Outcomes that show how slow a target is although no content came.
 _WAITS = frozenset({OutcomeKind.FIRST_CONTENT_TIMEOUT, OutcomeKind.STALLED})
 
@@ -76,11 +78,14 @@ class Permit:
 
     def first_content(self, now: float) -> None:
         """The first content is here: measure it, and judge whether it took too long. Not for whole answers, which begin
-        when they end. Only the first call counts."""
+        when they end, nor for what is no text: a picture takes its time. Only the first call counts."""
         if self._began:
             return
         self._began = True
         self.first_byte(now)
+        if self.endpoint not in TEXTUAL:
+            self._ticket.first_content(False, now)
+            return
         target = self.target
         seconds = now - self.started
         target.streams = True
@@ -95,7 +100,7 @@ class Permit:
         self._settled = True
         if not self._heard:
             self._watch.ended(self)
-        if outcome.kind is OutcomeKind.OK:
+        if outcome.ok:
             self._succeed(outcome, now)
         else:
             self._fail(outcome, now)
@@ -104,12 +109,12 @@ class Permit:
 
     def _succeed(self, outcome: Outcome, now: float) -> None:
         target = self.target
-        if self.endpoint is Endpoint.EMBEDDINGS:
+        if self.endpoint is _EMBEDDINGS:
             self.first_content(now)  # nothing is generated bit by bit: the answer is its first content
-        elif not self._began and not target.streams:
+        elif not self._began and not target.streams and self.endpoint in TEXTUAL:
             # The time of a whole answer is a poor measure, taken only while no stream has given a better one.
             target.latency.observe(now - self.started, now)
-        self._ticket.settle(Result.OK, self._slow, now)
+        self._ticket.settle(_OK, self._slow, now)
         target.accepted(self.endpoint, now)
         target.budget.succeeded()
         self._key.note(outcome, target.model, now, self.credential)

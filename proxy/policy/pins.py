@@ -77,6 +77,10 @@ class Pins:
         made.move_to_end(resource_id)
         return pin
 
+    def is_known(self, kind: Resource, resource_id: str) -> bool:
+        """Has anybody's been made under this id?"""
+        return resource_id in self._made[kind]
+
     def forget(self, kind: Resource, resource_id: str) -> None:
         """It was deleted."""
         self._made[kind].pop(resource_id, None)

@@ -11,7 +11,7 @@ from types import MappingProxyType
 
 from proxy.core.call import Needs
 from proxy.core.endpoints import Endpoint
-from proxy.policy.abilities import doubt, misfit
+from proxy.policy.abilities import UNSERVED, doubt, misfit
 from proxy.policy.strategies import Candidate, Choice, Strategy
 from proxy.policy.targets import Admission, Verdict
 
@@ -32,6 +32,11 @@ class Selection:
     def refused(self) -> list[tuple[str, Admission]]:
         """Those who fit but were not admitted."""
         return [(target, why) for target, why in self.skipped if isinstance(why, Admission)]
+
+    @property
+    def unserved(self) -> bool:
+        """Nobody has the endpoint."""
+        return bool(self.skipped) and all(isinstance(why, str) and why.startswith(UNSERVED) for _, why in self.skipped)
 
     def reasons(self) -> list[tuple[str, str]]:
         """Target and sentence, for people."""

@@ -36,8 +36,9 @@ SERVED = NATIVE | frozenset(CLIENTS)
 OLD_VERSION = "2023-06-01"
 #: Refuses them; what is written anew without any is asked in this one.
 NEW_VERSION = "2026-10-21"
-#: What Vertex AI calls the old one.
+#: What Vertex AI and Bedrock call the old one.
 OLD_VERTEX_VERSION = "vertex-2023-10-16"
+OLD_BEDROCK_VERSION = "bedrock-2023-05-31"
 
 _ENCODE = msgspec.json.Encoder().encode
 
@@ -73,6 +74,18 @@ def to_vertex_body(call: Call, target: Target) -> Draft:
     changes, dropped = list_changes(call.envelope)
     version = _name_for_vertex(call.headers.get("anthropic-version", OLD_VERSION))
     changes |= {"model": None, "anthropic_version": _ENCODE(version)}
+    return Draft(splice(call.envelope, changes), dropped, version)
+
+
+def to_bedrock_body(call: Call, target: Target) -> Draft:
+    """The body of a client of the format itself for InvokeModel at Bedrock: version and betas stand in it, the model and
+    whether it streams in the path. Raises nothing."""
+    changes, dropped = list_changes(call.envelope)
+    version = NEW_VERSION if _know(target).sampling is False else OLD_BEDROCK_VERSION
+    changes |= {"model": None, "stream": None, "anthropic_version": _ENCODE(version)}
+    betas = [name.strip() for name in call.headers.get("anthropic-beta", "").split(",")]
+    if any(betas) and "anthropic_beta" not in call.envelope.fields:
+        changes["anthropic_beta"] = _ENCODE([name for name in betas if name])
     return Draft(splice(call.envelope, changes), dropped, version)
 
 

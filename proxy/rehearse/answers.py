@@ -14,6 +14,7 @@ from json import dumps
 import msgspec
 
 from proxy.rehearse.behaviour import Style
+from proxy.wire.multipart import read_form
 
 TEXT = (
     "When one lamp goes dark another is already lit and the page you were reading stays bright enough to finish the "
@@ -35,6 +36,12 @@ class GenerationConfig(msgspec.Struct, rename="camel"):
     max_output_tokens: int | None = None
 
 
+class InferenceConfig(msgspec.Struct, rename="camel"):
+    """The same at Bedrock."""
+
+    max_tokens: int | None = None
+
+
 class Body(msgspec.Struct):
     """The part of a request body that a simulated model looks at, whichever format it is in."""
 
@@ -47,8 +54,14 @@ class Body(msgspec.Struct):
     user: str | None = None
     input: object = None
     encoding_format: str | None = None
+    response_format: object = None
+    stream_format: str | None = None
+    documents: list[object] | None = None
     generation_config: GenerationConfig | None = msgspec.field(name="generationConfig", default=None)
     requests: list[msgspec.Raw] | None = None
+    inference_config: InferenceConfig | None = msgspec.field(name="inferenceConfig", default=None)
+    texts: list[msgspec.Raw] | None = None
+    anthropic_version: str | None = None
 
 
 _decoder = msgspec.json.Decoder(Body)
@@ -57,13 +70,14 @@ _decoder = msgspec.json.Decoder(Body)
 @dataclass(slots=True)
 class Asked:
     """A request as a simulated provider reads it. `label` is the body's `user`, by which a rehearsal finds its client
-    again; `key` the bearer token or API key that came with it."""
+    again; `key` the bearer token or API key that came with it; `data` the body as it came."""
 
     method: str
     path: str
     key: str
     body: Body
     size: int
+    data: bytes = b""
 
     @property
     def label(self) -> str:
@@ -74,6 +88,8 @@ class Asked:
         """Some vendors say it in the body, others in the path's last part."""
         if self.path.endswith("/embeddings"):
             return False
+        if self.path.endswith("/audio/speech"):
+            return True
         return bool(self.body.stream) or "stream" in self.path.rpartition("/")[2].lower()
 
     @property
@@ -85,26 +101,40 @@ class Asked:
 def read_head(head: bytes, body: bytes) -> Asked:
     """Read a request from its raw head and body; a body that is not a JSON object reads as an empty one."""
     method, target, _ = head.split(b"\r\n", 1)[0].decode("latin-1").split(" ", 2)
-    key = ""
+    key = kind = ""
     for line in head.split(b"\r\n")[1:]:
         name, _, value = line.partition(b":")
         if name.lower() in (b"authorization", b"x-api-key", b"api-key", b"x-goog-api-key"):
             key = value.strip().decode("latin-1").removeprefix("Bearer ")
-    return ask(method, target.partition("?")[0], key, body)
+        elif name.lower() == b"content-type":
+            kind = value.strip().decode("latin-1")
+    return ask(method, target.partition("?")[0], key, body, kind)
 
 
-def ask(method: str, path: str, key: str, body: bytes) -> Asked:
+def ask(method: str, path: str, key: str, body: bytes, content_type: str = "") -> Asked:
+    if content_type.startswith("multipart/"):
+        return Asked(method, path, key, _read_form(content_type, body), len(body), body)
     try:
         decoded = _decoder.decode(body) if body else Body()
     except msgspec.DecodeError:
         decoded = Body()
-    return Asked(method, path, key, decoded, len(body))
+    return Asked(method, path, key, decoded, len(body), body)
+
+
+def _read_form(content_type: str, body: bytes) -> Body:
+    fields = read_form(content_type, body).fields
+    return Body(
+        model=fields.get("model", ""),
+        stream=fields.get("stream") == "true",
+        user=fields.get("user"),
+        response_format=fields.get("response_format"),
+    )
 
 
 @dataclass(slots=True)
 class Reply:
     """An answer in pieces. `opening` is the contentless first event, `pieces` carry one token per choice each, `finish`
-    and `usage` close them; a whole answer has only `whole`."""
+    and `usage` close them; a whole answer has only `whole`. `content_type` None: JSON, or an event stream."""
 
     opening: bytes = b""
     pieces: Sequence[bytes] = ()
@@ -113,6 +143,7 @@ class Reply:
     whole: bytes = b""
     output: int = 0
     tokens_per_piece: int = 1
+    content_type: bytes | None = None
 
 
 def compose(asked: Asked, identity: str, chunks: int, style: Style = Style.TEXT) -> Reply:

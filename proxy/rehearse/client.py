@@ -1,19 +1,20 @@
 """Simulated clients of the proxy: they ask, read fast or slowly, leave when they like, and say what they got.
 
 A `ScriptedDownstream` is the client's side of one request in virtual time; a `SimulatedClient` puts one request to
-an application and may leave before the end, as a real one does: its task is cancelled.
+an application, run as the listener runs it, and may leave before the end, as a real one does: its call is cancelled.
 """
 
 import asyncio
 import re
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from dataclasses import dataclass
 from json import dumps
 
 from proxy.core.endpoints import Endpoint
 from proxy.core.exchange import ClientRequest, Downstream, HeaderList, Source
+from proxy.server.errand import Errand, Work
 
-Serve = Callable[[ClientRequest, Downstream], Awaitable[None]]
+Serve = Callable[[ClientRequest, Downstream], Work]
 
 HIGH_WATER = 64 * 1024
 _FINISHED = re.compile(rb'"finish_reason": ?"')
@@ -138,7 +139,7 @@ class ScriptedDownstream:
 @dataclass(frozen=True, slots=True)
 class Wish:
     """What a client wants. `label` goes into the body as `user`, so that the request can be found again at the
-    providers. `leaves` and `reads` as in `SimulatedClient`."""
+    providers. `key`: name of the client's key. `leaves` and `reads` as in `SimulatedClient`."""
 
     label: str
     model: str = "lamp"
@@ -147,6 +148,7 @@ class Wish:
     wants_usage: bool = False
     leaves: float | None = None
     reads: float | None = None
+    key: str | None = None
 
     def body(self, **fields: object) -> bytes:
         """The JSON body; `fields` are added to it."""
@@ -177,7 +179,7 @@ class SimulatedClient:
         self.body = wish.body() if body is None else body
         self.downstream = ScriptedDownstream(self.loop, wish.reads)
         self.served = False
-        self._task: asyncio.Task[None] | None = None
+        self._call: Errand | None = None
         self._leaving: asyncio.TimerHandle | None = None
 
     def __repr__(self) -> str:
@@ -185,15 +187,20 @@ class SimulatedClient:
 
     async def ask(self, serve: Serve, headers: dict[str, str] | None = None) -> "SimulatedClient":
         """Have the request served to its end, or until the client leaves. Raises whatever `serve` raises."""
-        request = ClientRequest(self.wish.endpoint, headers or {}, self.body, None, None, self.asked_at)
-        self._task = asyncio.current_task()
+        request = ClientRequest(self.wish.endpoint, headers or {}, self.body, self.wish.key, None, self.asked_at)
+        ended: asyncio.Future[BaseException | None] = self.loop.create_future()
+        self._call = Errand(serve(request, self.downstream), self.loop, lambda _, error: ended.set_result(error))
         if self.wish.leaves is not None:
             self._leaving = self.loop.call_later(self.wish.leaves, self.leave)
         try:
-            await serve(request, self.downstream)
+            self._call.start()
+            error = await asyncio.shield(ended)
+            if error is not None:
+                raise error
             self.served = True
-        except asyncio.CancelledError:
+        except asyncio.CancelledError as cancelled:
             if self.downstream.left_at is None:
+                self._call.cancel(*cancelled.args)
                 raise
         finally:
             if self._leaving is not None:
@@ -202,9 +209,9 @@ class SimulatedClient:
 
     def leave(self) -> None:
         """Close the connection now; does nothing once the answer has ended."""
-        if self.downstream.ended_at is None and self._task is not None:
+        if self.downstream.ended_at is None and self._call is not None:
             self.downstream.leave()
-            self._task.cancel()
+            self._call.cancel()
 
     @property
     def verdict(self) -> str:

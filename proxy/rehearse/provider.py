@@ -8,6 +8,7 @@ from proxy.rehearse.behaviour import Behaviour, Mode, Situation, decide
 from proxy.rehearse.bill import Bill, BillEntry
 from proxy.rehearse.schedule import Schedule, always
 from proxy.rehearse.script import Accept, Script, write
+from proxy.rehearse.shelf import Shelf
 
 
 class SimulatedProvider:
@@ -18,6 +19,7 @@ class SimulatedProvider:
         self.name = name
         self.schedule = schedule or Schedule()
         self.bill = Bill()
+        self.shelf = Shelf()
         self.served = 0
         self.in_flight = 0
         self._recent: deque[float] = deque()
@@ -45,7 +47,7 @@ class SimulatedProvider:
             input_tokens=asked.input_tokens,
         )
         identity = f"{self.name}-{self.served}"
-        script = write(behaviour, decide(behaviour, situation, rng), asked, identity, rng)
+        script = write(behaviour, decide(behaviour, situation, rng), asked, identity, rng, self.shelf)
         entry = BillEntry(now, identity, asked.body.model, asked.key, asked.input_tokens)
         return script, self.bill.open(entry) if script.model_ran else entry
 

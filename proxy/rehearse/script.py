@@ -12,6 +12,7 @@ from typing import NamedTuple
 
 from proxy.rehearse.answers import Asked, Reply, empty_choices
 from proxy.rehearse.behaviour import Behaviour, Mode
+from proxy.rehearse.shelf import Shelf
 from proxy.rehearse.speakers import OPENAI, Speaker, find_speaker
 from proxy.rehearse.vendor_errors import ERRORS, JSON, PAGE, PAGE_200, VendorError, error_body
 
@@ -64,12 +65,16 @@ class Script:
         return sum(len(step.data) for step in self.steps)
 
 
-def write(behaviour: Behaviour, mode: Mode, asked: Asked, identity: str, rng: Random) -> Script:
-    """The script for one request whose fate `mode` has been decided. One draw of latency from `rng`."""
+def write(behaviour: Behaviour, mode: Mode, asked: Asked, identity: str, rng: Random, shelf: Shelf | None = None) -> Script:
+    """The script for one request whose fate `mode` has been decided. One draw of latency from `rng`. `shelf`: what the
+    provider keeps."""
     latency = behaviour.latency.draw(rng)
     speaker = find_speaker(asked)
     play = _Play(behaviour, asked, identity, latency, speaker or OPENAI)
-    script = _MODES[mode](play) if speaker or mode is not Mode.OK else _vendor_error(play, NO_SUCH_PATH)
+    if shelf is not None and shelf.keeps(asked) and mode is Mode.OK:
+        script = _from_shelf(play, shelf)
+    else:
+        script = _MODES[mode](play) if speaker or mode is not Mode.OK else _vendor_error(play, NO_SUCH_PATH)
     script.connect = behaviour.connect
     script.headers.append((b"x-request-id", f"req_{identity}".encode()))
     return script
@@ -95,6 +100,13 @@ class _Play:
         return Ending.RESET if self.behaviour.reset else Ending.CLOSE
 
 
+def _from_shelf(play: _Play, shelf: Shelf) -> Script:
+    reply = shelf.answer(play.asked, play.identity)
+    if reply is None:
+        return _vendor_error(play, NO_SUCH_PATH)
+    return Script(first_byte=play.latency, headers=[_kind(reply, JSON)], steps=[Step(0.0, reply.whole)])
+
+
 def _ok(play: _Play) -> Script:
     return _whole(play) if not play.asked.streams else _stream(play, play.behaviour.chunks, finish=True, done=True)
 
@@ -102,7 +114,7 @@ def _ok(play: _Play) -> Script:
 def _whole(play: _Play) -> Script:
     reply = play.reply()
     talking = play.latency + play.behaviour.gap * max(0, reply.output // reply.tokens_per_piece - 1)
-    script = Script(first_byte=talking, headers=[JSON], model_ran=play.asked.method == "POST")
+    script = Script(first_byte=talking, headers=[_kind(reply, JSON)], model_ran=play.asked.method == "POST")
     script.steps.append(Step(0.0, reply.whole, reply.output))
     return script
 
@@ -111,7 +123,7 @@ def _stream(play: _Play, pieces: int, *, finish: bool, done: bool) -> Script:
     """A stream of at most `pieces` pieces; the contentless first event rides with the first of them."""
     reply = play.reply()
     said = min(pieces, len(reply.pieces))
-    script = Script(first_byte=play.latency, headers=[play.stream], chunked=True, model_ran=True)
+    script = Script(first_byte=play.latency, headers=[_kind(reply, play.stream)], chunked=True, model_ran=True)
     opening = reply.opening if said or play.behaviour.role_first else b""
     gap, tokens = play.behaviour.gap, reply.tokens_per_piece
     if said:
@@ -123,6 +135,10 @@ def _stream(play: _Play, pieces: int, *, finish: bool, done: bool) -> Script:
     if tail:
         script.steps.append(Step(gap if said else 0.0, tail))
     return script
+
+
+def _kind(reply: Reply, usual: Pair) -> Pair:
+    return usual if reply.content_type is None else (b"content-type", reply.content_type)
 
 
 def _interrupted(play: _Play, tail: bytes, ending: Ending) -> Script:

@@ -19,6 +19,7 @@ from proxy.rehearse.bill import BillEntry
 from proxy.rehearse.provider import SimulatedProvider
 from proxy.rehearse.schedule import Schedule, always
 from proxy.rehearse.script import Accept, Ending, Script
+from proxy.rehearse.websocket import Session, answer_upgrade, asks_to_upgrade
 
 HOST = "127.0.0.1"
 CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
@@ -161,6 +162,8 @@ class _Connection(asyncio.Protocol):
         self._paused = False
         self._held: Callable[[], None] | None = None
         self._continued = False
+        self._upgrading: dict[bytes, bytes] | None = None
+        self._session: Session | None = None
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         # uvloop's transports are not subclasses of asyncio's.
@@ -190,6 +193,9 @@ class _Connection(asyncio.Protocol):
             self._transport.abort()
 
     def data_received(self, data: bytes) -> None:
+        if self._session is not None:
+            self._talk(self._session, data)
+            return
         self._buffer += data
         if self._script is None:
             self._read()
@@ -201,6 +207,8 @@ class _Connection(asyncio.Protocol):
             return
         head = bytes(self._buffer[: end + 4])
         fields = _fields(head)
+        if asks_to_upgrade(fields):
+            self._upgrading = fields
         if b"transfer-encoding" in fields:
             self._write(LENGTH_REQUIRED)
             self._close()
@@ -228,9 +236,19 @@ class _Connection(asyncio.Protocol):
         elif script.accept is Accept.OK and script.ending is not Ending.HANG:
             self._finish()
 
+    def _talk(self, session: Session, data: bytes) -> None:
+        self._write(session.feed(data))
+        if session.closed:
+            self._settle(complete=True)
+            self._close()
+
     def _head(self) -> None:
         script = self._script
         if script is None:
+            return
+        if self._upgrading is not None and script.status == 200:
+            self._session = Session()
+            self._write(answer_upgrade(self._upgrading, self._owner.name))
             return
         lines = [b"HTTP/1.1 %d %s" % (script.status, _reason(script.status))]
         lines += [name + b": " + value for name, value in script.headers]

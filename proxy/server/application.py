@@ -36,6 +36,11 @@ class Application(Protocol):
         """Answer one POST endpoint. Cancelled when the client leaves. Never raises anything but CancelledError."""
         ...
 
+    @property
+    def relays(self) -> bool:
+        """Is there a provider to which paths that nobody here knows are relayed?"""
+        ...
+
     def page(self, path: str, query: str, identity: Identity) -> Page | None:
         """A GET from memory: `/v1/models`, `/v1/models/{id}`, `/health`, `/health/live`, `/health/ready`, `/metrics`,
         `/usage`; None: no such page."""

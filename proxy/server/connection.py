@@ -1,30 +1,32 @@
 """One client's connection: bytes in, requests out, one at a time.
 
-aiohttp's C request parser is set to stop after every message, so a request behind another is not even parsed before the
-one in front has been answered: replies are in order, and nothing that stands behind a refused request is ever
-read as a request. Bytes that arrive meanwhile are held, up to a bound, then the socket is left unread. Until that bound the
-socket is read all the time, since that is how a client's leaving is noticed; its leaving (a half-close counts
-too: clients that close their side and still want an answer are rare, clients that died are not) cancels the call.
+A request behind another is not even parsed before the one in front has been answered: replies are in order, and nothing
+that stands behind a refused request is ever read as a request. Bytes that arrive meanwhile are held, up to a bound, then
+the socket is left unread. Until that bound it is read all the time, since that is how a client's leaving is noticed; its
+leaving (a half-close counts too: few who close their side still want an answer, most have died) cancels the call.
 
 All time limits are one watchdog: what is due follows from the phase and a few timestamps.
 """
 
 import asyncio
-import enum
 import math
 from typing import cast
 
-from aiohttp.base_protocol import BaseProtocol
 from aiohttp.http import HttpVersion10
 from aiohttp.http_exceptions import HttpProcessingError
-from aiohttp.http_parser import HttpRequestParser, RawRequestMessage
+from aiohttp.http_parser import RawRequestMessage
 from aiohttp.streams import StreamReader
 
+from proxy.core.endpoints import Endpoint
+from proxy.core.exchange import ClientRequest
+from proxy.core.tunnel import Peer
 from proxy.server.admission import Admission, admit
 from proxy.server.backlog import Backlog
+from proxy.server.errand import Errand
 from proxy.server.guard import judge_parse_error
 from proxy.server.heads import CONTINUE
-from proxy.server.intake import Intake
+from proxy.server.inlet import BODY, CLOSING, HEAD, MAX_HEAD, SERVING, SLICE, Inlet, Unpaused
+from proxy.server.intake import Intake, make_request
 from proxy.server.outlet import Outlet
 from proxy.server.refusals import (
     BODY_TOO_LARGE,
@@ -38,55 +40,32 @@ from proxy.server.refusals import (
 )
 from proxy.server.responder import Responder
 from proxy.server.roster import Roster
+from proxy.server.session import Session
 from proxy.server.watchdog import GRAIN, Watchdog
 
-MAX_HEAD = 64 * 1024
+_REALTIME = Endpoint.REALTIME
 #: Seconds a refused client has to take our reply; closing at once with bytes unread would destroy it (RFC 9112 9.6).
 LINGER = 1.0
 #: Requests answered from memory before other connections get their turn.
 TURN = 32
-#: What a client that pipelines is read in; the parser copies the rest of a piece at every request in it.
-SLICE = 16 * 1024
-
-
-class Unpaused(BaseProtocol):
-    """Body readers of aiohttp's parser ask their protocol to pause; ours are emptied at every read, so it never matters. One
-    serves all connections."""
-
-    def pause_reading(self) -> None:
-        return
-
-    def resume_reading(self, resume_parser: bool = True) -> None:
-        return
-
-
-class Phase(enum.Enum):
-    HEAD = "head"  # between requests, or inside a head
-    BODY = "body"
-    SERVING = "serving"
-    CLOSING = "closing"
 
 
 class Connection(asyncio.Protocol):
     """`asyncio.Protocol` of the data plane; also the `Line` that a `Responder` reports to."""
 
     __slots__ = (
-        "_alone",
         "_backlog",
         "_began",
-        "_behind_head",
+        "_call",
         "_fresh",
-        "_head_bytes",
+        "_inlet",
         "_intake",
         "_outlet",
-        "_parser",
         "_patience",
         "_phase",
-        "_pipelines",
         "_queued",
         "_responder",
         "_roster",
-        "_task",
         "_watchdog",
     )
 
@@ -95,20 +74,14 @@ class Connection(asyncio.Protocol):
 
     def __init__(self, roster: Roster, flow: Unpaused) -> None:
         self._roster = roster
-        # Stops after each message (queue of one); the reader's limit is never reached, since it is emptied at every read.
-        limit = roster.settings.max_body + MAX_HEAD
-        self._parser = HttpRequestParser(flow, roster.loop, limit, auto_decompress=False, max_msg_queue_size=1)
+        self._inlet = Inlet(roster, flow)
         self._watchdog = Watchdog(roster.loop, self._due, self._expire)
-        self._phase = Phase.HEAD
+        self._phase = HEAD
         self._began = 0.0  # loop time at which the present phase began
         self._fresh = True  # no request yet
-        self._head_bytes = 0
         self._intake: Intake | None = None
         self._responder: Responder | None = None
-        self._task: asyncio.Task[None] | None = None
-        self._pipelines = False  # requests were found behind others
-        self._behind_head = -1  # bytes that came behind a head in the same read; -1: it came in pieces, or behind others
-        self._alone = False  # the request under way was all there was: nothing came behind its body
+        self._call: Errand | None = None
         self._queued = False  # a `_continue` is coming
         self._patience = 0  # bytes still worth reading from a client that was refused
 
@@ -133,30 +106,32 @@ class Connection(asyncio.Protocol):
 
     def data_received(self, data: bytes) -> None:
         phase = self._phase
-        if phase is Phase.CLOSING:
+        if phase is CLOSING:
             self._backlog.discard(len(data), self._patience)
-        elif phase is Phase.SERVING or self._queued or (phase is Phase.HEAD and self._outlet.stalled):
+        elif phase is SERVING or self._queued or (phase is HEAD and self._outlet.stalled):
             self._backlog.hold(data)
-        else:
+        elif self._intake is not None and self._intake.direct:
+            self._collect(self._intake, data)
+        elif not self._recognise(data):
             self._read(data)
 
     def eof_received(self) -> None:
-        if self._phase is Phase.SERVING:
+        if self._phase is SERVING:
             self._outlet.transport.abort()
-        elif self._phase is not Phase.CLOSING:
+        elif self._phase is not CLOSING:
             self._close()
 
     def connection_lost(self, exc: Exception | None) -> None:
-        self._phase = Phase.CLOSING
+        self._phase = CLOSING
         self._watchdog.stop()
         self._intake = None
-        responder, task = self._responder, self._task
+        responder, call = self._responder, self._call
         self._end_call()
         if responder is not None:
             responder.lose()
-        if task is not None:
+        if call is not None:
             self._roster.left += 1
-            task.cancel()
+            call.cancel()
         self._roster.leave(self)
 
     def pause_writing(self) -> None:
@@ -177,34 +152,34 @@ class Connection(asyncio.Protocol):
 
     def _read(self, data: bytes) -> None:
         """Feed the parser, and go on with what it and the backlog hold for as long as replies are made at once."""
+        inlet = self._inlet
         for _ in range(TURN):
-            if self._pipelines and self._intake is None and len(data) > SLICE:
+            if inlet.pipelines and self._intake is None and len(data) > SLICE:
                 self._backlog.put_back(data[SLICE:])
                 data = data[:SLICE]
             try:
-                messages, _, _ = self._parser.feed_data(data)
+                found = inlet.feed(data)
             except HttpProcessingError as error:
                 self._refuse_rest(judge_parse_error(error))
                 return
             if self._intake is not None:
                 self._take_body(self._intake, len(data))
-            elif messages:
-                self._pipelines = self._pipelines or not data
-                # The strict parser ends a head only at CRLF CRLF, and this read began with the head.
-                piecemeal = self._pipelines or self._head_bytes > 0
-                self._behind_head = -1 if piecemeal else len(data) - data.find(b"\r\n\r\n") - 4
-                self._open(*messages[0])
+            elif found is not None:
+                self._open(*found)
             elif data:
                 self._note_partial_head(len(data))
-            if not self._can_read() or (not messages and not self._backlog):
+            if not self._can_read() or (found is None and not self._backlog):
                 return
             # What the parser still holds comes before what it has not been given.
-            data = b"" if messages and self._phase is Phase.HEAD else self._backlog.take()
+            data = b"" if found is not None and self._phase is HEAD else self._backlog.take()
         self._backlog.put_back(data)
         self._later()
 
     def _can_read(self) -> bool:
-        return self._phase is Phase.BODY or (self._phase is Phase.HEAD and not self._outlet.stalled)
+        """Is it the parser's turn?"""
+        if self._phase is BODY:
+            return self._intake is not None and not self._intake.direct
+        return self._phase is HEAD and not self._outlet.stalled
 
     def _later(self) -> None:
         """Read on when others have had their turn, and when whoever ended the reply has returned."""
@@ -218,10 +193,11 @@ class Connection(asyncio.Protocol):
             self._read(b"")
 
     def _note_partial_head(self, size: int) -> None:
-        if self._head_bytes == 0 and not self._fresh:
+        inlet = self._inlet
+        if inlet.partial == 0 and not self._fresh:
             self._began = self._roster.loop.time()
-        self._head_bytes += size
-        if self._head_bytes > MAX_HEAD:
+        inlet.partial += size
+        if inlet.partial > MAX_HEAD:
             self._refuse_rest(HEAD_TOO_LARGE)
         else:
             self._watchdog.arm()
@@ -230,7 +206,6 @@ class Connection(asyncio.Protocol):
         roster, outlet = self._roster, self._outlet
         roster.requests += 1
         self._fresh = False
-        self._head_bytes = 0
         outlet.old = message.version == HttpVersion10
         outlet.bodyless = message.method == "HEAD"
         # After a chunked body aiohttp's parser (3.14.5) adds that body's last trailer to the *next* request's headers; after
@@ -246,11 +221,32 @@ class Connection(asyncio.Protocol):
         else:
             self._await_body(Intake(verdict, message.headers, payload, roster.loop.time()))
 
+    def _recognise(self, data: bytes) -> bool:
+        """Open a request whose head is familiar; False: it has to be parsed."""
+        found = self._inlet.recognise(data)
+        if found is None:
+            return False
+        familiar, start, length = found
+        roster, outlet = self._roster, self._outlet
+        roster.requests += 1
+        outlet.old = outlet.bodyless = False
+        outlet.keep = not roster.draining
+        now = roster.loop.time()
+        if len(data) - start == length:
+            self._serve(make_request(familiar.admission, familiar.headers, data[start:], now))
+        else:
+            self._phase = BODY
+            self._intake = intake = Intake(familiar.admission, familiar.headers, None, now, length)
+            intake.collect(data[start:])
+            self._watchdog.arm()
+        return True
+
     def _await_body(self, intake: Intake) -> None:
         self._intake = intake
-        self._phase = Phase.BODY
+        self._phase = BODY
         self._take_body(intake, 0)
-        if self._phase is Phase.BODY:
+        if self._phase is BODY:
+            self._inlet.pass_by(intake)
             if intake.wants_continue and not self._outlet.old:
                 self._outlet.transport.write(CONTINUE)
             self._watchdog.arm()
@@ -259,17 +255,27 @@ class Connection(asyncio.Protocol):
         if not intake.take(wire, self._roster.settings.max_body):
             self._refuse_rest(BODY_TOO_LARGE)
         elif intake.complete:
-            self._serve(intake)
+            self._inlet.finish(intake)
+            self._serve(intake.request())
 
-    def _serve(self, intake: Intake) -> None:
+    def _collect(self, intake: Intake, data: bytes) -> None:
+        surplus = intake.collect(data)
+        if intake.complete:
+            self._backlog.put_back(surplus)
+            self._inlet.finish(intake, surplus)
+            self._serve(intake.request())
+
+    def _serve(self, request: ClientRequest) -> None:
         roster = self._roster
         self._intake = None
-        self._alone = intake.size == self._behind_head
-        self._phase = Phase.SERVING
+        self._phase = SERVING
         self._responder = responder = Responder(self, self._outlet, roster)
-        self._task = task = roster.loop.create_task(roster.app.serve(intake.request(), responder))
-        roster.tasks.add(task)
-        task.add_done_callback(responder.settle)
+        if request.endpoint is _REALTIME:
+            self._backlog.put_back(self._inlet.give_up())
+            request.upgrade = responder
+        self._call = call = Errand(roster.app.serve(request, responder), roster.loop, responder.settle)
+        roster.calls.add(call)
+        call.start()
 
     # -- replying
 
@@ -278,10 +284,7 @@ class Connection(asyncio.Protocol):
         if page is None:
             self._refuse(unknown_path(method, admission.page))
             return
-        headers = [(b"content-type", page.content_type.encode("latin-1", "replace")), (b"cache-control", b"no-store")]
-        if page.status == 404:
-            headers.append((b"x-should-retry", b"false"))
-        self._outlet.write_whole(page.status, headers, page.body)
+        self._outlet.write_page(page)
         self._turn()
 
     def _refuse(self, refusal: Refusal) -> None:
@@ -293,7 +296,7 @@ class Connection(asyncio.Protocol):
     def _refuse_rest(self, refusal: Refusal) -> None:
         """Refuse in the middle of a message: nothing that follows can be understood."""
         self._outlet.keep = False
-        if self._phase is Phase.HEAD:
+        if self._phase is HEAD:
             self._outlet.bodyless = False
         self._refuse(refusal)
 
@@ -303,20 +306,27 @@ class Connection(asyncio.Protocol):
         if not self._outlet.keep:
             self._close(linger=linger)
             return
-        self._phase = Phase.HEAD
-        self._began = self._roster.loop.time()
-        self._parser.message_consumed()
-        self._watchdog.arm()
+        roster = self._roster
+        self._phase = HEAD
+        self._began = roster.loop.time()
+        self._inlet.next()
+        self._watchdog.arm_for(self._began + roster.settings.keepalive_timeout)
 
     # -- what a responder reports
+
+    def switch(self, peer: Peer) -> Session:
+        self._phase = CLOSING
+        self._watchdog.stop()
+        self._roster.connections.discard(self)
+        return Session(self._outlet, self._roster, self._call, peer, self._backlog)
 
     def replied(self) -> None:
         self._end_call()
         if self._roster.draining:
             self._outlet.keep = False
         self._turn()
-        # The parser holds nothing if the request was all there was; whatever has come since is in the backlog.
-        if not self._alone or self._backlog:
+        # An idle parser holds nothing; whatever has come since is in the backlog.
+        if not self._inlet.idle or self._backlog:
             self._later()
 
     def fail(self, refusal: Refusal) -> None:
@@ -335,13 +345,13 @@ class Connection(asyncio.Protocol):
 
     def _end_call(self) -> None:
         self._responder = None
-        self._task = None
+        self._call = None
 
     # -- closing and time
 
     def _close(self, *, linger: bool = False) -> None:
         """End the connection once what was written has gone out. `linger`: the client may still be sending."""
-        self._phase = Phase.CLOSING
+        self._phase = CLOSING
         self._began = self._roster.loop.time()
         self._outlet.mark()
         transport = self._outlet.transport
@@ -356,7 +366,7 @@ class Connection(asyncio.Protocol):
 
     def drain(self) -> None:
         """No further request: close now if none is under way, else after its reply."""
-        if self._phase is Phase.HEAD and self._head_bytes == 0 and not self._backlog:
+        if self._phase is HEAD and self._inlet.partial == 0 and not self._backlog:
             self._close()
 
     def abort(self) -> None:
@@ -365,33 +375,26 @@ class Connection(asyncio.Protocol):
     def _due(self) -> float:
         settings = self._roster.settings
         due = math.inf
-        if self._phase is Phase.HEAD:
-            waiting = self._fresh or self._head_bytes > 0
+        if self._phase is HEAD:
+            waiting = self._fresh or self._inlet.partial > 0
             due = self._began + (settings.header_timeout if waiting else settings.keepalive_timeout)
         elif self._intake is not None:
             due = self._intake.due(settings.body_timeout)
-        elif self._phase is Phase.CLOSING:
+        elif self._phase is CLOSING:
             due = self._began + LINGER if self._outlet.flushed else self._outlet.stall_due
         return min(due, self._outlet.stall_due) if self._outlet.stalled else due
 
     def _expire(self) -> None:
         outlet = self._outlet
-        waits = outlet.stalled or (self._phase is Phase.CLOSING and not outlet.flushed)
+        waits = outlet.stalled or (self._phase is CLOSING and not outlet.flushed)
         if waits and outlet.stall_due <= self._roster.loop.time() + GRAIN:
-            self._judge_reader()
-        elif self._phase is Phase.HEAD and self._head_bytes == 0:
+            if outlet.spare():
+                self._watchdog.arm()
+        elif self._phase is HEAD and self._inlet.partial == 0:
             self._close()
-        elif self._phase is Phase.HEAD:
+        elif self._phase is HEAD:
             self._refuse_rest(SLOW_HEAD)
-        elif self._phase is Phase.BODY:
+        elif self._phase is BODY:
             self._refuse_rest(SLOW_BODY)
         else:
             outlet.transport.abort()
-
-    def _judge_reader(self) -> None:
-        if self._outlet.drains():
-            self._outlet.mark()
-            self._watchdog.arm()
-        else:
-            self._roster.count_cut("slow_reader")
-            self._outlet.transport.abort()

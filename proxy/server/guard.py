@@ -15,7 +15,7 @@ from typing import Protocol
 from aiohttp.http import HttpVersion, HttpVersion10, HttpVersion11
 from aiohttp.http_exceptions import HttpProcessingError, LineTooLong
 
-from proxy.server.endpoints import HEALTH
+from proxy.server.endpoints import HEALTH, SESSIONS
 from proxy.server.refusals import (
     BAD_FRAMING,
     BAD_HEADER,
@@ -34,6 +34,7 @@ from proxy.server.refusals import (
     WEBSOCKET,
     Refusal,
 )
+from proxy.wire.websocket import is_handshake
 
 _AUTHORITY = re.compile(r"([A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\])(?::[0-9]{1,5})?", re.ASCII)
 #: Host values found good are remembered; a client that sends many different ones empties the memory.
@@ -125,11 +126,22 @@ def vet_head(message: Head, rules: Rules) -> Refusal | None:
         return BAD_HEADER
     if message.method in ("GET", "HEAD") and (coding is not None or length.strip("0")):
         return BODY_ON_GET
-    if message.upgrade and headers.get("upgrade", "").lower() == "websocket":
+    if message.upgrade and headers.get("upgrade", "").lower() == "websocket" and not is_session(message):
         return WEBSOCKET
     if is_plain_check(message.version, path, headers):
         return None
     return vet_host(headers, rules)
+
+
+def is_session(message: Head) -> bool:
+    """The one upgrade that is served: a sound handshake for a realtime session."""
+    return (
+        message.method == "GET"
+        and message.version == HttpVersion11
+        and message.upgrade
+        and message.path.partition("?")[0] in SESSIONS
+        and is_handshake(message.raw_headers)
+    )
 
 
 def is_plain_check(version: HttpVersion, path: str, headers: Mapping[str, str]) -> bool:

@@ -42,11 +42,11 @@ class DateLine:
 def build_head(status: int, headers: HeaderList, framing: bytes) -> bytes:
     """Status line, headers and the blank line. `framing` are whole header lines of our own (length, connection, date)."""
     line = _STATUS_LINES.get(status) or b"HTTP/1.1 %d \r\n" % status
-    block = b"".join([part for name, value in headers for part in (name, b": ", value, b"\r\n")])
-    # Exactly one CR and one LF per header are ours; anything more was in a name or a value.
-    if len(block) - len(block.translate(None, _CONTROLS)) != 2 * len(headers):
-        block = b"".join([b"%b: %b\r\n" % (name.translate(_BLANKS), value.translate(_BLANKS)) for name, value in headers])
-    return line + block + framing + b"\r\n"
+    block = b"\r\n".join([b": ".join(header) for header in headers])
+    # Exactly one CR and one LF between two headers are ours; anything more was in a name or a value.
+    if len(block) - len(block.translate(None, _CONTROLS)) != 2 * (len(headers) - 1):
+        block = b"\r\n".join([b": ".join(header).translate(_BLANKS) for header in headers])
+    return b"%b%b\r\n%b\r\n" % (line, block, framing) if headers else b"%b%b\r\n" % (line, framing)
 
 
 def build_framing(length: int | None, *, keep: bool, old: bool) -> bytes:

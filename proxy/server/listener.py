@@ -8,7 +8,8 @@ from aiohttp import http_parser
 
 from proxy.core.settings import ServerSettings
 from proxy.server.application import Application
-from proxy.server.connection import Connection, Unpaused
+from proxy.server.connection import Connection
+from proxy.server.inlet import Unpaused
 from proxy.server.roster import Roster
 
 _LEAST_AIOHTTP = (3, 14, 3)
@@ -63,7 +64,7 @@ class DataPlane:
 
     @property
     def open_calls(self) -> int:
-        return len(self.state.tasks)
+        return len(self.state.calls)
 
     def connection(self) -> Connection:
         """The protocol factory."""
@@ -99,8 +100,7 @@ class DataPlane:
         """Until no connection is open and no call under way, for up to `limit` seconds."""
         deadline = self.state.loop.time() + limit
         await self._await_close(limit)
-        if self.state.tasks:
-            await asyncio.wait(self.state.tasks, timeout=max(deadline - self.state.loop.time(), 0.0))
+        await self._await_calls(max(deadline - self.state.loop.time(), 0.0))
 
     async def stop(self, limit: float) -> None:
         """Accept nothing more, let what is under way finish for up to `limit` seconds, then cut the rest."""
@@ -109,16 +109,21 @@ class DataPlane:
             self._server.close()
         self.drain()
         deadline = state.loop.time() + limit
-        if state.tasks:
-            await asyncio.wait(state.tasks, timeout=limit)
-        for task in state.tasks:
-            task.cancel("shutdown")
-        if state.tasks:
-            await asyncio.wait(state.tasks, timeout=_SETTLING)
+        await self._await_calls(limit)
+        for call in tuple(state.calls):
+            call.cancel("shutdown")
+        await self._await_calls(_SETTLING)
         await self._await_close(max(deadline - state.loop.time(), 0.1))
         for connection in tuple(state.connections):
             connection.abort()
         await self._await_close(_SETTLING)
+
+    async def _await_calls(self, limit: float) -> None:
+        state = self.state
+        if state.calls:
+            state.settled = state.loop.create_future()
+            await asyncio.wait([state.settled], timeout=limit)
+            state.settled = None
 
     async def _await_close(self, limit: float) -> None:
         state = self.state

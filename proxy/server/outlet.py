@@ -5,6 +5,7 @@ import socket
 import struct
 
 from proxy.core.exchange import HeaderList
+from proxy.server.application import Page
 from proxy.server.heads import build_framing, build_head
 from proxy.server.refusals import Refusal, encode_body, refusal_headers
 from proxy.server.roster import Roster
@@ -37,6 +38,12 @@ class Outlet:
         head = build_head(status, headers, framing + self._roster.date.current())
         self.transport.write(head if self.bodyless else head + body)
 
+    def write_page(self, page: Page) -> None:
+        headers = [(b"content-type", page.content_type.encode("latin-1", "replace")), (b"cache-control", b"no-store")]
+        if page.status == 404:
+            headers.append((b"x-should-retry", b"false"))
+        self.write_whole(page.status, headers, page.body)
+
     def write_refusal(self, refusal: Refusal) -> None:
         self._roster.count_refused(refusal.reason)
         self.keep = self.keep and not refusal.close
@@ -56,6 +63,15 @@ class Outlet:
         """The client took enough since it was last looked at: it is slow, not gone."""
         taken = self._marked_size - self.transport.get_write_buffer_size()
         return taken >= self._roster.settings.write_timeout * READ_RATE
+
+    def spare(self) -> bool:
+        """The time to take something is over. True: it took enough, and is watched on; else the client was cut."""
+        if self.drains():
+            self.mark()
+            return True
+        self._roster.count_cut("slow_reader")
+        self.transport.abort()
+        return False
 
     @property
     def flushed(self) -> bool:

@@ -36,11 +36,15 @@ _NO_BROWSERS = "Browsers are not served: call this proxy from a server of yours,
 
 BAD_SYNTAX = _malformed("bad_syntax", "The request is not valid HTTP/1.1.")
 BAD_TARGET = _malformed("bad_target", "The request target must be a path in origin form, such as /v1/chat/completions.")
+BAD_PATH = _malformed("bad_path", "The path or its query holds something that not everybody reads alike.")
 BAD_HEADER = _malformed("bad_header", "A header name holds an underscore, or a header value bytes that are not text.")
 BAD_HOST = _malformed("bad_host", "The Host header is missing or malformed.")
 BAD_FRAMING = _malformed("bad_framing", "The body's length is unclear; Transfer-Encoding must be 'chunked', in HTTP/1.1.")
 BODY_ON_GET = _malformed("body_on_get", "GET and HEAD requests must not carry a body.")
-WEBSOCKET = _malformed("websocket", "WebSocket upgrades are not served here; send ordinary HTTP requests.")
+WEBSOCKET = _malformed(
+    "websocket",
+    "This is no WebSocket handshake that is served here; sessions open with GET /v1/realtime?model=…, in HTTP/1.1.",
+)
 BAD_VERSION = Refusal("bad_version", 505, "This proxy speaks HTTP/1.0 and HTTP/1.1.", close=True)
 HEAD_TOO_LARGE = Refusal("head_too_large", 431, "The request line or the headers are too large.", close=True)
 SLOW_HEAD = Refusal("slow_head", 408, "The request's headers did not arrive in time.", close=True)
@@ -79,6 +83,12 @@ KEY_RESTRICTED = Refusal(
     "This key is restricted to some routes (keys.routes), and this page shows everybody's numbers: use an unrestricted key,"
     " or ask the admin listener.",
     code="insufficient_permissions",
+)
+NO_UPGRADE = Refusal(
+    "no_upgrade",
+    426,
+    "Realtime sessions are WebSocket connections: this request does not ask to upgrade to one.",
+    headers=((b"upgrade", b"websocket"),),
 )
 TOO_MANY_CONNECTIONS = Refusal(
     "too_many_connections",

@@ -13,6 +13,8 @@ from typing import Protocol
 import structlog
 
 from proxy.core.exchange import HeaderList, Source
+from proxy.core.tunnel import Peer, Side
+from proxy.server.errand import Errand
 from proxy.server.heads import CLOSE, build_framing, build_head
 from proxy.server.outlet import Outlet
 from proxy.server.refusals import INTERNAL, SHUTTING_DOWN, Refusal
@@ -37,6 +39,10 @@ class Line(Protocol):
 
     def fail(self, refusal: Refusal) -> None:
         """Nothing was written: say this instead."""
+
+    def switch(self, peer: Peer) -> Side:
+        """Protocols were switched: hand the connection over."""
+        ...
 
 
 class Responder:
@@ -122,6 +128,16 @@ class Responder:
             self._end()
             line.broken(reset=self._left == _UNTIL_CLOSE)
 
+    def switch(self, headers: HeaderList, peer: Peer) -> Side | None:
+        """Answer 101, as the last thing that is said in HTTP on this connection; None: the client has left."""
+        line = self._line
+        if line is None or self._started:
+            return None
+        self._started = True
+        self._outlet.transport.write(build_head(101, headers, self._roster.date.current()))
+        self._end()
+        return line.switch(peer)
+
     def attach(self, source: Source | None) -> None:
         self._source = source if self._line is not None else None
         if self._source is not None and self._outlet.stalled:
@@ -144,13 +160,14 @@ class Responder:
         self._source = None
         self._head = b""
 
-    def settle(self, task: asyncio.Task[None]) -> None:
-        """The task that served this request is over; an edge where whatever it raised ends."""
-        self._roster.tasks.discard(task)
-        cancelled = task.cancelled()
-        error = None if cancelled else task.exception()
+    def settle(self, call: Errand, error: BaseException | None) -> None:
+        """The call that served this request is over; an edge where whatever it raised ends."""
+        self._roster.settle(call)
         line = self._line
-        if error is not None:
+        if line is None and error is None:
+            return
+        cancelled = isinstance(error, asyncio.CancelledError)
+        if error is not None and not cancelled:
             self._roster.failed += 1
             log.error("handler_failed", error=type(error).__name__, at=_place(error))
         elif line is not None and not cancelled:

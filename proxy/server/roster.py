@@ -1,10 +1,11 @@
-"""What the connections of one data plane share: the application, the limits, and who is there."""
+"""What the connections of one data plane share: the application, the limits, who is there, and what is under way."""
 
 import asyncio
 from typing import Protocol
 
 from proxy.core.settings import ServerSettings
 from proxy.server.application import Application
+from proxy.server.errand import Errand
 from proxy.server.guard import make_rules
 from proxy.server.heads import DateLine
 
@@ -21,11 +22,12 @@ class Roster:
     """Counters are plain integers for the metrics page; `refused` counts by `Refusal.reason`, `cut` by what was too slow.
 
     `left`: calls whose client went away before its reply was complete. `failed`: calls the application did not bring to
-    an end."""
+    an end. `emptied` and `settled` are there while somebody waits for the last connection, or call, to go."""
 
     __slots__ = (
         "accepted",
         "app",
+        "calls",
         "connections",
         "cut",
         "date",
@@ -38,7 +40,7 @@ class Roster:
         "requests",
         "rules",
         "settings",
-        "tasks",
+        "settled",
     )
 
     def __init__(self, app: Application, settings: ServerSettings, loop: asyncio.AbstractEventLoop) -> None:
@@ -48,9 +50,10 @@ class Roster:
         self.rules = make_rules(settings.host, settings.hosts, settings.max_body)
         self.date = DateLine(loop)
         self.connections: set[Guest] = set()
-        self.tasks: set[asyncio.Task[None]] = set()
+        self.calls: set[Errand] = set()
         self.draining = False
         self.emptied: asyncio.Future[None] | None = None
+        self.settled: asyncio.Future[None] | None = None
         self.accepted = 0
         self.requests = 0
         self.left = 0
@@ -62,6 +65,11 @@ class Roster:
         self.connections.discard(connection)
         if self.emptied is not None and not self.connections and not self.emptied.done():
             self.emptied.set_result(None)
+
+    def settle(self, call: Errand) -> None:
+        self.calls.discard(call)
+        if self.settled is not None and not self.calls and not self.settled.done():
+            self.settled.set_result(None)
 
     def count_refused(self, reason: str) -> None:
         self.refused[reason] = self.refused.get(reason, 0) + 1

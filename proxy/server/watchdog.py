@@ -26,7 +26,10 @@ class Watchdog:
 
     def arm(self) -> None:
         """To be called whenever `due` may have become earlier; cheap if it has not."""
-        due = self._due()
+        self.arm_for(self._due())
+
+    def arm_for(self, due: float) -> None:
+        """The same where the caller knows what is due."""
         if due >= self._at:
             return
         if self._handle is not None:

@@ -16,10 +16,10 @@ def cost(usage: Usage, price: Price | None) -> int | None:
     if price is None:
         return None
     given, written = usage.billed or (usage.input, usage.output)
-    whole = max(given, 0)
-    cached = min(max(usage.cached, 0), whole)
-    cached_price = price.input if price.cached is None else price.cached
-    millionths = (whole - cached) * price.input + cached * cached_price + max(written, 0) * price.output
+    whole = given if given > 0 else 0
+    millionths = whole * price.input + (written if written > 0 else 0) * price.output
+    if usage.cached > 0 and price.cached is not None:
+        millionths += min(usage.cached, whole) * (price.cached - price.input)
     return price.per_request + (millionths + PER // 2) // PER
 
 

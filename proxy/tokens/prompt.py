@@ -161,5 +161,9 @@ _ENDPOINTS: dict[Endpoint, Callable[[PromptParts, Mapping[str, object]], None]] 
 def prompt_texts(endpoint: Endpoint, fields: Mapping[str, object]) -> PromptParts:
     """The countable parts of a request. `fields`: each top-level key's raw JSON, convertible with `bytes`."""
     parts = PromptParts()
-    _ENDPOINTS[endpoint](parts, fields)
+    read = _ENDPOINTS.get(endpoint)
+    if read is None:
+        parts.lower_bound = True  # what is relayed unread cannot be counted
+    else:
+        read(parts, fields)
     return parts

@@ -12,11 +12,13 @@ from dataclasses import dataclass
 
 from proxy.core.exchange import FailureKind, Receiver, UpstreamRequest
 from proxy.core.settings import Origin
+from proxy.core.tunnel import Caller
 from proxy.transport.dialing import Dialer
 from proxy.transport.exchange import HttpExchange
 from proxy.transport.limits import TransportLimits
 from proxy.transport.pool import Pool
 from proxy.transport.resolution import AddressBook, Resolve, system_resolver
+from proxy.transport.tunnel import Tunnel
 
 DEFAULT_LIMITS = TransportLimits()
 
@@ -48,7 +50,9 @@ class HttpTransport:
         self._book = AddressBook(loop, resolver or system_resolver(loop), limits)
         self._dialer = Dialer(loop, self._book, ssl_context, limits)
         self._pools: dict[tuple[str, Origin], Pool] = {}
+        self._recent: dict[str, Pool] = {}
         self._pool_limits: dict[str, int] = {}
+        self._tunnels: dict[str, set[Tunnel]] = {}
         self._closed = False
 
     def __repr__(self) -> str:
@@ -60,11 +64,26 @@ class HttpTransport:
         if self._closed:
             exchange.fail_soon(self._loop, FailureKind.CONNECT, "the transport is closed")
             return exchange
-        pool = self._pools.get((request.pool, request.origin))
-        if pool is None:
-            pool = self._open_pool(request)
+        # A provider has one origin but after a reload, so the pool used last is most often the right one.
+        pool = self._recent.get(request.pool)
+        if pool is None or pool.origin is not request.origin:
+            pool = self._recent[request.pool] = self._pools.get((request.pool, request.origin)) or self._open_pool(request)
         pool.submit(exchange)
         return exchange
+
+    def open_tunnel(self, request: UpstreamRequest, caller: Caller) -> Tunnel:
+        """A connection of its own, for a request that asks to switch protocols; counts against the provider's limit."""
+        limit = self._pool_limits.get(request.pool, self._limits.connections)
+        mine = self._tunnels.setdefault(request.pool, set())
+        full = self._closed or self.pool_sizes()[request.pool].open >= limit
+        tunnel = Tunnel(self._loop, request, caller, self._limits)
+        if full:
+            tunnel.fail_soon(FailureKind.POOL_FULL, f"all {limit} connections are in use")
+        else:
+            mine.add(tunnel)
+            tunnel.gone = mine.discard
+            tunnel.dial(self._dialer)
+        return tunnel
 
     def set_pool_limit(self, pool: str, max_connections: int) -> None:
         """At most this many connections for this provider (each of its origins); open ones beyond it finish first."""
@@ -81,6 +100,8 @@ class HttpTransport:
             size.open += pool.open_count
             size.idle += pool.idle_count
             size.connecting += pool.dial_count
+        for name, tunnels in self._tunnels.items():
+            sizes.setdefault(name, PoolSize()).open += len(tunnels)
         return sizes
 
     def close(self) -> None:
@@ -88,6 +109,8 @@ class HttpTransport:
         self._closed = True
         for pool in list(self._pools.values()):
             pool.close()
+        for tunnel in [tunnel for tunnels in self._tunnels.values() for tunnel in tunnels]:
+            tunnel.fail(FailureKind.BROKEN, "the transport was closed")
         self._book.close()
 
     async def aclose(self) -> None:
@@ -95,6 +118,8 @@ class HttpTransport:
         tasks: list[asyncio.Task[object]] = [*self._book.lookups]
         for pool in self._pools.values():
             tasks += pool.tasks
+        for tunnels in self._tunnels.values():
+            tasks += [tunnel.task for tunnel in tunnels if tunnel.task is not None]
         self.close()
         if tasks:
             await asyncio.wait(tasks)

@@ -10,11 +10,15 @@ import os
 import socket
 import ssl
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 from proxy.core.settings import Origin
 from proxy.transport.connection import Connection
 from proxy.transport.limits import TransportLimits
 from proxy.transport.resolution import AddressBook
+
+if TYPE_CHECKING:
+    from proxy.transport.tunnel import Tunnel
 
 #: What opening a connection may raise: the network's errors (TLS and resolver errors are OSErrors), and ValueError for
 #: names that cannot be encoded for DNS or TLS.
@@ -99,7 +103,7 @@ class Dialer:
         self._tls = tls
         self._limits = limits
 
-    async def open(self, origin: Origin, connection: Connection) -> None:
+    async def open(self, origin: Origin, connection: "Connection | Tunnel") -> None:
         """Bring this connection up. Raises one of DIAL_ERRORS; leaves nothing open on error and on cancellation."""
         tls = self._context() if origin.tls else None
         name = origin.host if origin.tls else None

@@ -65,7 +65,7 @@ class Pool:
         self.limit = limit
         self.label = f"[{origin.host}]:{origin.port}" if ":" in origin.host else f"{origin.host}:{origin.port}"
         self._loop = loop
-        self._origin = origin
+        self.origin = origin
         self._dialer = dialer
         self._limits = limits
         self._idle: dict[Connection, None] = {}  # a stack in order of release: the last one is on top
@@ -142,7 +142,7 @@ class Pool:
 
     async def open(self) -> Connection:
         connection = Connection(self._loop, self, self.label, self._limits)
-        await self._dialer.open(self._origin, connection)
+        await self._dialer.open(self.origin, connection)
         return connection
 
     def adopt(self, connection: Connection, exchange: HttpExchange) -> None:

@@ -18,6 +18,7 @@ from proxy.wire.openai_usage import UsualUsage, make_usual
 from proxy.wire.reading import Answer
 
 _NO_RAW = Raw(b"")
+_NOTHING = (b"", b"null")
 
 
 class Function(Struct, gc=False):
@@ -111,6 +112,16 @@ class ChatStreamReader(OpenAIStreamReader[ChatChunk]):
             elif content:
                 self._keep_all(index, list_parts(content))
             self._look_beside(index, delta)
+
+    def _find_text(self, chunk: ChatChunk) -> str | None:
+        choices = chunk.choices or ()
+        if len(choices) != 1 or choices[0].delta is None:
+            return None
+        text = choices[0].delta.content
+        plain = ChatChunk([ChatChoice(choices[0].index, Delta(text), None)], chunk.usage, chunk.model, chunk.error)
+        if not isinstance(text, str) or choices[0].index or chunk != plain:
+            return None
+        return text if bytes(chunk.usage) in _NOTHING and bytes(chunk.error) in _NOTHING else None
 
     def _look_beside(self, index: int, delta: Delta) -> None:
         if delta.reasoning_content:

@@ -10,7 +10,7 @@ pick different ones are how a key gets past its routes. Refuses to know provider
 """
 
 from collections.abc import Mapping
-from typing import Any, cast
+from typing import Any
 
 import msgspec
 from msgspec import Raw
@@ -21,6 +21,7 @@ from proxy.wire.lenient import repair
 
 MAX_MODEL = 256
 
+_EMBEDDINGS = Endpoint.EMBEDDINGS
 _FIELDS = msgspec.json.Decoder(dict[str, Raw])
 _ENCODE = msgspec.json.Encoder().encode
 _VALUE = msgspec.json.Decoder()
@@ -53,17 +54,17 @@ class EnvelopeError(Exception):
 
 def read_envelope(body: bytes, endpoint: Endpoint) -> Envelope:
     """Raises EnvelopeError where the body is no JSON object or its model or stream cannot be understood."""
-    fields = _read_fields(body)
-    model = _read_model(fields.get("model"))
-    stream = endpoint is not Endpoint.EMBEDDINGS and _read_stream(fields.get("stream"))
+    fields = read_fields(body)
+    model = read_model(fields.get("model"))
+    stream = endpoint is not _EMBEDDINGS and read_stream(fields.get("stream"))
     wants_usage = stream and "stream_options" in fields and _wants_usage(fields["stream_options"])
     return Envelope(model=model, stream=stream, wants_usage=wants_usage, fields=fields, body=body)
 
 
 def splice(envelope: Envelope, changes: Mapping[str, bytes | None]) -> bytes:
     """The body with other values for some keys; None takes a key out. Values are JSON."""
-    fields = cast(Mapping[str, Raw], envelope.fields)
-    fresh = {key: value for key, value in changes.items() if not _is_same(fields, key, value)}
+    fields: Mapping[str, Raw] = envelope.fields  # type: ignore[assignment]
+    fresh = {key: value for key, value in changes.items() if not _is_same(fields, key, value)} if changes else {}
     if not fresh and _is_compact(fields, envelope.body):
         return envelope.body
     spliced = dict(fields)
@@ -82,7 +83,7 @@ def splice(envelope: Envelope, changes: Mapping[str, bytes | None]) -> bytes:
 def _is_compact(fields: Mapping[str, Raw], body: bytes) -> bool:
     """Is the body what would be written again? Its length tells: braces, and for each key quotes, colon and comma.
     Otherwise there is white space, a key stands twice, or a key needs escapes."""
-    return len(body) == 1 + sum([len(key) + len(value) + 4 for key, value in fields.items()])
+    return len(body) == 1 + 4 * len(fields) + sum(map(len, fields)) + sum(map(len, fields.values()))
 
 
 def read_value(envelope: Envelope, key: str) -> Any:
@@ -103,7 +104,8 @@ def _is_same(fields: Mapping[str, object], key: str, value: bytes | None) -> boo
     return len(current) == len(value) and bytes(current) == value
 
 
-def _read_fields(body: bytes) -> dict[str, Raw]:
+def read_fields(body: bytes) -> dict[str, Raw]:
+    """The top level, undecoded. Raises EnvelopeError where the body is no JSON object."""
     try:
         return _FIELDS.decode(body)
     except msgspec.ValidationError:
@@ -114,12 +116,15 @@ def _read_fields(body: bytes) -> dict[str, Raw]:
         repaired = repair(body)
         if repaired is None:
             raise EnvelopeError(_NOT_JSON) from None
-        return _read_fields(repaired)
+        return read_fields(repaired)
 
 
-def _read_model(raw: Raw | None) -> str:
+def read_model(raw: Raw | None, default: str = "") -> str:
+    """The model's name; `default` where none is given ("": then it must be). Raises EnvelopeError."""
     model = None if raw is None else _decode_small(raw, "model")
     if model is None or model == "":
+        if default:
+            return default
         raise EnvelopeError("you must provide a model parameter")
     if not isinstance(model, str):
         raise _make_type_error("model", "a string", model)
@@ -132,7 +137,8 @@ def _read_model(raw: Raw | None) -> str:
     return model
 
 
-def _read_stream(raw: Raw | None) -> bool:
+def read_stream(raw: Raw | None) -> bool:
+    """Raises EnvelopeError for what is no boolean."""
     if raw is None:
         return False
     known = _LITERALS.get(bytes(raw)) if len(raw) <= 5 else None

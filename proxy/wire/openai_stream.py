@@ -22,12 +22,15 @@ from proxy.core.outcome import OK, Outcome, OutcomeKind
 from proxy.core.usage import Usage
 from proxy.wire.failures import classify_inner
 from proxy.wire.lenient import repair
+from proxy.wire.openai_refrain import Refrain, learn
 from proxy.wire.openai_usage import read_usage
 from proxy.wire.sse import Block, EventSplitter, are_whole_blocks
 from proxy.wire.trouble import find_error, parse_json, read_trouble
 
 TERMINATOR = b"data: [DONE]\n\n"
 
+#: Events with content that are tried as a refrain.
+LESSONS = 3
 #: Characters of generated text kept for counting; what is beyond is not counted.
 MAX_TEXT = 2 * 1024 * 1024
 
@@ -88,6 +91,8 @@ class OpenAIStreamReader(ABC, Generic[ChunkT]):
         "_decode",
         "_finishes",
         "_kept",
+        "_lessons",
+        "_refrain",
         "_silent",
         "_splitter",
         "_texts",
@@ -111,6 +116,8 @@ class OpenAIStreamReader(ABC, Generic[ChunkT]):
         self._texts: dict[str, bytearray] = {}
         self._kept = 0
         self._silent = False
+        self._refrain: Refrain | None = None
+        self._lessons = LESSONS
         self.content = False
         self.failure: Outcome | None = None
         self.done = False
@@ -122,6 +129,11 @@ class OpenAIStreamReader(ABC, Generic[ChunkT]):
     @abstractmethod
     def _look(self, chunk: ChunkT) -> None:
         """Note what the choices carry: `_keep` for content, `_finishes` for ends."""
+
+    def _find_text(self, chunk: ChunkT) -> str | None:
+        """The text of the first choice, if the chunk holds nothing else that a reader looks at; None: it does, or this
+        format's events are not worth comparing."""
+        return None
 
     def feed(self, data: bytes) -> bytes:
         if self._silent:
@@ -191,6 +203,23 @@ class OpenAIStreamReader(ABC, Generic[ChunkT]):
 
     def _take(self, payload: bytes, raw: bytes) -> bytes:
         """One event. Gives back what of it may go on: mostly `raw` itself."""
+        refrain = self._refrain
+        if refrain is not None:
+            text = refrain.find_text(raw)
+            if text is not None:
+                self.data_events += 1
+                self.model = refrain.model or self.model
+                self._keep(0, "content", text)
+                return refrain.keep(raw)
+        kept = self._judge(payload, raw)
+        if self._lessons and self.content and kept and not self._silent:
+            self._lessons -= 1
+            if raw.startswith(b"data: {"):
+                self._refrain = learn(raw, kept, self._decode, self._find_text) or refrain
+        return kept
+
+    def _judge(self, payload: bytes, raw: bytes) -> bytes:
+        """An event that has to be decoded."""
         try:
             chunk = self._decode(payload)
             if not payload.isascii():

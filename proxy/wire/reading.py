@@ -1,14 +1,14 @@
 """What comes of reading a provider's answer, whole or streamed, in whatever wire format."""
 
-from dataclasses import dataclass, field
 from typing import Protocol
+
+from msgspec import Struct, field
 
 from proxy.core.outcome import Outcome
 from proxy.core.usage import Usage
 
 
-@dataclass(slots=True)
-class Answer:
+class Answer(Struct, gc=False):
     """A whole 2xx answer, judged. `body` is what the client gets: the provider's own bytes where the formats are the
     same. `texts` are the generated pieces, kept only for counting where `usage` is None. `resource_id`: what the provider's
     account may keep it under, to be asked for later."""

@@ -39,6 +39,7 @@ ITEMS = [
     {"type": "function_call_output", "call_id": "c1", "output": "on"},
 ]
 REQUESTS = {
+    Endpoint.RERANK: {"model": "m", "query": "q", "documents": ["a", {"text": "b"}], "top_n": 1},
     Endpoint.CHAT: {
         "model": "m",
         "stream": True,
@@ -85,6 +86,8 @@ BODIES = {endpoint: json.dumps(fields).encode() for endpoint, fields in REQUESTS
 PATHS = {
     "openai": ("/v1/chat/completions", "/v1/chat/completions"),
     "anthropic": ("/v1/messages", "/v1/messages"),
+    "bedrock": ("/model/m/converse", "/model/m/converse-stream"),
+    "cohere": ("/v2/chat", "/v2/chat"),
     "gemini": ("/v1beta/models/m:generateContent", "/v1beta/models/m:streamGenerateContent"),
 }
 
@@ -121,7 +124,7 @@ def corpus(stream: bool) -> list[bytes]:
     return made + [error.body for error in ERRORS.values()]
 
 
-@pytest.mark.parametrize("endpoint", FORMATS)
+@pytest.mark.parametrize("endpoint", [endpoint for endpoint in FORMATS if endpoint in BODIES])
 def test_requests(endpoint: Endpoint) -> None:
     form = FORMATS[endpoint]
     for rng in rounds(endpoint):
@@ -136,7 +139,7 @@ def test_requests(endpoint: Endpoint) -> None:
                 raise
 
 
-READERS = [(kind, endpoint) for kind in KINDS for endpoint in sorted(set(bind(kind).endpoints) & set(FORMATS))]
+READERS = [(kind, endpoint) for kind in KINDS for endpoint in sorted(set(bind(kind).endpoints) & set(BODIES))]
 
 
 @pytest.mark.parametrize(("name", "endpoint"), READERS)

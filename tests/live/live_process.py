@@ -55,6 +55,13 @@ class ProxyProcess:
         lines = [json.loads(line) for line in self.log.read_text().splitlines(keepends=True) if line.startswith("{")]
         return [line for line in lines if line["event"] == event]
 
+    def wait_for(self, event: str) -> None:
+        """Until there is a log line of this event."""
+        began = time.perf_counter()
+        while not self.said(event):
+            assert time.perf_counter() < began + 60, self.log.read_text()
+            time.sleep(0.02)
+
     def stop(self) -> int:
         """SIGTERM; the exit status."""
         self.process.send_signal(signal.SIGTERM)

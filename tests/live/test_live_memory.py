@@ -29,6 +29,8 @@ async def proxied(folder: Path, behaviour: Behaviour) -> AsyncIterator[tuple[Pro
     await provider.set_behaviour(behaviour)
     try:
         with ProxyProcess(folder, base_url) as process:
+            # What the process sets up after its start must not look like growth.
+            await asyncio.get_running_loop().run_in_executor(None, process.wait_for, "estimates_ready")
             yield process, provider
     finally:
         await provider.stop()

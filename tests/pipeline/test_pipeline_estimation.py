@@ -41,6 +41,19 @@ def test_counts_elsewhere_and_calls_back_here() -> None:
     asyncio.run(main())
 
 
+def test_what_the_first_estimate_would_have_to_do_can_be_done_before_in_the_same_thread() -> None:
+    async def main() -> None:
+        places: list[int] = []
+        with ThreadPoolExecutor(1) as executor:
+            loop = asyncio.get_running_loop()
+            estimator = ThreadEstimator(loop, executor, count, lambda: places.append(threading.get_ident()))
+            await estimator.prepare()
+            assert places == [executor.submit(threading.get_ident).result()]
+            await ThreadEstimator(loop, executor, count).prepare()
+
+    asyncio.run(main())
+
+
 def test_jobs_are_answered_in_order() -> None:
     async def main() -> None:
         loop = asyncio.get_running_loop()

@@ -59,6 +59,8 @@ class FakeApplication:
             self.cancelled += 1
             raise
 
+    relays = False
+
     def page(self, path: str, query: str, identity: Identity) -> Page | None:
         self.pages.append((path, query))
         if path == "/v1/models/none":

@@ -7,7 +7,6 @@ from aiohttp import http_exceptions
 from aiohttp.http_parser import HttpRequestParser, RawRequestMessage
 
 from proxy.server import guard, refusals
-from proxy.server.connection import Unpaused
 from proxy.server.guard import (
     Rules,
     is_loopback,
@@ -19,6 +18,7 @@ from proxy.server.guard import (
     vet_origin,
     vet_preflight,
 )
+from proxy.server.inlet import Unpaused
 
 
 @pytest.fixture(name="parse")

@@ -6,6 +6,7 @@ import pytest
 import structlog
 
 from proxy.core.settings import ServerSettings
+from proxy.server.errand import Errand
 from proxy.server.outlet import Outlet
 from proxy.server.refusals import INTERNAL, Refusal
 from proxy.server.responder import Responder
@@ -199,9 +200,7 @@ def settle(reply: Reply, outcome: BaseException | None) -> list[object]:
             raise outcome
 
     async def run() -> None:
-        task = asyncio.ensure_future(work())
-        await asyncio.wait([task])
-        reply.responder.settle(task)
+        Errand(work(), asyncio.get_running_loop(), reply.responder.settle).start()
 
     with structlog.testing.capture_logs() as logs:
         asyncio.run(run())

@@ -153,6 +153,8 @@ def pump(source: Recorder, total: int = 8_000_000) -> FakeApplication:
             while source.paused > source.resumed:
                 await asyncio.sleep(0.001)
             downstream.write(b"x" * 8000)
+        while source.paused > source.resumed:  # the last piece may have filled the buffer
+            await asyncio.sleep(0.001)
         downstream.attach(None)
         downstream.finish()
 
