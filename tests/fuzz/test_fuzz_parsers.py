@@ -136,7 +136,7 @@ def test_requests(endpoint: Endpoint) -> None:
                 raise
 
 
-READERS = [(kind, endpoint) for kind in KINDS for endpoint in sorted(set(bind(kind).endpoints) & set(FORMATS))]
+READERS = [(kind, endpoint) for kind in KINDS for endpoint in sorted(set(bind(kind).endpoints) & set(BODIES))]
 
 
 @pytest.mark.parametrize(("name", "endpoint"), READERS)

@@ -4,6 +4,7 @@ import asyncio
 from dataclasses import replace
 
 import pytest
+from msgspec import structs
 from pipeline_stage import DONE, Stage, act, by_pool, chunk, error_of, stream, whole
 from support.simulation import World, play, provider, settings
 
@@ -65,7 +66,7 @@ class SigningKind:
         return getattr(self._kind, name)
 
     def _sign(self, request: UpstreamRequest) -> UpstreamRequest:
-        return replace(request, sign=lambda wall: b"x-signed: %.1f\r\n" % wall)
+        return structs.replace(request, sign=lambda wall: b"x-signed: %.1f\r\n" % wall)
 
     def request(self, *args: object) -> UpstreamRequest:
         return self._sign(self._kind.request(*args))  # type: ignore[attr-defined]
