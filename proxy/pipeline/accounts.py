@@ -78,7 +78,7 @@ class Accounts:
         """Where a request goes that names no model."""
         granted = request.routes is None or RELAY in request.routes
         if not granted and (place.endpoint in (Endpoint.RELAY, Endpoint.BATCHES) or not (place.id or place.makes)):
-            return _RESTRICTED
+            return _restricted()
         known = list_accounts(routing, place.endpoint, request.routes)
         accounts = choose_accounts(routing, request, known)
         if isinstance(accounts, Problem):
@@ -244,12 +244,6 @@ _LOST = (
     "was not made through this proxy since it started, so its account is not known: retrieve it once, which looks for it in"
     f" every account, or name its provider in the header {PROVIDER_HEADER}"
 )
-_RESTRICTED = Problem(
-    403,
-    "This key is restricted to some routes (keys.routes), and this path reaches beyond them; `relay` among its routes allows"
-    " it.",
-    code="insufficient_permissions",
-)
 
 
 #: What a target must be able to do with a thing that a request names.
@@ -267,6 +261,11 @@ def _problem(named: Reference, why: str) -> Problem:
     status, param = (404, None) if named.param == "id" else (400, named.param)
     code = _CODES.get(named.param, f"{named.thing}_not_found")
     return Problem(status, f"The {named.thing} `{named.id}` {why}.", code=code, param=param)
+
+
+def _restricted() -> Problem:
+    message = "This key is restricted to some routes (keys.routes), and this path reaches beyond them"
+    return Problem(403, f"{message}; `relay` among its routes allows it.", code="insufficient_permissions")
 
 
 def _ask_for_choice(accounts: Sequence[Account]) -> Problem:
