@@ -13,7 +13,9 @@ from dataclasses import dataclass, replace
 from random import Random, SystemRandom
 from weakref import WeakKeyDictionary, WeakValueDictionary, ref
 
+from proxy.core.endpoints import Endpoint
 from proxy.core.exchange import Transport
+from proxy.core.features import HARD, Fate
 from proxy.core.records import Sink, StateChange
 from proxy.core.settings import Provider, Settings, Target
 from proxy.core.tunnel import Tunnels
@@ -107,15 +109,23 @@ def make_routing(settings: Settings, registry: TargetRegistry) -> Routing:
     """A routing for these settings, on the live states there are."""
     kinds = bind_kinds(settings.providers)
     rings = {name: registry.ring(settings, name) for name in settings.providers}
-    # What is relayed to a provider comes on top of what its format has.
-    abilities = {name: Ability(kinds[name].endpoints | find_served(known)) for name, known in settings.providers.items()}
+    served = {name: kinds[name].endpoints | find_served(known) for name, known in settings.providers.items()}
     return Routing(
         settings,
         kinds,
         lambda target: registry.state_of(settings, kinds, target),
         rings,
-        lambda target: abilities[target.provider],
+        lambda target: find_ability(kinds[target.provider], target.model, served[target.provider]),
     )
+
+
+def find_ability(kind: ProviderKind, model: str, served: frozenset[Endpoint]) -> Ability:
+    """What a provider can do with one of its models. `served`: what is relayed comes on top of what its format has."""
+    refuses = {
+        endpoint: frozenset(feature for feature in HARD if kind.fate(endpoint, feature, model) is Fate.REFUSED)
+        for endpoint in kind.endpoints
+    }
+    return Ability(served, refuses)
 
 
 @dataclass(slots=True)

@@ -175,6 +175,7 @@ def _provider(name: str, model: ProviderModel, defaults: DefaultsModel, folder: 
         first_content=patience_of(model, defaults.timeout),
         region=model.region or preset.region,
         project=model.project or "",
+        api_version=model.api_version or "",
     )
     return provider if model.max_connections is None else replace(provider, max_connections=model.max_connections)
 

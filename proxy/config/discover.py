@@ -31,13 +31,14 @@ Look = Callable[[int, str | None], Sequence[str] | None]
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """A provider of this environment: the variables that hold its keys, the models of a local server, and the variable that
-    holds its region ("": the usual one)."""
+    """A provider of this environment: the variables that hold its keys, the models of a local server, and the variables that
+    hold its region and its address ("": the usual ones)."""
 
     preset: Preset
     variables: tuple[str, ...] = ()
     models: tuple[str, ...] = ()
     region: str = ""
+    address: str = ""
 
 
 def _variables(preset: Preset, env: Mapping[str, str]) -> tuple[str, ...]:
@@ -73,7 +74,10 @@ def survey(env: Mapping[str, str], look: Look) -> list[Found]:
             usable = dict.fromkeys(model for model in models if _usable(model))
             found.append(Found(preset, variables, tuple(usable)[:MAX_LOCAL_MODELS]))
         elif preset.name not in local and variables:
-            found.append(Found(preset, variables, region=next(filter(env.get, preset.region_env), "")))
+            address = next(filter(env.get, preset.address_env), "")
+            if address or preset.base_url:
+                region = next(filter(env.get, preset.region_env), "")
+                found.append(Found(preset, variables, region=region, address=address))
     return found
 
 
@@ -109,7 +113,8 @@ def _lines(found: Sequence[Found]) -> Iterator[str]:
         keys = ", ".join(f'"${{{name}}}"' for name in item.variables)
         credentials = f"credentials: [{keys}], " if keys else ""
         region = f'region: "${{{item.region}}}", ' if item.region else ""
-        yield f"  {item.preset.name}: {{kind: {item.preset.name}, {region}{credentials}direct: true}}"
+        address = f'base_url: "${{{item.address}}}", ' if item.address else ""
+        yield f"  {item.preset.name}: {{kind: {item.preset.name}, {address}{region}{credentials}direct: true}}"
     routes = _routes(found)
     if routes:
         yield "routes:"

@@ -116,6 +116,9 @@ class ProviderModel(Section):
     region: Text | None = Field(
         default=None, description="Where its models run, for vendors with regions (Google calls it location)."
     )
+    api_version: Text | None = Field(
+        default=None, description="Azure's dated version of the API, for its classic addresses. Default: the v1 addresses."
+    )
     project: Text | None = Field(
         default=None, description="Google Cloud project, for kind vertex. Without one: express mode."
     )

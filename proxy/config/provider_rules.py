@@ -17,6 +17,7 @@ from proxy.providers.table import KINDS
 Findings = Iterator[tuple[Path, str]]
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
+_VERSION = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}(-preview)?")
 _REGION = re.compile(r"[a-z0-9](?:[a-z0-9-]*[a-z0-9])?")
 _HEADER = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 #: Set for each request by us, or by the connection.
@@ -58,6 +59,10 @@ def check_places(draft: Draft) -> Findings:
             yield (*here, "region"), f"has no effect: {preset.name} has no regions"
         elif provider.region is not None and preset.project and provider.project is None:
             yield (*here, "region"), "has no effect without project: express mode is global"
+        if provider.api_version is not None and not preset.versions:
+            yield (*here, "api_version"), f"has no effect: {preset.name} has no versions"
+        elif provider.api_version is not None and not _VERSION.fullmatch(provider.api_version):
+            yield (*here, "api_version"), "a version is a date such as 2024-10-21, perhaps with -preview behind it"
         if provider.project is not None and not preset.project:
             yield (*here, "project"), f"has no effect: {preset.name} has no projects"
 

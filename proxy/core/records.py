@@ -17,7 +17,8 @@ from proxy.core.usage import Usage
 class AttemptRecord(Struct, gc=False):
     """One try of one target with one credential. `delivered`: the client received its output; what an attempt
     used without being delivered is waste. `cost` in nano-dollars, None: unknown. `possibly_billed`: we cancelled or
-    lost it after the request was sent, so the provider may still charge for it."""
+    lost it after the request was sent, so the provider may still charge for it. `dropped`: what of the request could not
+    be said to it."""
 
     target: str
     provider: str
@@ -34,6 +35,7 @@ class AttemptRecord(Struct, gc=False):
     delivered: bool = False
     possibly_billed: bool = False
     trial: bool = False
+    dropped: tuple[str, ...] = ()
 
     @property
     def kind(self) -> OutcomeKind:

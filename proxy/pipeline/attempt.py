@@ -136,6 +136,7 @@ class Attempt:
         target = self.candidate.target
         request = self._kind.request(journey.call, target, self.permit.credential)
         request.connect_timeout = journey.route.route.timeouts.connect
+        self.record.dropped = request.dropped
         if request.sign is not None:
             sign(request, self._services.wall())
         self.permit.on_redispatch = self._redispatch
@@ -270,7 +271,10 @@ class Attempt:
         self._conclude(answer.outcome)
 
     def _judge_error(self) -> None:
-        self._conclude(self._kind.error(self._status, self.headers, b"".join(self._held)))
+        outcome = self._kind.error(self._status, self.headers, b"".join(self._held))
+        journey, target = self._journey, self.permit.target
+        now = self._services.loop.time()
+        self._conclude(target.judge_rejection(journey.call.endpoint, outcome, journey.record.key, now))
 
     # The verdict.
 
@@ -332,7 +336,7 @@ class Attempt:
         alarm.move(moment)
 
     def _tighten(self, now: float) -> None:
-        """A phase has begun whose limit may fall before the moment at which the timer would look."""
+        """A phase has begun whose limit may fall before the moment at which the alarm would ring."""
         alarm = self._alarm
         if alarm is not None and now + self._journey.route.route.timeouts.idle < alarm.due:
             self._arm(alarm, now)

@@ -176,6 +176,7 @@ class Forwarder:
         except asyncio.CancelledError:
             self._book(journey, attempt)
             raise
+        journey.weigh(candidate.state, outcome, self._services.loop.time())
         if outcome.ok:
             await self._deliver(journey, attempt)
             return

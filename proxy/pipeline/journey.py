@@ -7,15 +7,19 @@ from types import MappingProxyType
 from proxy.core.call import Call, Needs
 from proxy.core.endpoints import PROMPT
 from proxy.core.exchange import Downstream, HeaderList
-from proxy.core.outcome import Outcome
+from proxy.core.outcome import Outcome, OutcomeKind
 from proxy.core.records import CallRecord
 from proxy.core.tunnel import Switch
 from proxy.pipeline.accounting import Booking
 from proxy.pipeline.routing import RouteState
 from proxy.policy.strategies import Candidate
+from proxy.policy.targets import TargetState
 from proxy.wire.formats import find_format
 
 _NOTHING: Mapping[str, Collection[str]] = MappingProxyType({})
+#: Outcomes by which another target says whether a request is sound.
+OPINIONS = frozenset({OutcomeKind.OK, OutcomeKind.BAD_REQUEST})
+
 HEARTBEAT_HEADERS: HeaderList = (
     (b"content-type", b"text/event-stream; charset=utf-8"),
     (b"cache-control", b"no-cache"),
@@ -26,10 +30,11 @@ class Journey:
     """What the attempt loop knows about one call.
 
     `deadline` and `commit_by` are loop times: the first ends the call, the second is how long the client will wait for the
-    first byte. `promised` is the candidate for which the retry budget was asked. `tried` holds target ids that are out
-    for this call, `tried_credentials` the credentials of a target that failed by themselves (another one of the same
-    target may still be tried). A call that is bound to an account (`bind`) never gets to use the others' credentials,
-    `fixed`; `careful`: what may have been done is not tried again. `upgrade`: it opens a session.
+    first byte. `suspect` rejected the request when it rejected suspiciously many. `promised` is the candidate for which the
+    retry budget was asked. `tried` holds target ids that are out for this call, `tried_credentials` the credentials of a
+    target that failed by themselves (another one of the same target may still be tried). A call that is bound to an account
+    (`bind`) never gets to use the others' credentials, `fixed`; `careful`: what may have been done is not tried again.
+    `upgrade`: it opens a session.
     """
 
     __slots__ = (
@@ -46,6 +51,7 @@ class Journey:
         "promised",
         "record",
         "route",
+        "suspect",
         "tried",
         "tried_credentials",
         "upgrade",
@@ -63,6 +69,7 @@ class Journey:
         self.next_heartbeat = float("inf")
         self.committed = False
         self.promised: Candidate | None = None
+        self.suspect: TargetState | None = None
         self.tried: set[str] = set()
         self.tried_credentials: dict[str, set[str]] = {}
         self.fixed: Mapping[str, Collection[str]] = _NOTHING
@@ -84,9 +91,18 @@ class Journey:
         """What the request needs of a target; read when it is first asked for, and only where targets differ."""
         call = self.call
         if call.needs is None:
-            weighs = self.route.weighs_needs
+            weighs = call.endpoint in self.route.weighs_needs
             call.needs = self.format.needs_of(call.envelope) if weighs else Needs(stream=call.envelope.stream)
         return call.needs
+
+    def weigh(self, state: TargetState, outcome: Outcome, now: float) -> None:
+        """What came of an attempt may be a second opinion on a rejection, or itself need one."""
+        suspect = self.suspect
+        if suspect is not None and outcome.kind in OPINIONS:
+            suspect.second_opinion(self.call.endpoint, outcome.ok, now)
+            self.suspect = None
+        if outcome.kind is OutcomeKind.REJECTION_SUSPECTED:
+            self.suspect = state
 
     def first_limit(self, target_id: str) -> float:
         """Seconds to a stream's first content, or to the end of a whole answer; what generates nothing (embeddings and the

@@ -39,12 +39,15 @@ def commit_headers(journey: Journey, attempt: "Attempt") -> list[tuple[bytes, by
 
 
 def served_headers(journey: Journey, record: AttemptRecord) -> list[tuple[bytes, bytes]]:
-    """Who answered, and after how many attempts."""
-    return [
+    """Who answered, after how many attempts, and what of the request it could not be told as it was."""
+    headers = [
         (b"x-undimmed-request-id", journey.call.id.encode()),
         *journey.route.headers[record.target],
         (b"x-undimmed-attempts", b"%d" % len(journey.record.attempts)),
     ]
+    if record.dropped:
+        headers.append((b"x-undimmed-dropped", ", ".join(record.dropped).encode("ascii", "replace")))
+    return headers
 
 
 def usage_headers(record: AttemptRecord) -> list[tuple[bytes, bytes]]:
@@ -78,6 +81,8 @@ def closing_words(journey: Journey, record: AttemptRecord) -> dict[str, object]:
             "reasoning": usage.reasoning,
             "source": usage.source.value,
         }
+    if record.dropped:
+        words["dropped"] = list(record.dropped)
     words["cost_usd"] = dollars(record.cost) if record.cost is not None else None
     return words
 

@@ -20,6 +20,7 @@ from proxy.policy.credentials import CredentialRing
 from proxy.policy.strategies import STRATEGIES, Candidate, Strategy
 from proxy.policy.targets import TargetState
 from proxy.providers.contract import ProviderKind
+from proxy.providers.model_facts import facts_of
 
 UNBOUNDED = 2**62
 #: Fields in which requests say how long the answer may be.
@@ -42,15 +43,16 @@ class Patience:
 class RouteState:
     """A route with the live states of its targets.
 
-    `weighs_needs`: not every target can do the same, or take in as much, so a request's needs have to be looked at before
-    choosing. `first`: the candidate that is chosen whenever nothing speaks against it; None: the strategy decides. `easy`:
-    bytes of body up to which nothing in a request to this endpoint can speak against `first`. `headers`: the reply headers
-    that say who answered, `patience`: the time limits, both by target id and made once, since every call needs them."""
+    `weighs_needs`: endpoints for which not every target can do the same, or take in as much, so that a request's needs have
+    to be looked at before choosing. `first`: the candidate that is chosen whenever nothing speaks against it; None: the
+    strategy decides. `easy`: bytes of body up to which nothing in a request to this endpoint can speak against `first`.
+    `headers`: the reply headers that say who answered, `patience`: the time limits, both by target id and made once, since
+    every call needs them."""
 
     route: Route
     tiers: tuple[tuple[Candidate, ...], ...]
     strategy: Strategy
-    weighs_needs: bool
+    weighs_needs: frozenset[Endpoint]
     first: Candidate | None
     easy: Mapping[Endpoint, int]
     headers: Mapping[str, tuple[tuple[bytes, bytes], ...]]
@@ -78,7 +80,7 @@ def bind_route(
         route=route,
         tiers=tiers,
         strategy=STRATEGIES[route.strategy],
-        weighs_needs=not all(takes_everything(candidate) for candidate in candidates),
+        weighs_needs=frozenset(e for e in Endpoint if not all(takes_everything(each, e) for each in candidates)),
         first=candidates[0] if in_order else None,
         easy={endpoint: easy_size(candidates[0], endpoint) for endpoint in Endpoint},
         headers={target.id: served_by(route, target) for target in route.targets},
@@ -86,11 +88,12 @@ def bind_route(
     )
 
 
-def takes_everything(candidate: Candidate) -> bool:
-    """Whatever a request needs, this target is as good for it as any. Where it lacks the endpoint, needs don't matter."""
+def takes_everything(candidate: Candidate, endpoint: Endpoint) -> bool:
+    """Whatever a request to this endpoint needs, this target is as good for it as any, or as bad: it may not serve it."""
     serves = candidate.ability.serves
-    sizes = all(easy_size(candidate, endpoint) >= UNBOUNDED for endpoint in (Endpoint if serves is None else serves))
-    return sizes and candidate.target.facts.max_output is None
+    if serves is not None and endpoint not in serves:
+        return True
+    return easy_size(candidate, endpoint) >= UNBOUNDED and candidate.target.facts.max_output is None
 
 
 def easy_size(candidate: Candidate, endpoint: Endpoint) -> int:
@@ -134,7 +137,7 @@ def bind_candidates(route: Route, tiers: tuple[tuple[Candidate, ...], ...]) -> R
         route=route,
         tiers=tiers,
         strategy=STRATEGIES[route.strategy],
-        weighs_needs=False,
+        weighs_needs=frozenset(),
         first=None,
         easy={},
         headers={target.id: served_by(route, target) for target in targets},
@@ -212,6 +215,7 @@ class Routing:
             context_window=same.context_window if same else None,
             price=same.price if same else None,
             first_content=provider.first_content,
+            facts=same.facts if same else facts_of(upstream),
         )
         return Route(name=DIRECT, models=(target.id,), tiers=((target,),), timeouts=settings.timeouts, retry=settings.retry)
 

@@ -73,7 +73,7 @@ class AnthropicKind:
         # The list of models is static; a path that the operator chose is the operator's word.
         return self._provider.probe.path is None
 
-    def fate(self, endpoint: Endpoint, feature: Feature) -> Fate:
+    def fate(self, endpoint: Endpoint, feature: Feature, model: str = "") -> Fate:
         return find_fate(endpoint, feature)
 
     def request(self, call: Call, target: Target, credential: Credential) -> UpstreamRequest:

@@ -1,7 +1,8 @@
-"""AWS Bedrock: any client of a chat by way of Converse, and embeddings by way of InvokeModel.
+"""AWS Bedrock: any client of a chat by way of Converse, Claude's own clients and embeddings by way of InvokeModel.
 
-Nobody speaks Converse to this proxy, so every request is written anew and every answer back (`providers/translating.py`). A
-provider is one region of one account. Its keys are either Bedrock's own, sent as they are, or AWS's, which sign the exact
+Nobody speaks Converse to this proxy, so requests are written anew and answers back (`providers/translating.py`). Only
+clients of Anthropic's format that ask for Claude get its own bytes: InvokeModel takes that format as it is, in an envelope.
+A provider is one region of one account. Its keys are either Bedrock's own, sent as they are, or AWS's, which sign the exact
 bytes of a request at the moment it is sent: so a signed request carries a function instead of a header. Model ids,
 inference profiles and ARNs are one percent-encoded part of the path.
 
@@ -26,10 +27,14 @@ from proxy.core.settings import Credential, Provider, Target
 from proxy.core.sources import AwsKeys
 from proxy.providers import translating
 from proxy.providers.heads import forward_headers, hide_secrets, write_headers
+from proxy.providers.messages import to_bedrock_body
+from proxy.wire.anthropic.answer import read_message
+from proxy.wire.anthropic.relay import MessagesReader
 from proxy.wire.cohere import embeddings as cohere
 from proxy.wire.converse.format import CONVERSE_FORMAT
 from proxy.wire.dialects import CLIENTS
 from proxy.wire.failures import classify
+from proxy.wire.invoke import InvokeReader
 from proxy.wire.openai_chat import ChatStreamReader
 from proxy.wire.reading import Answer, StreamReader
 from proxy.wire.sigv4 import Message, Scope, sign
@@ -69,19 +74,24 @@ class BedrockKind:
         # There is none but what the operator chose.
         return False
 
-    def fate(self, endpoint: Endpoint, feature: Feature) -> Fate:
+    def fate(self, endpoint: Endpoint, feature: Feature, model: str = "") -> Fate:
         if endpoint in TRANSLATED:
             return CONVERSE_FORMAT.fates[feature]
         return Fate.CARRIED if endpoint in self.endpoints else Fate.REFUSED
 
     def request(self, call: Call, target: Target, credential: Credential) -> UpstreamRequest:
         model = call.upstream = target.model
+        stream = call.envelope.stream
         if call.endpoint is Endpoint.EMBEDDINGS:
             body, dropped = _write_embeddings(call, model)
             verb, accept = "invoke", _JSON
+        elif _is_native(call):
+            draft = to_bedrock_body(call, target)
+            body, dropped = draft.body, draft.dropped
+            verb, accept = ("invoke-with-response-stream", _EVENTS) if stream else ("invoke", _JSON)
         else:
             body, dropped = translating.write_request(call, CONVERSE_FORMAT, model, target.facts)
-            verb, accept = ("converse-stream", _EVENTS) if call.envelope.stream else ("converse", _JSON)
+            verb, accept = ("converse-stream", _EVENTS) if stream else ("converse", _JSON)
         request = self._make(f"{_locate(model)}/{verb}", body, credential, accept, forward_headers(call.headers))
         request.dropped = dropped
         return request
@@ -89,11 +99,15 @@ class BedrockKind:
     def reader(self, call: Call) -> StreamReader:
         if call.endpoint is Endpoint.EMBEDDINGS:
             return ChatStreamReader()  # nobody streams embeddings; whatever comes is judged like a chat
+        if _is_native(call):
+            return InvokeReader(MessagesReader())
         return translating.open_reader(call, CONVERSE_FORMAT)
 
     def answer(self, call: Call, headers: HeaderList, body: bytes) -> Answer:
         if call.endpoint is Endpoint.EMBEDDINGS:
             answer = _read_embeddings(call, headers, body)
+        elif _is_native(call):
+            answer = read_message(body)
         else:
             answer = translating.read_answer(call, CONVERSE_FORMAT, body)
         hide_secrets(answer.outcome, self._provider)
@@ -158,6 +172,11 @@ def _find_region(provider: Provider) -> str:
         problem = "is required: requests are signed for a region, and the base URL names none"
         raise ConfigError([ConfigProblem(problem, key=f"providers.{provider.name}.region")])
     return region
+
+
+def _is_native(call: Call) -> bool:
+    """Whether the attempt under way is asked and answered in the client's own format."""
+    return call.endpoint is Endpoint.MESSAGES and "anthropic.claude" in call.upstream
 
 
 def _is_titan(model: str) -> bool:

@@ -1,7 +1,7 @@
-"""Cohere by its own API, version 2: any client of a chat, and embeddings.
+"""Cohere by its own API, version 2: any client of a chat, embeddings, and rankings.
 
 Nobody speaks its chat to this proxy, so requests are written anew and answers back (`providers/translating.py`); embeddings
-have a translation of their own. Source: Cohere's SDK and API reference.
+have a translation of their own, rankings are Cohere's format already. Source: Cohere's SDK and API reference.
 """
 
 import msgspec
@@ -16,6 +16,7 @@ from proxy.providers import translating
 from proxy.providers.heads import forward_headers, hide_secrets, write_headers
 from proxy.wire.cohere.embeddings import EMBED_PATH, USUAL_INPUT_TYPE, read_embeddings, write_embeddings
 from proxy.wire.cohere.format import COHERE_FORMAT
+from proxy.wire.cohere.rerank import RERANK_PATH, read_rerank, write_rerank
 from proxy.wire.dialects import CLIENTS
 from proxy.wire.failures import classify
 from proxy.wire.openai_chat import ChatStreamReader
@@ -34,7 +35,7 @@ _JSON, _EVENTS = "application/json", "text/event-stream"
 class CohereKind:
     """A provider of kind `cohere`; implements `ProviderKind`. Raises ConfigError for what cannot be put into a head."""
 
-    endpoints = TRANSLATED | {Endpoint.EMBEDDINGS}
+    endpoints = TRANSLATED | {Endpoint.EMBEDDINGS, Endpoint.RERANK}
 
     def __init__(self, provider: Provider) -> None:
         self._provider = provider
@@ -48,7 +49,7 @@ class CohereKind:
         # The list of models is static; a path that the operator chose is the operator's word.
         return self._provider.probe.path is None
 
-    def fate(self, endpoint: Endpoint, feature: Feature) -> Fate:
+    def fate(self, endpoint: Endpoint, feature: Feature, model: str = "") -> Fate:
         if endpoint in TRANSLATED:
             return COHERE_FORMAT.fates[feature]
         return Fate.CARRIED if endpoint in self.endpoints else Fate.REFUSED
@@ -58,6 +59,9 @@ class CohereKind:
         if call.endpoint is Endpoint.EMBEDDINGS:
             path = EMBED_PATH
             body, dropped = write_embeddings(call.envelope, model)
+        elif call.endpoint is Endpoint.RERANK:
+            path = RERANK_PATH
+            body, dropped = write_rerank(call.envelope, model), ()
         else:
             path = CHAT_PATH
             body, dropped = translating.write_request(call, COHERE_FORMAT, model, target.facts)
@@ -66,13 +70,15 @@ class CohereKind:
         return request
 
     def reader(self, call: Call) -> StreamReader:
-        if call.endpoint is Endpoint.EMBEDDINGS:
-            return ChatStreamReader()  # nobody streams embeddings; whatever comes is judged like a chat
+        if call.endpoint not in TRANSLATED:
+            return ChatStreamReader()  # nobody streams the others; whatever comes is judged like a chat
         return translating.open_reader(call, COHERE_FORMAT)
 
     def answer(self, call: Call, headers: HeaderList, body: bytes) -> Answer:
         if call.endpoint is Endpoint.EMBEDDINGS:
             answer = read_embeddings(call.envelope, call.upstream or call.envelope.model, body)
+        elif call.endpoint is Endpoint.RERANK:
+            answer = read_rerank(body)
         else:
             answer = translating.read_answer(call, COHERE_FORMAT, body)
         hide_secrets(answer.outcome, self._provider)
@@ -90,6 +96,9 @@ class CohereKind:
         if endpoint is Endpoint.EMBEDDINGS:
             question |= {"texts": ["hi"], "input_type": USUAL_INPUT_TYPE, "embedding_types": ["float"]}
             return self._make(EMBED_PATH, _ENCODE(question), credential)
+        if endpoint is Endpoint.RERANK:
+            question |= {"query": "hi", "documents": ["hi"]}
+            return self._make(RERANK_PATH, _ENCODE(question), credential)
         question |= {"messages": [{"role": "user", "content": "hi"}], "max_tokens": 1}
         return self._make(CHAT_PATH, _ENCODE(question), credential)
 

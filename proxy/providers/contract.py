@@ -20,9 +20,10 @@ class ProviderKind(Protocol):
 
     endpoints: frozenset[Endpoint]
 
-    def fate(self, endpoint: Endpoint, feature: Feature) -> Fate:
+    def fate(self, endpoint: Endpoint, feature: Feature, model: str = "") -> Fate:
         """What becomes of a feature of a request to this endpoint. CARRIED where the provider has the endpoint itself, as
-        the table of its format says where the request is translated, REFUSED where it does not serve the endpoint."""
+        the table of its format says where the request is translated, REFUSED where it does not serve the endpoint. `model`
+        is the upstream's, for vendors whose models do not all speak one format; "": of the one that carries it best."""
         ...
 
     def request(self, call: Call, target: Target, credential: Credential) -> UpstreamRequest:

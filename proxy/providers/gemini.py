@@ -40,7 +40,7 @@ class GeminiKind:
         # The list of models is static; a path that the operator chose is the operator's word.
         return self._provider.probe.path is None
 
-    def fate(self, endpoint: Endpoint, feature: Feature) -> Fate:
+    def fate(self, endpoint: Endpoint, feature: Feature, model: str = "") -> Fate:
         if endpoint in TRANSLATED:
             return GEMINI_FORMAT.fates[feature]
         return Fate.CARRIED if endpoint in self.endpoints else Fate.REFUSED

@@ -36,8 +36,9 @@ SERVED = NATIVE | frozenset(CLIENTS)
 OLD_VERSION = "2023-06-01"
 #: Refuses them; what is written anew without any is asked in this one.
 NEW_VERSION = "2026-10-21"
-#: What Vertex AI calls the old one.
+#: What Vertex AI and Bedrock call the old one.
 OLD_VERTEX_VERSION = "vertex-2023-10-16"
+OLD_BEDROCK_VERSION = "bedrock-2023-05-31"
 
 _ENCODE = msgspec.json.Encoder().encode
 
@@ -76,6 +77,18 @@ def to_vertex_body(call: Call, target: Target) -> Draft:
     return Draft(splice(call.envelope, changes), dropped, version)
 
 
+def to_bedrock_body(call: Call, target: Target) -> Draft:
+    """The body of a client of the format itself for InvokeModel at Bedrock: version and betas stand in it, the model and
+    whether it streams in the path. Raises nothing."""
+    changes, dropped = list_changes(call.envelope)
+    version = NEW_VERSION if _know(target).sampling is False else OLD_BEDROCK_VERSION
+    changes |= {"model": None, "stream": None, "anthropic_version": _ENCODE(version)}
+    betas = [name.strip() for name in call.headers.get("anthropic-beta", "").split(",")]
+    if any(betas) and "anthropic_beta" not in call.envelope.fields:
+        changes["anthropic_beta"] = _ENCODE([name for name in betas if name])
+    return Draft(splice(call.envelope, changes), dropped, version)
+
+
 def open_reader(call: Call) -> StreamReader:
     """A reader of the stream that comes back."""
     return MessagesReader() if call.endpoint in NATIVE else translating.open_reader(call, MESSAGES_FORMAT)
@@ -97,6 +110,7 @@ def find_fate(endpoint: Endpoint, feature: Feature) -> Fate:
 
 def _write_anew(call: Call, target: Target) -> Draft:
     dialogue = translating.read_dialogue(call)
+    translating.refuse(dialogue, FATES)
     written = write_body(dialogue, target.model, _know(target))
     version = OLD_VERSION if written.sampled else NEW_VERSION
     return Draft(written.body, name_losses(dialogue, written, FATES), version)

@@ -26,6 +26,7 @@ from proxy.providers import heads, translating
 from proxy.providers.presets import PRESETS, Preset
 from proxy.providers.relays import is_relayed, write_relay
 from proxy.providers.responses import write_responses
+from proxy.wire.chat.history import list_changes as list_history_changes
 from proxy.wire.chat.quirks import Quirks
 from proxy.wire.chat.vendor import make_chat_format
 from proxy.wire.dialects import CLIENTS
@@ -63,6 +64,7 @@ _ANSWERS: Mapping[Endpoint, Callable[[bytes, Asked], Answer]] = {
     Endpoint.EMBEDDINGS: read_embeddings_answer,
 }
 _ENCODE = msgspec.json.Encoder().encode
+MAX_HEADS = 1024
 _LEAST_OUTPUT = 16  # tokens; the Responses API refuses less
 _ASK_USAGE = b'{"include_usage":true}'
 
@@ -76,7 +78,8 @@ class OpenAIKind:
         self._provider = provider
         self._preset = _find_preset(provider)
         self._fixed_headers = heads.write_headers(provider)
-        self._heads: dict[tuple[str, Endpoint, bool], tuple[str | None, bytes]] = {}
+        self._paths = {endpoint: provider.origin.prefix + path for endpoint, path in PATHS.items()}
+        self._heads: dict[tuple[str, str, bool], tuple[str | None, bytes]] = {}
         self._asked: dict[tuple[bool, bool], Asked] = {}
         self._chat = make_chat_format(_list_quirks(self._preset))
         self._translated = FOREIGN - {Endpoint.RESPONSES} if self._preset.responses else FOREIGN
@@ -89,7 +92,7 @@ class OpenAIKind:
         # A path that the operator chose is the operator's word.
         return self._preset.free_probe_lies and self._provider.probe.path is None
 
-    def fate(self, endpoint: Endpoint, feature: Feature) -> Fate:
+    def fate(self, endpoint: Endpoint, feature: Feature, model: str = "") -> Fate:
         if endpoint in self._translated:
             return self._chat.fates[feature]
         if endpoint is Endpoint.RESPONSES and feature is Feature.STATE and not self._preset.keeps:
@@ -104,9 +107,16 @@ class OpenAIKind:
         if call.endpoint is not Endpoint.CHAT and call.endpoint in FOREIGN:
             return self._request_foreign(call, target, credential)
         envelope = call.envelope
-        body = splice(envelope, self._list_changes(envelope, target))
-        head = self._get_head(credential, call.endpoint, envelope.stream)
-        return self._make_request(head + heads.forward_headers(call.headers, FORWARDED), body)
+        changes = self._list_changes(envelope, target)
+        dropped: tuple[str, ...] = ()
+        if self._preset.strict_history and call.endpoint is Endpoint.CHAT:
+            cleaned, dropped = list_history_changes(envelope)
+            changes |= cleaned
+        body = splice(envelope, changes)
+        head = self._get_head(self._place(call.endpoint, target.model), credential, envelope.stream)
+        request = self._make_request(head + heads.forward_headers(call.headers, FORWARDED), body)
+        request.dropped = dropped
+        return request
 
     def _relay(self, call: Call, target: Target, credential: Credential) -> UpstreamRequest:
         relayed = write_relay(call, target.model)
@@ -127,7 +137,7 @@ class OpenAIKind:
             body, dropped = translating.write_request(call, self._chat, target.model, target.facts)
         else:
             body, dropped = write_responses(call.envelope, target.model, self._preset.keeps)
-        head = self._get_head(credential, endpoint, stream)
+        head = self._get_head(self._place(endpoint, target.model), credential, stream)
         request = self._make_request(head + heads.forward_headers(call.headers, FORWARDED), body)
         request.dropped = dropped
         return request
@@ -158,10 +168,8 @@ class OpenAIKind:
         path = self._provider.probe.path or self._preset.free_path
         if path is None:
             return None
-        origin = self._provider.origin
-        place = path if path.startswith("/") else f"{origin.prefix}/{path}"
-        head = self._write_head(f"GET {place}", credential, "application/json")
-        return UpstreamRequest(self._provider.name, origin, head + b"\r\n")
+        head = self._write_head(f"GET {self._locate(path)}", credential, "application/json")
+        return UpstreamRequest(self._provider.name, self._provider.origin, head + b"\r\n")
 
     def completion_probe(self, target: Target, endpoint: Endpoint, credential: Credential) -> UpstreamRequest:
         question: dict[str, object] = {"model": target.model}
@@ -175,7 +183,19 @@ class OpenAIKind:
             endpoint = Endpoint.CHAT
             question["messages"] = [{"role": "user", "content": "hi"}]
             question[self._preset.cap] = 1
-        return self._make_request(self._get_head(credential, endpoint, False), _ENCODE(question))
+        return self._make_request(self._get_head(self._place(endpoint, target.model), credential, False), _ENCODE(question))
+
+    def _place(self, endpoint: Endpoint, model: str) -> str:
+        """The path of an endpoint of the vendor's own."""
+        return self._paths[endpoint]
+
+    def _locate(self, path: str) -> str:
+        """The path of a free probe, written as in a URL: with a leading slash from the origin, without from the base URL."""
+        return path if path.startswith("/") else f"{self._provider.origin.prefix}/{path}"
+
+    def _authorize(self, credential: Credential) -> str:
+        """The header line that says who asks; "" for nobody."""
+        return f"authorization: Bearer {credential.secret}\r\n" if credential.secret else ""
 
     def _describe(self, envelope: Envelope) -> Asked:
         fields, preset = envelope.fields, self._preset
@@ -217,12 +237,13 @@ class OpenAIKind:
             self._provider.name, self._provider.origin, b"%bcontent-length: %d\r\n\r\n" % (head, len(body)), body
         )
 
-    def _get_head(self, credential: Credential, endpoint: Endpoint, stream: bool) -> bytes:
-        key = (credential.id, endpoint, stream)
+    def _get_head(self, path: str, credential: Credential, stream: bool) -> bytes:
+        key = (credential.id, path, stream)
         known = self._heads.get(key)
         if known is not None and known[0] == credential.secret:
             return known[1]
-        path = self._provider.origin.prefix + PATHS[endpoint]
+        if len(self._heads) >= MAX_HEADS:
+            self._heads.clear()  # paths may hold models that clients name
         accept = "text/event-stream" if stream else "application/json"
         head = self._write_head(f"POST {path}", credential, accept) + b"content-type: application/json\r\n"
         self._heads[key] = (credential.secret, head)
@@ -230,8 +251,8 @@ class OpenAIKind:
 
     def _write_head(self, line: str, credential: Credential, accept: str) -> bytes:
         """The head but for the blank line and what depends on the request."""
-        secret = f"authorization: Bearer {credential.secret}\r\n" if credential.secret else ""
-        head = f"{line} HTTP/1.1\r\nhost: {self._provider.origin.authority}\r\n{secret}accept: {accept}\r\n"
+        host, secret = self._provider.origin.authority, self._authorize(credential)
+        head = f"{line} HTTP/1.1\r\nhost: {host}\r\n{secret}accept: {accept}\r\n"
         return head.encode("latin-1") + self._fixed_headers
 
 

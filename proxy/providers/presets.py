@@ -24,8 +24,9 @@ class Preset:
     """One vendor's address and quirks.
 
     `base_url` "": must be configured; `{region}` in it stands for the provider's. `region`: the usual one ("": addresses
-    have none), `places`: the addresses of regions that do not follow the rule. `project`: paths may name one. `env`:
-    variables that may hold the key, in order. `local_port`: where a local server usually listens. `keyless`: works without
+    have none), `places`: the addresses of regions that do not follow the rule. `project`: paths may name one. `versions`:
+    requests may name a version of the API. `env`: variables that may hold the key, in order; `region_env`, `address_env`:
+    that may hold the region and the base URL. `local_port`: where a local server usually listens. `keyless`: works without
     a credential. `first_content` in seconds: replaces the general limit for servers that load models or queue silently;
     None: the general limit. `hosts`: host names, each with its subdomains, by which `find_preset` knows the vendor.
 
@@ -38,7 +39,8 @@ class Preset:
     left out on purpose.
 
     `lacks`: hard features that none of its models has, or that it passes over in silence; such requests go elsewhere.
-    `prefix`: goes on with a last turn of the assistant that is marked so.
+    `prefix`: goes on with a last turn of the assistant that is marked so. `strict_history`: refuses reasoning in earlier
+    turns, whoever wrote it.
 
     `free_path`: asked for nothing and costs nothing. As in a URL: with a leading slash from the origin (`/health`), without
     one from the base URL (`models`). `free_probe_lies`: it is known to succeed while the models are down.
@@ -61,12 +63,15 @@ class Preset:
     keeps: bool = False
     lacks: frozenset[Feature] = frozenset()
     prefix: bool = False
+    strict_history: bool = False
     free_path: str | None = "models"
     free_probe_lies: bool = False
     region: str = ""
     region_env: tuple[str, ...] = ()
     places: Mapping[str, str] = field(default_factory=lambda: _NONE)
     project: bool = False
+    address_env: tuple[str, ...] = ()
+    versions: bool = False
 
     def locate(self, region: str | None) -> str:
         """The base URL for a region, None: the usual one; "" where it must be configured."""
@@ -99,6 +104,18 @@ _LINES = (
         free_path="v1/models",
         free_probe_lies=True,
     ),
+    # Addresses are the customer's own; the list of models is static, like those of the other clouds.
+    Preset(
+        "azure",
+        env=("AZURE_OPENAI_API_KEY",),
+        hosts=("openai.azure.com", "services.ai.azure.com", "cognitiveservices.azure.com"),
+        cap="max_completion_tokens",
+        responses=True,
+        keeps=True,
+        free_probe_lies=True,
+        address_env=("AZURE_OPENAI_ENDPOINT",),
+        versions=True,
+    ),
     Preset(
         "openrouter",
         "https://openrouter.ai/api/v1",
@@ -112,7 +129,17 @@ _LINES = (
         "https://api.groq.com/openai/v1",
         ("GROQ_API_KEY",),
         hosts=("api.groq.com",),
-        drop=("logprobs", "top_logprobs", "logit_bias"),
+        drop=(
+            "logprobs",
+            "top_logprobs",
+            "logit_bias",
+            "prediction",
+            "verbosity",
+            "prompt_cache_key",
+            "prompt_cache_retention",
+            "safety_identifier",
+        ),
+        strict_history=True,
         responses=True,
         free_probe_lies=True,
     ),
@@ -135,6 +162,7 @@ _LINES = (
         ),
         rename=MappingProxyType({"seed": "random_seed", "max_completion_tokens": "max_tokens"}),
         prefix=True,
+        strict_history=True,
         free_probe_lies=True,
     ),
     Preset(
@@ -193,6 +221,7 @@ _LINES = (
         ("CEREBRAS_API_KEY",),
         hosts=("api.cerebras.ai",),
         drop=("frequency_penalty", "presence_penalty", "logit_bias", "parallel_tool_calls", "service_tier"),
+        strict_history=True,
         free_probe_lies=True,
     ),
     Preset(

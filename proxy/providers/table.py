@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from types import MappingProxyType
 
 from proxy.providers.anthropic import AnthropicKind
+from proxy.providers.azure import AzureKind
 from proxy.providers.bedrock import BedrockKind
 from proxy.providers.cohere import CohereKind
 from proxy.providers.contract import BindKind
@@ -15,6 +16,7 @@ KINDS: Mapping[str, BindKind] = MappingProxyType(
     {
         "openai": OpenAIKind,
         "anthropic": AnthropicKind,
+        "azure": AzureKind,
         "bedrock": BedrockKind,
         "cohere": CohereKind,
         "gemini": GeminiKind,

@@ -30,13 +30,14 @@ def write_request(call: Call, vendor: VendorFormat, model: str, facts: ModelFact
     """The body for this vendor, and the names of what it could not carry. Raises EnvelopeError, also for what must not be
     dropped and cannot be carried: never a half of what was asked."""
     dialogue = read_dialogue(call)
-    _refuse(dialogue, vendor.fates)
+    refuse(dialogue, vendor.fates)
     written = vendor.write(dialogue, model, facts)
-    _refuse(dialogue, written.fates)
+    refuse(dialogue, written.fates)
     return written.body, name_losses(dialogue, written, vendor.fates)
 
 
-def _refuse(dialogue: Dialogue, fates: Mapping[Feature, Fate]) -> None:
+def refuse(dialogue: Dialogue, fates: Mapping[Feature, Fate]) -> None:
+    """Raises EnvelopeError where these fates refuse a feature that the request uses."""
     refused = find_refused(dialogue, fates)
     if refused is not None:
         place = dialogue.places.get(refused)

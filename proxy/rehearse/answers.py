@@ -36,6 +36,12 @@ class GenerationConfig(msgspec.Struct, rename="camel"):
     max_output_tokens: int | None = None
 
 
+class InferenceConfig(msgspec.Struct, rename="camel"):
+    """The same at Bedrock."""
+
+    max_tokens: int | None = None
+
+
 class Body(msgspec.Struct):
     """The part of a request body that a simulated model looks at, whichever format it is in."""
 
@@ -53,6 +59,9 @@ class Body(msgspec.Struct):
     documents: list[object] | None = None
     generation_config: GenerationConfig | None = msgspec.field(name="generationConfig", default=None)
     requests: list[msgspec.Raw] | None = None
+    inference_config: InferenceConfig | None = msgspec.field(name="inferenceConfig", default=None)
+    texts: list[msgspec.Raw] | None = None
+    anthropic_version: str | None = None
 
 
 _decoder = msgspec.json.Decoder(Body)

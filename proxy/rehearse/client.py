@@ -139,7 +139,7 @@ class ScriptedDownstream:
 @dataclass(frozen=True, slots=True)
 class Wish:
     """What a client wants. `label` goes into the body as `user`, so that the request can be found again at the
-    providers. `leaves` and `reads` as in `SimulatedClient`."""
+    providers. `key`: name of the client's key. `leaves` and `reads` as in `SimulatedClient`."""
 
     label: str
     model: str = "lamp"
@@ -148,6 +148,7 @@ class Wish:
     wants_usage: bool = False
     leaves: float | None = None
     reads: float | None = None
+    key: str | None = None
 
     def body(self, **fields: object) -> bytes:
         """The JSON body; `fields` are added to it."""
@@ -186,7 +187,7 @@ class SimulatedClient:
 
     async def ask(self, serve: Serve, headers: dict[str, str] | None = None) -> "SimulatedClient":
         """Have the request served to its end, or until the client leaves. Raises whatever `serve` raises."""
-        request = ClientRequest(self.wish.endpoint, headers or {}, self.body, None, None, self.asked_at)
+        request = ClientRequest(self.wish.endpoint, headers or {}, self.body, self.wish.key, None, self.asked_at)
         ended: asyncio.Future[BaseException | None] = self.loop.create_future()
         self._call = Errand(serve(request, self.downstream), self.loop, lambda _, error: ended.set_result(error))
         if self.wish.leaves is not None:

@@ -6,7 +6,7 @@ Adding a vendor's format is one module with its answers and one line here; behav
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from proxy.rehearse import answers, anthropic_answers, gemini_answers, media
+from proxy.rehearse import answers, anthropic_answers, bedrock_answers, cohere_answers, gemini_answers, media
 from proxy.rehearse.answers import Asked, Reply
 from proxy.rehearse.behaviour import Style
 from proxy.rehearse.vendor_errors import error_event
@@ -42,6 +42,21 @@ SPEAKERS = (
         anthropic_answers.compose,
         anthropic_answers.MESSAGE_STOP,
         anthropic_answers.error_event,
+    ),
+    Speaker(
+        "bedrock",
+        lambda asked: asked.path.endswith(bedrock_answers.VERBS),
+        bedrock_answers.compose,
+        b"",
+        bedrock_answers.error_event,
+        bedrock_answers.STREAM_TYPE,
+    ),
+    Speaker(
+        "cohere",
+        lambda asked: asked.path.endswith(cohere_answers.PATHS),
+        cohere_answers.compose,
+        b"",
+        cohere_answers.error_event,
     ),
     Speaker(
         "gemini",

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from json import dumps
 
 from proxy.core.outcome import OutcomeKind as Kind
+from proxy.rehearse.cloud_errors import CLOUD_ERRORS
 from proxy.rehearse.google_errors import GOOGLE_ERRORS
 
 Headers = tuple[tuple[bytes, bytes], ...]
@@ -270,7 +271,9 @@ _OTHERS = {
 
 _GOOGLE = {name: VendorError(*line) for name, line in GOOGLE_ERRORS.items()}
 
-ERRORS: dict[str, VendorError] = {**_OPENAI, **_OTHERS, **_GOOGLE}
+_CLOUD = {name: VendorError(*line) for name, line in CLOUD_ERRORS.items()}
+
+ERRORS: dict[str, VendorError] = {**_OPENAI, **_OTHERS, **_GOOGLE, **_CLOUD}
 
 #: Errors that come inside a 200 stream: the `data` of one event.
 EVENTS: dict[str, bytes] = {
@@ -282,6 +285,8 @@ EVENTS: dict[str, bytes] = {
     "sglang": _flat(error={"object": "error", "message": "Internal server error", "code": 500}),
     "anthropic": _flat(error={"type": "overloaded_error", "message": "Overloaded"}),
     "gemini": GOOGLE_ERRORS["gemini_internal"][2],
+    "bedrock": CLOUD_ERRORS["bedrock_internal"][2],
+    "cohere": CLOUD_ERRORS["cohere_internal"][2],
     "text": _flat(error="upstream connect error or disconnect/reset before headers"),
 }
 

@@ -5,8 +5,8 @@ vetting are functions of the head's bytes alone, so a head that differs from an 
 Content-Length is admitted without being parsed: its framing, its fields and its verdict are known. Whatever differs
 in any other byte goes through the parser.
 
-Invariants: only heads of admitted POST requests with a Content-Length and without an expectation are remembered, whole, as
-the bytes that were parsed; what may change between two requests (who a key belongs to, the limit on bodies) is not
+Invariants: only heads of admitted POST requests in HTTP/1.1 with a Content-Length and without an expectation are remembered,
+whole, as the bytes that were parsed; what may change between two requests (who a key belongs to, the limit on bodies) is not
 remembered but asked again. Refuses to know what stands in a head.
 """
 
@@ -19,6 +19,7 @@ from proxy.server.admission import Admission
 MAX_REMEMBERED = 4096
 #: As many digits as `guard` lets through.
 _MAX_DIGITS = 15
+_POST = re.compile(rb"POST [^ \r\n]+ HTTP/1\.1\r\n")
 _LENGTH = re.compile(rb"\r\ncontent-length:[ \t]*([0-9]{1,15})(?=\r\n)", re.IGNORECASE)
 
 
@@ -51,9 +52,9 @@ class FamiliarHead:
 
 
 def remember(head: bytes, admission: Admission, headers: Iterable[tuple[str, str]]) -> FamiliarHead | None:
-    """None where the head is too long, has no length, or asks for more than an answer."""
+    """None where the head is too long, has no length, is HTTP/1.0's, or asks for more than an answer."""
     lengths = _LENGTH.findall(head)
-    if len(head) > MAX_REMEMBERED or len(lengths) != 1 or not head.startswith(b"POST "):
+    if len(head) > MAX_REMEMBERED or len(lengths) != 1 or _POST.match(head) is None:
         return None
     known: dict[str, str] = {}
     for name, value in headers:

@@ -29,6 +29,7 @@ _PART_FEATURES: Mapping[str, Feature] = {
     "input_audio": Feature.AUDIO_INPUT,
     "file": Feature.DOCUMENTS,
 }
+_TYPE = b'"type"'
 _PART_SIGNS = (b"image_url", b"input_image", b"input_audio", b'"file"')
 _ANSWER_FORMATS: Mapping[str, Feature] = {"json_object": Feature.JSON_OBJECT, "json_schema": Feature.JSON_SCHEMA}
 _UNREADABLE = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
@@ -67,14 +68,16 @@ def needs_of(envelope: Envelope) -> Needs:
     messages = _get_bytes(envelope, "messages")
     read = sum(_measure(_get_bytes(envelope, key)) for key in ("tools", "functions", "prompt", "input"))
     features = _list_features(envelope) | _list_tools(envelope, messages)
-    if any(sign in messages for sign in _PART_SIGNS):
+    # Content that is more than text comes in parts, and parts have types.
+    parts = _TYPE in messages
+    if parts and any(sign in messages for sign in _PART_SIGNS):
         for message in _split(messages):
             features |= _list_parts(message)
     return Needs(
         tools=Feature.TOOLS in features,
         images=Feature.IMAGES in features,
         stream=envelope.stream,
-        tokens=(_measure(messages) + read) // _BYTES_PER_TOKEN,
+        tokens=((_measure(messages) if parts else len(messages)) + read) // _BYTES_PER_TOKEN,
         output=_read_limit(envelope),
         features=frozenset(features),
     )

@@ -10,7 +10,7 @@ import openai
 import pytest
 from support.live import Stack, running
 from support.raw_server import Peer, RawServer
-from support.simulation import provider, replace, settings
+from support.simulation import TIMEOUTS, provider, replace, settings
 
 from proxy.core.settings import Origin
 from proxy.rehearse.behaviour import Behaviour, Latency, Mode
@@ -18,6 +18,8 @@ from proxy.rehearse.behaviour import Behaviour, Latency, Mode
 pytestmark = pytest.mark.live
 
 FAST = Behaviour(chunks=5, latency=Latency(0.0), gap=0.001)
+#: The SDK builds its types when they are first used, which holds up the loop that all of this shares.
+PATIENT = replace(TIMEOUTS, first_content=30.0, idle=30.0, total=60.0)
 DOWN = Behaviour(Mode.STATUS, latency=Latency(0.0))
 
 
@@ -31,7 +33,7 @@ def converse(body: Callable[[openai.AsyncOpenAI, Stack], Awaitable[None]], **beh
     """In front of servers that speak chat."""
 
     async def run() -> None:
-        async with running(behaviours) as stack, client_of(stack) as client:
+        async with running(behaviours, settings(timeouts=PATIENT)) as stack, client_of(stack) as client:
             await body(client, stack)
 
     asyncio.run(run())
@@ -192,7 +194,10 @@ def relay(body: Callable[[openai.AsyncOpenAI, Stack], Awaitable[None]], native: 
                 "a": replace(provider("a", preset="openai"), origin=Origin("http", "127.0.0.1", server.port, "/v1")),
                 "b": provider("b"),
             }
-            async with running({"b": FAST}, settings(providers=placed)) as stack, client_of(stack) as client:
+            async with (
+                running({"b": FAST}, settings(providers=placed, timeouts=PATIENT)) as stack,
+                client_of(stack) as client,
+            ):
                 await body(client, stack)
 
     asyncio.run(run())

@@ -39,6 +39,7 @@ ITEMS = [
     {"type": "function_call_output", "call_id": "c1", "output": "on"},
 ]
 REQUESTS = {
+    Endpoint.RERANK: {"model": "m", "query": "q", "documents": ["a", {"text": "b"}], "top_n": 1},
     Endpoint.CHAT: {
         "model": "m",
         "stream": True,
@@ -85,6 +86,8 @@ BODIES = {endpoint: json.dumps(fields).encode() for endpoint, fields in REQUESTS
 PATHS = {
     "openai": ("/v1/chat/completions", "/v1/chat/completions"),
     "anthropic": ("/v1/messages", "/v1/messages"),
+    "bedrock": ("/model/m/converse", "/model/m/converse-stream"),
+    "cohere": ("/v2/chat", "/v2/chat"),
     "gemini": ("/v1beta/models/m:generateContent", "/v1beta/models/m:streamGenerateContent"),
 }
 

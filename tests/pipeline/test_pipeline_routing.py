@@ -6,6 +6,7 @@ import pytest
 from support.simulation import provider, replace, settings
 
 from proxy.assemble import TargetRegistry, bind_kinds, make_routing
+from proxy.core.endpoints import Endpoint
 from proxy.core.settings import Route, Settings, Target, When
 from proxy.core.usage import Price
 from proxy.pipeline.queueing import CapacityQueues
@@ -198,7 +199,7 @@ def test_needs_are_weighed_only_where_they_matter() -> None:
     for target, weighs in ((plain, False), (window, True), (condition, True)):
         state = routing(route("lamp", to=(target,))).find("lamp")
         assert state is not None
-        assert state.weighs_needs is weighs
+        assert (Endpoint.CHAT in state.weighs_needs) is weighs
 
 
 def test_every_state_once_in_order_of_mention() -> None:

@@ -24,6 +24,7 @@ BODIES = {
     Endpoint.RESPONSES: b'{"model":"public","input":"hi","unknown":{"a":[1.10]}%b}',
     Endpoint.MESSAGES: b'{"model":"public","max_tokens":5,"messages":[{"role":"user","content":"hi"}],'
     b'"unknown":{"a":[1.10]}%b}',
+    Endpoint.RERANK: b'{"model":"public","query":"hi","documents":["a"],"unknown":{"a":[1.10]}%b}',
     Endpoint.COUNT_TOKENS: b'{"model":"public","messages":[{"role":"user","content":"hi"}],"unknown":{"a":[1.10]}%b}',
 }
 #: The shortest answers that there are, of all formats.
@@ -36,6 +37,7 @@ ANSWERS = (
     b'{"finish_reason":"COMPLETE","message":{"role":"assistant","content":[{"type":"text","text":"a"}]}}',
     b'{"data":[{"embedding":[1]}]}',
     b'{"embeddings":[[1]]}',
+    b'{"results":[{"index":0,"relevance_score":1}]}',
     b'{"embedding":{"values":[1]}}',
     b'{"type":"message","content":[{"type":"text","text":"a"}],"stop_reason":"max_tokens"}',
     b'{"input_tokens":1}',

@@ -189,8 +189,9 @@ def test_answers_and_streams_of_other_clients() -> None:
 
 
 def test_what_cannot_be_said_is_refused() -> None:
-    with pytest.raises(EnvelopeError):
-        make().request(call(Endpoint.CHAT, n=2), TARGET, KEY)
+    for fields in ({"n": 2}, {"logprobs": True}, {"modalities": ["audio"], "audio": {"voice": "v", "format": "wav"}}):
+        with pytest.raises(EnvelopeError, match="cannot carry"):
+            make().request(call(Endpoint.CHAT, **fields), TARGET, KEY)
     kind = make()
     assert kind.fate(Endpoint.CHAT, Feature.CHOICES) is Fate.REFUSED
     assert kind.fate(Endpoint.MESSAGES, Feature.FILE_IDS) is Fate.CARRIED

@@ -23,10 +23,12 @@ from proxy.core.sources import AwsKeys
 from proxy.core.usage import Usage
 from proxy.providers.bedrock import BedrockKind
 from proxy.wire.formats import FORMATS
+from proxy.wire.invoke import InvokeReader
 
 KEY = Credential("b#1", "bedrock-api-key-0123456789")
 AWS = Credential("b#2", aws=AwsKeys("AKIDEXAMPLE", "wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLEKEY", "TOKEN"))
 CLAUDE = Target("b", "us.anthropic.claude-sonnet-4-5-20250929-v1:0")
+NOVA = Target("b", "us.amazon.nova-2-lite-v1:0")
 ARN = Target("b", "arn:aws:bedrock:us-east-1:123456789012:application-inference-profile/abc")
 #: One question in each client's format.
 QUESTIONS: dict[Endpoint, dict[str, Any]] = {
@@ -57,15 +59,60 @@ def read_head(request: UpstreamRequest) -> tuple[str, dict[str, str]]:
 @pytest.mark.parametrize("endpoint", QUESTIONS)
 @pytest.mark.parametrize("stream", [False, True])
 def test_every_clients_question_is_asked_in_converse(endpoint: Endpoint, stream: bool) -> None:
-    request = bind().request(make_call(endpoint, stream=stream), CLAUDE, KEY)
+    request = bind().request(make_call(endpoint, stream=stream), NOVA, KEY)
     target, headers = read_head(request)
     verb, accept = ("converse-stream", "application/vnd.amazon.eventstream") if stream else ("converse", "application/json")
-    assert target == f"/model/us.anthropic.claude-sonnet-4-5-20250929-v1%3A0/{verb}"
+    assert target == f"/model/us.amazon.nova-2-lite-v1%3A0/{verb}"
     assert (headers["authorization"], headers["accept"]) == (f"Bearer {KEY.secret}", accept)
     assert request.sign is None
     body = json.loads(request.body)
-    assert judge(body, CLAUDE.model) == []
+    assert judge(body, NOVA.model) == []
     assert body["messages"] == [{"role": "user", "content": [{"text": "hi"}]}]
+
+
+class TestNative:
+    """Clients of Anthropic's format that ask for Claude."""
+
+    @pytest.mark.parametrize(("stream", "verb"), [(False, "invoke"), (True, "invoke-with-response-stream")])
+    def test_the_clients_bytes_go_in_an_envelope(self, stream: bool, verb: str) -> None:
+        call = make_call(Endpoint.MESSAGES, stream=stream, odd={"a": 1.0})
+        call.headers = {"anthropic-beta": "one, two", "anthropic-version": "2023-06-01"}
+        request = bind().request(call, CLAUDE, KEY)
+        target, headers = read_head(request)
+        assert target == f"/model/us.anthropic.claude-sonnet-4-5-20250929-v1%3A0/{verb}"
+        assert "anthropic-beta" not in headers
+        assert json.loads(request.body) == {
+            "max_tokens": 9,
+            "messages": [{"role": "user", "content": "hi"}],
+            "odd": {"a": 1.0},
+            "anthropic_version": "bedrock-2023-05-31",
+            "anthropic_beta": ["one", "two"],
+        }
+        assert b'{"a": 1.0}' in request.body
+        assert request.dropped == ()
+
+    def test_later_models_want_a_later_version(self) -> None:
+        request = bind().request(make_call(Endpoint.MESSAGES), Target("b", "anthropic.claude-opus-4-8"), KEY)
+        assert json.loads(request.body)["anthropic_version"] == "2026-10-21"
+        assert "anthropic_beta" not in json.loads(request.body)
+
+    def test_answers_are_the_models_own(self) -> None:
+        kind, call = bind(), make_call(Endpoint.MESSAGES)
+        kind.request(call, CLAUDE, KEY)
+        body = (
+            b'{"id":"msg_1","type":"message","role":"assistant","model":"claude","content":[{"type":"text","text":"Hi"}],'
+            b'"stop_reason":"end_turn","usage":{"input_tokens":3,"output_tokens":1}}'
+        )
+        answer = kind.answer(call, [], body)
+        assert (answer.outcome.ok, answer.body, answer.usage) == (True, body, Usage(3, 1))
+        assert isinstance(kind.reader(call), InvokeReader)
+        assert not kind.answer(call, [], b'{"message":"no"}').outcome.ok
+
+    def test_other_models_are_asked_in_converse(self) -> None:
+        kind, call = bind(), make_call(Endpoint.MESSAGES)
+        kind.request(call, CLAUDE, KEY)
+        kind.request(call, NOVA, KEY)  # the next attempt of the same call
+        assert not isinstance(kind.reader(call), InvokeReader)
 
 
 def test_an_arn_is_one_part_of_the_path() -> None:

@@ -15,6 +15,7 @@ from proxy.core.settings import Credential, Origin, ProbeSettings, Provider, Tar
 from proxy.core.usage import Usage
 from proxy.providers.cohere import CohereKind
 from proxy.wire.formats import FORMATS
+from proxy.wire.openai_envelope import read_envelope
 
 KEY = Credential("c#1", "co-key-0123456789")
 COMMAND, EMBED_4 = Target("c", "command-a-03-2025"), Target("c", "embed-v4.0")
@@ -95,6 +96,18 @@ def test_embeddings() -> None:
     body = b'{"id":"e","embeddings":{"float":[[0.5]]},"meta":{"billed_units":{"input_tokens":2}}}'
     answer = bind().answer(call, [], body)
     assert (answer.usage, answer.model) == (Usage(2, billed=(2, 0)), "embed-v4.0")
+
+
+def test_rankings_go_through() -> None:
+    body = b'{"model":"m","query":"q","documents":["a","b"]}'
+    call = Call("id", Endpoint.RERANK, read_envelope(body, Endpoint.RERANK), {})
+    request = bind().request(call, Target("c", "rerank-v4.0"), KEY)
+    assert read_head(request)[0] == "/v2/rerank"
+    assert json.loads(request.body) == {**json.loads(body), "model": "rerank-v4.0"}
+    ranked = b'{"id":"r","results":[{"index":1,"relevance_score":0.9}],"meta":{"billed_units":{"search_units":1}}}'
+    assert bind().answer(call, [], ranked).body == ranked
+    assert not bind().answer(call, [], b'{"message":"no"}').outcome.ok
+    assert b'"query":"hi"' in bind().completion_probe(Target("c", "rerank-v4.0"), Endpoint.RERANK, KEY).body
 
 
 def test_fates() -> None:

@@ -6,9 +6,9 @@ from proxy.core.features import HARD
 from proxy.providers.presets import PRESETS, Preset, find_preset
 
 NAMES = (
-    "openai", "anthropic", "openrouter", "groq", "mistral", "deepseek", "xai", "together", "fireworks", "perplexity",
-    "zai", "cerebras", "huggingface", "gemini", "vertex", "bedrock", "cohere", "ollama", "vllm", "llamacpp", "lmstudio",
-    "sglang", "max", "custom",
+    "openai", "anthropic", "azure", "openrouter", "groq", "mistral", "deepseek", "xai", "together", "fireworks",
+    "perplexity", "zai", "cerebras", "huggingface", "gemini", "vertex", "bedrock", "cohere", "ollama", "vllm", "llamacpp",
+    "lmstudio", "sglang", "max", "custom",
 )  # fmt: skip
 
 
@@ -28,6 +28,9 @@ def test_lines_are_consistent(preset: Preset) -> None:
         assert (address.scheme, address.hostname) == ("http", "127.0.0.1")
         assert address.port == (preset.local_port or 8000)
         assert preset.first_content
+    elif preset.address_env:
+        assert not preset.base_url
+        assert preset.hosts
     else:
         assert address.scheme == "https"
         assert address.hostname in preset.hosts

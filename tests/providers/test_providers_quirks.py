@@ -58,7 +58,7 @@ def send(preset: str, body: dict[str, Any] = REQUEST, endpoint: Endpoint = Endpo
     [
         ("openai", [], {}),
         ("openrouter", [], {}),
-        ("groq", ["logprobs", "logit_bias"], {}),
+        ("groq", ["logprobs", "logit_bias", "verbosity", "prompt_cache_key", "safety_identifier"], {}),
         (
             "mistral",
             ["logit_bias", "user", "store", "service_tier", "verbosity", "prompt_cache_key", "safety_identifier"],
@@ -116,6 +116,19 @@ def test_mistral_goes_on_with_an_answer_that_is_marked() -> None:
     assert "prefix" not in send("openai", body, Endpoint.MESSAGES)["messages"][-1]
     body["messages"] = body["messages"][:1]  # type: ignore[index]
     assert "prefix" not in send("mistral", body, Endpoint.MESSAGES)["messages"][-1]
+
+
+@pytest.mark.parametrize(("preset", "strict"), [("groq", True), ("cerebras", True), ("mistral", True), ("deepseek", False)])
+def test_reasoning_of_others_never_ends_a_conversation(preset: str, strict: bool) -> None:
+    history = [
+        {"role": "user", "content": "hi"},
+        {"role": "assistant", "content": "Hello", "reasoning_content": "hm"},
+        {"role": "user", "content": "more"},
+    ]
+    request = bind(preset).request(make_call({**REQUEST, "messages": history}), Target("p", "m"), CREDENTIAL)
+    sent = json.loads(request.body)["messages"]
+    assert (sent[1] == {"role": "assistant", "content": "Hello"}) is strict
+    assert request.dropped == (("reasoning.history",) if strict else ())
 
 
 def answer(preset: str, message: dict[str, Any], finish: str = "stop", **rest: Any) -> Any:

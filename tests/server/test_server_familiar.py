@@ -64,6 +64,7 @@ def test_a_part_of_it_is_not_it(end: int) -> None:
     "head",
     [
         HEAD.replace(b"POST", b"GET"),
+        HEAD.replace(b"HTTP/1.1", b"HTTP/1.0"),
         b"\r\n" + HEAD,
         HEAD.replace(b"Content-Length: 12\r\n", b""),
         HEAD.replace(b"X-A", b"content-length: 12\r\nX-A"),
@@ -229,6 +230,17 @@ def test_a_draining_proxy_closes_behind_a_familiar_request() -> None:
         assert b"connection: close" in await client.read_to_end()
 
     scene(play)
+
+
+def test_old_clients_that_keep_their_connection_are_answered_as_such_each_time() -> None:
+    async def scenario(bench: Bench) -> None:
+        client = await bench.connect()
+        for _ in range(4):
+            await client.send(post(b"old", extra="Connection: keep-alive\r\n", version="1.0"))
+            assert b"connection: keep-alive\r\n" in await client.read_until(b"old")
+        assert inlet_of(bench).familiar is None  # type: ignore[attr-defined]
+
+    run_bench(scenario)
 
 
 def test_heads_that_never_repeat_are_not_learned_for_ever() -> None:

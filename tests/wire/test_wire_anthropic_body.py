@@ -507,11 +507,6 @@ class TestTheRest:
         assert value["system"][0]["cache_control"] == {"type": "ephemeral"}
         assert written.fates == {F.CACHE_CONTROL: Fate.APPROXIMATED}
 
-    @pytest.mark.parametrize("feature", [F.CHOICES, F.LOGPROBS, F.AUDIO_OUTPUT, F.SUFFIX, F.ECHO])
-    def test_refused(self, feature: F) -> None:
-        with pytest.raises(EnvelopeError, match="is not supported by this model"):
-            write_body(Dialogue([HI], features={feature}), "up", UNKNOWN)
-
 
 WORDS = st.text(st.characters(codec="utf-8", exclude_categories=["Cs"]), min_size=1, max_size=8).filter(str.strip)
 MARKS = st.just({}) | st.just({"cache_control": {"type": "ephemeral", "ttl": "1h"}})

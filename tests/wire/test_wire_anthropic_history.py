@@ -43,20 +43,32 @@ def test_foreign_seals_go() -> None:
     result = {"type": "tool_result", "tool_use_id": "a::sig:Uw", "content": "r"}
     value, lost = clean(
         USER,
-        answered(FOREIGN, OWN, *redacted, CALL, "odd", {"type": "thinking"}),
+        answered(FOREIGN, OWN, *redacted, CALL, {"type": "thinking"}, {}),
         {"role": "user", "content": [result]},
         answered(FOREIGN),
         answered(),
-        "odd",
     )
     assert value["messages"] == [
         USER,
-        answered(OWN, redacted[0], BARE, "odd", {"type": "thinking"}),
+        answered(OWN, redacted[0], BARE, {"type": "thinking"}, {}),
         {"role": "user", "content": [{**result, "tool_use_id": "a"}]},
         answered(),
-        "odd",
     ]
     assert lost == ("reasoning.history", "reasoning.signature")
+
+
+def test_an_id_that_only_looks_sealed_stays() -> None:
+    value, lost = clean(USER, answered({**BARE, "id": "a::sig:!"}), USER)
+    assert (value["messages"][1]["content"][0]["id"], lost) == ("a::sig:!", ())
+
+
+def test_what_is_kept_keeps_its_bytes() -> None:
+    raw = (
+        b'{"model":"m","messages":[{"role":"assistant","content":[{"type":"tool_use","id":"a::sig:Uw","name":"f",'
+        b'"input":{"x": 1.10,"y":"\\u00e4"}}]},{"role":"user","content": "x"}]}'
+    )
+    envelope = read_envelope(raw, Endpoint.MESSAGES)
+    assert splice(envelope, list_changes(envelope)[0]) == raw.replace(b"a::sig:Uw", b"a").replace(b': "x"', b':"x"')
 
 
 def test_foreign_sources_go() -> None:

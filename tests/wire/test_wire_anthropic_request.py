@@ -363,6 +363,8 @@ def test_what_nobody_could_be_asked(messages: list[object], fields: dict[str, An
 def test_bodies_that_are_no_requests() -> None:
     for raw, message in (
         (b"{}", "messages: Field required"),
+        (b'{"messages":[],"tools":[{"x":"\xf4"}]}', "not valid JSON"),
+        (b'{"messages":[],"tools":[{"type":"t","x":1e999}]}', "out of range"),
         (b"[]", "Expected `object`, got `array`"),
         (b"{", "not valid JSON"),
     ):

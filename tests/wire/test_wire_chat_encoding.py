@@ -12,11 +12,11 @@ from openai.types.chat import ChatCompletion, ChatCompletionChunk
 from wire_dialogues import USER, ask, call
 
 from proxy.core.endpoints import Endpoint
-from proxy.core.features import Feature
 from proxy.core.outcome import OK
 from proxy.core.usage import Usage
 from proxy.wire.chat.answers import write_chat_answer
 from proxy.wire.chat.encoding import ChatEncoder
+from proxy.wire.chat.legacy import read_completion
 from proxy.wire.chat.reading import read_chat
 from proxy.wire.dialects import CLIENTS
 from proxy.wire.dialogue import Refusal, Text, Thinking, ToolCall
@@ -296,10 +296,9 @@ def test_what_a_client_is_given_it_can_send_back() -> None:
     assert ask(message, USER).turns[0].parts == parts
 
 
-def test_both_clients_are_in_the_table_with_what_their_answers_lack() -> None:
+def test_both_clients_are_in_the_table() -> None:
     assert CLIENTS[Endpoint.CHAT].read is read_chat
-    assert CLIENTS[Endpoint.CHAT].lacks == {Feature.LOGPROBS, Feature.AUDIO_OUTPUT}
-    assert CLIENTS[Endpoint.COMPLETIONS].lacks == {Feature.LOGPROBS, Feature.ECHO}
+    assert CLIENTS[Endpoint.COMPLETIONS].read is read_completion
 
 
 def test_the_sdks_own_accumulator_puts_the_stream_together() -> None:

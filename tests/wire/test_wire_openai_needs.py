@@ -131,7 +131,7 @@ def test_the_longest_answer_that_is_asked_for(fields: dict[str, object], output:
 def test_encoded_files_are_no_tokens() -> None:
     audio = {"type": "input_audio", "input_audio": {"data": "A" * 4000, "format": "wav"}}
     assert needs_of(read(messages=[user([IMAGE, audio])])).tokens < 100
-    spaced = read_envelope(b'{"model":"m","messages":[{"data": "%b"}]}' % (b"A" * 4000), Endpoint.CHAT)
+    spaced = read_envelope(b'{"model":"m","messages":[{"type": "x", "data": "%b"}]}' % (b"A" * 4000), Endpoint.CHAT)
     assert needs_of(spaced).tokens < 100
 
 

@@ -142,7 +142,7 @@ class BlockReader:
             return []
         try:
             return self._read_content(_CONTENT.decode(raw))
-        except msgspec.DecodeError:
+        except (msgspec.DecodeError, RecursionError):
             raise EnvelopeError("messages: the content of a block cannot be read", "messages") from None
 
     def _read_text(self, block: Block, mark: CacheMark | None, parts: list[Part]) -> None:
@@ -222,7 +222,7 @@ class BlockReader:
             self.features.add(Feature.SIGNATURES)
         name = block.name or ""
         self._names[call_id] = name
-        arguments = bytes(block.input).decode("utf-8", "replace") if block.input else ""
+        arguments = bytes(block.input).decode() if block.input else ""
         parts.append(ToolCall(call_id, name, arguments, signature=signature, cache=mark))
 
     def _read_result(self, block: Block, mark: CacheMark | None, parts: list[Part]) -> None:

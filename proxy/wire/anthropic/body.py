@@ -19,7 +19,6 @@ from proxy.wire.anthropic.reasoning import Plan, plan
 from proxy.wire.anthropic.tools import Offer, can_stand_for, offer_answer, write_tools
 from proxy.wire.anthropic.turns import TurnWriter, breaks_off_thinking, write_messages, write_system
 from proxy.wire.dialogue import AnswerFormat, Dialogue
-from proxy.wire.openai_envelope import EnvelopeError
 from proxy.wire.translation import Written
 
 #: Marks that one request may hold.
@@ -28,13 +27,6 @@ MAX_MARKS = 4
 _ENCODE = msgspec.json.Encoder().encode
 _JSON_WORDS = "Answer with one JSON object and nothing else: no other words around it, and no code fence."
 _TIERS = {"auto": "auto", "priority": "auto", "default": "standard_only", "flex": "standard_only"}
-_REFUSED = {
-    Feature.CHOICES: "n",
-    Feature.LOGPROBS: "logprobs",
-    Feature.AUDIO_OUTPUT: "modalities",
-    Feature.SUFFIX: "suffix",
-    Feature.ECHO: "echo",
-}
 
 
 @dataclass(slots=True)
@@ -46,9 +38,6 @@ class MessagesBody(Written):
 
 def write_body(dialogue: Dialogue, model: str, facts: ModelFacts) -> MessagesBody:
     """Raises EnvelopeError for what this format cannot say."""
-    for feature, name in _REFUSED.items():
-        if feature in dialogue.features:
-            raise EnvelopeError(f"'{name}' is not supported by this model.", name, "unsupported_parameter")
     fates: dict[Feature, Fate] = {}
     turns = TurnWriter(dialogue, facts, fates)
     offer = write_tools(dialogue, facts, fates)

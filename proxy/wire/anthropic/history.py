@@ -8,7 +8,7 @@ Invariant: after it no envelope, no sealed id and no foreign source is left in `
 said. Source of what Anthropic refuses: its error messages.
 """
 
-from typing import Any
+from collections.abc import Sequence
 
 import msgspec
 from msgspec import Raw
@@ -18,8 +18,13 @@ from proxy.core.features import Feature
 from proxy.wire.anthropic.citations import FOREIGN_INDEX
 from proxy.wire.seals import ID_MARK, MARK, split_id, unwrap
 
-_DECODE = msgspec.json.Decoder().decode
+#: The keys of a turn or a block, their values the bytes that they were.
+Fields = dict[str, Raw]
+
+_OBJECTS = msgspec.json.Decoder(list[Fields])
+_VALUE = msgspec.json.Decoder()
 _ENCODE = msgspec.json.Encoder().encode
+_UNREADABLE = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 _MARKS = (ID_MARK.encode(), b'"' + MARK.encode())
 _THOUGHTS = ("thinking", "redacted_thinking")
 
@@ -29,12 +34,11 @@ def list_changes(envelope: Envelope) -> tuple[dict[str, bytes | None], tuple[str
     messages = envelope.fields.get("messages")
     if not isinstance(messages, Raw) or not any(mark in envelope.body for mark in _MARKS):
         return {}, ()
-    try:
-        turns = _DECODE(messages)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-        return {}, ()  # Anthropic will say what is wrong with it
     lost: set[Feature] = set()
-    kept = [turn for turn in turns if _clean(turn, lost)] if isinstance(turns, list) else turns
+    try:
+        kept = [turn for turn in _OBJECTS.decode(messages) if _clean(turn, lost)]
+    except _UNREADABLE:
+        return {}, ()  # Anthropic will say what is wrong with it
     changes: dict[str, bytes | None] = {"messages": _ENCODE(kept)}
     if lost and _breaks_off(kept) and _has_budget(envelope):
         # With a budget Anthropic goes on from a call only after a thought of its own.
@@ -42,32 +46,35 @@ def list_changes(envelope: Envelope) -> tuple[dict[str, bytes | None], tuple[str
     return changes, tuple(sorted(lost))
 
 
-def _clean(turn: Any, lost: set[Feature]) -> bool:
+def _clean(turn: Fields, lost: set[Feature]) -> bool:
     """Whether anything is left of the turn."""
-    content = turn.get("content") if isinstance(turn, dict) else None
-    if not isinstance(content, list):
+    blocks = _list_blocks(turn)
+    if not blocks:
         return True
-    turn["content"] = kept = [block for block in content if not isinstance(block, dict) or _clean_block(block, lost)]
-    return bool(kept) or not content
+    kept = [block for block in blocks if _clean_block(block, lost)]
+    turn["content"] = Raw(_ENCODE(kept))
+    return bool(kept)
 
 
-def _clean_block(block: dict[str, Any], lost: set[Feature]) -> bool:
+def _clean_block(block: Fields, lost: set[Feature]) -> bool:
     """Whether the block may stay."""
-    if block.get("type") in _THOUGHTS:
-        seal = block.get("signature") if block["type"] == "thinking" else block.get("data")
+    kind = _read(block, "type")
+    if kind in _THOUGHTS:
+        seal = _read(block, "signature" if kind == "thinking" else "data")
         if not isinstance(seal, str) or unwrap(seal) is None:
             return True
         lost.add(Feature.THINKING_HISTORY)
         return False
     for key in ("id", "tool_use_id"):
-        carrier = block.get(key)
-        if isinstance(carrier, str):
-            block[key], seal = split_id(carrier)
-            if seal is not None:
+        carrier = _read(block, key)
+        if isinstance(carrier, str) and ID_MARK in carrier:
+            call_id, signature = split_id(carrier)
+            block[key] = Raw(_ENCODE(call_id))
+            if signature is not None:
                 lost.add(Feature.SIGNATURES)
-    citations = block.get("citations")
+    citations = _read(block, "citations")
     if isinstance(citations, list):
-        block["citations"] = [found for found in citations if not _is_foreign(found)] or None
+        block["citations"] = Raw(_ENCODE([found for found in citations if not _is_foreign(found)] or None))
     return True
 
 
@@ -75,12 +82,11 @@ def _is_foreign(citation: object) -> bool:
     return isinstance(citation, dict) and citation.get("encrypted_index") == FOREIGN_INDEX
 
 
-def _breaks_off(turns: object) -> bool:
+def _breaks_off(turns: Sequence[Fields]) -> bool:
     """Whether the last turn of the assistant calls tools without a thought before them."""
-    for turn in reversed(turns) if isinstance(turns, list) else ():
-        if isinstance(turn, dict) and turn.get("role") == "assistant":
-            content = turn.get("content")
-            kinds = [block.get("type") for block in content if isinstance(block, dict)] if isinstance(content, list) else []
+    for turn in reversed(turns):
+        if _read(turn, "role") == "assistant":
+            kinds = [_read(block, "type") for block in _list_blocks(turn)]
             return "tool_use" in kinds and kinds[0] not in _THOUGHTS
     return False
 
@@ -88,3 +94,15 @@ def _breaks_off(turns: object) -> bool:
 def _has_budget(envelope: Envelope) -> bool:
     thinking = envelope.fields.get("thinking")
     return isinstance(thinking, Raw) and b'"enabled"' in bytes(thinking)
+
+
+def _list_blocks(turn: Fields) -> list[Fields]:
+    """None of a text. Raises what msgspec raises for lists of anything else."""
+    content = turn.get("content")
+    return _OBJECTS.decode(content) if content is not None and bytes(memoryview(content)[:1]) == b"[" else []
+
+
+def _read(fields: Fields, key: str) -> object:
+    """One value decoded; None: it is not there."""
+    raw = fields.get(key)
+    return None if raw is None else _VALUE.decode(raw)

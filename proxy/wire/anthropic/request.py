@@ -88,6 +88,7 @@ class Request(Struct, gc=False):
 _REQUEST = msgspec.json.Decoder(Request)
 _TOOL = msgspec.json.Decoder(_Tool)
 _ANY = msgspec.json.Decoder()
+_UNREADABLE = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 _KNOWN = frozenset((*Request.__struct_fields__, "model", "stream"))
 #: Ours for theirs, which are the words of OpenAI.
 _TIERS = {"standard_only": "default"}
@@ -116,10 +117,12 @@ def read_request(envelope: Envelope) -> Dialogue:
 
 def _decode(body: bytes) -> Request:
     try:
+        if not body.isascii():
+            body.decode()  # what is kept undecoded has not been looked at
         return _REQUEST.decode(body)
     except msgspec.ValidationError as error:
         raise _make_error(error) from None
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+    except _UNREADABLE as error:
         repaired = repair(body)
         if repaired is None:
             raise EnvelopeError(f"The request body is not valid JSON: {error}") from None
@@ -141,15 +144,16 @@ def _read_tools(request: Request, dialogue: Dialogue) -> None:
     for raw in request.tools or ():
         try:
             tool = _TOOL.decode(raw)
-        except msgspec.DecodeError as error:
+            # Dated types: run by Anthropic, or by the client on a schema that only Anthropic's models know.
+            hosted = _ANY.decode(raw) if tool.type not in (None, "custom") else None
+        except _UNREADABLE as error:
             raise _make_error(error) from None
         mark = read_mark(tool.cache_control)
         if mark is not None:
             dialogue.features.add(Feature.CACHE_CONTROL)
-        if tool.type not in (None, "custom"):
-            # Dated types: run by Anthropic, or by the client on a schema that only Anthropic's models know.
+        if hosted is not None:
             dialogue.features.add(Feature.HOSTED_TOOLS)
-            dialogue.tools.append(Tool(tool.name or tool.type or "", hosted=_ANY.decode(raw), cache=mark))
+            dialogue.tools.append(Tool(tool.name or tool.type or "", hosted=hosted, cache=mark))
             continue
         if not tool.name:
             raise EnvelopeError("tools: every tool needs a name", "tools")
