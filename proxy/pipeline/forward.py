@@ -118,7 +118,7 @@ class Forwarder:
                 403, f"This key may not use the model `{envelope.model}`.", code="model_not_allowed", param="model"
             )
         record.route = state.route.name
-        bound = self._accounts.follow(state, request, envelope) if request.endpoint in KEEPING else None
+        bound = self._accounts.follow(routing, state, request, envelope) if request.endpoint in KEEPING else None
         if isinstance(bound, Problem):
             return bound
         if bound is not None:
