@@ -70,6 +70,7 @@ class Style(enum.StrEnum):
 
     TEXT = "text"
     TOOL = "tool"  # a tool call, its arguments in fragments
+    PARALLEL = "parallel"  # two tool calls, one after the other
     REASONING = "reasoning"  # half of the pieces as reasoning, then text
 
 
