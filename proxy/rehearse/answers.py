@@ -8,7 +8,7 @@ import base64
 import functools
 import struct
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from json import dumps
 
 import msgspec
@@ -122,6 +122,11 @@ def ask(method: str, path: str, key: str, body: bytes, content_type: str = "") -
     except msgspec.DecodeError:
         decoded = Body()
     return Asked(method, path, key, decoded, len(body), body)
+
+
+def tell_usage(asked: Asked) -> Asked:
+    """The same request, as if it asked for usage in the stream."""
+    return replace(asked, body=msgspec.structs.replace(asked.body, stream_options=StreamOptions(include_usage=True)))
 
 
 def _read_form(content_type: str, body: bytes) -> Body:

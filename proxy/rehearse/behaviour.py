@@ -85,7 +85,7 @@ class Behaviour:
 
     The mode strikes a `share` of the requests, drawn; if `fail_every` is set, only each n-th; if `succeed_every`, all but
     each n-th; and only requests of `models`, `endpoints` (last part of the path) and `keys` where those are not empty.
-    `spare_models`: GET /models is healthy whatever happens, as it was in real outages. Above `capacity` requests in
+    `reports`: streams of OpenAI's format tell their usage unasked, as Mistral's do. `spare_models`: GET /models is healthy whatever happens, as it was in real outages. Above `capacity` requests in
     flight, or `rate` a second (growing by `rate_growth` each second), a healthy provider answers `overload_failure`.
     """
 
@@ -113,6 +113,7 @@ class Behaviour:
     rate_growth: float = 0.0
     overload_failure: str = "anthropic_overloaded"
     context_window: int | None = None
+    reports: bool = False
 
 
 @dataclass(slots=True)
