@@ -16,7 +16,16 @@ if TYPE_CHECKING:
     from proxy.pipeline.attempt import Attempt
 
 #: Provider headers that a client may see.
-PASSED = frozenset({b"content-type", b"content-disposition", b"x-request-id", b"openai-processing-ms", b"openai-version"})
+PASSED = frozenset(
+    {
+        b"content-type",
+        b"content-disposition",
+        b"x-request-id",
+        b"request-id",
+        b"openai-processing-ms",
+        b"openai-version",
+    }
+)
 
 
 def commit_headers(journey: Journey, attempt: "Attempt") -> list[tuple[bytes, bytes]]:

@@ -5,7 +5,7 @@ string to change the meaning of what stands around it, so once one such event ha
 same bytes before and behind the text is judged too: it is content, and nothing else.
 
 Invariants: only what is plain inside a JSON string is taken for such a text (no quote, no backslash, no control character,
-whole UTF-8, not empty); where the text stands is proved by decoding the event once more with another one in its place. Any
+whole UTF-8); where the text stands is proved by decoding the event once more with another one in its place. Any
 other event is decoded.
 """
 
@@ -31,29 +31,40 @@ _UNREADABLE = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 class Refrain:
     """`model`: what the event says answered."""
 
-    __slots__ = ("_after", "_before", "_kept_after", "_same", "model")
+    __slots__ = ("_after", "_before", "_kept_after", "_kept_seam", "_seam", "model")
 
     def __init__(self, before: bytes, after: bytes, kept_after: bytes, model: str | None) -> None:
         self._before = before
         self._after = after
+        self._seam = after + before
         self._kept_after = kept_after
-        self._same = kept_after == after
+        self._kept_seam = kept_after + before
         self.model = model
 
-    def find_text(self, event: bytes) -> str | None:
-        """The text, if `event` is this one with another text."""
+    def find_text(self, events: bytes) -> tuple[int, str] | None:
+        """If these bytes are this event with another text, or several such one after the other: how many, and the text of
+        all. An empty text is as good as any."""
         before, after = self._before, self._after
-        if not (event.startswith(before) and event.endswith(after)):
+        if not (events.startswith(before) and events.endswith(after)):
             return None
+        inside = events[len(before) : -len(after)]
         try:
-            text = event[len(before) : -len(after)].decode()
+            text = inside.decode()
+            if _is_plain(text):
+                return 1, text
+            texts = inside.split(self._seam)
+            # The space keeps halves of a character in two events from being taken for a whole one.
+            if len(texts) > 1 and _is_plain(b" ".join(texts).decode()):
+                return len(texts), b"".join(texts).decode()
         except UnicodeDecodeError:
             return None
-        return text if _is_plain(text) else None
+        return None
 
-    def keep(self, event: bytes) -> bytes:
-        """What of such an event goes on to the client: mostly all of it, the very object."""
-        return event if self._same else event[: -len(self._after)] + self._kept_after
+    def keep(self, events: bytes) -> bytes:
+        """What of such events goes on to the client: mostly all of it, the very object."""
+        if self._kept_after == self._after:
+            return events
+        return events[: -len(self._after)].replace(self._seam, self._kept_seam) + self._kept_after
 
 
 def learn(
@@ -66,7 +77,7 @@ def learn(
     except _UNREADABLE:
         return None  # it took repairs to read it, or it has several lines
     text = find_text(chunk)
-    if text is None or not _is_plain(text):
+    if not text or not _is_plain(text):
         return None
     quoted = b'"%b"' % text.encode()
     at = event.find(quoted) + 1
@@ -80,4 +91,4 @@ def learn(
 
 
 def _is_plain(text: str) -> bool:
-    return text != "" and text.isprintable() and '"' not in text and "\\" not in text
+    return text.isprintable() and '"' not in text and "\\" not in text

@@ -139,6 +139,9 @@ class OpenAIStreamReader(ABC, Generic[ChunkT]):
         if self._silent:
             return b""
         if not self._splitter.pending:
+            refrain = self._refrain
+            if refrain is not None and self._hear(refrain, data):
+                return refrain.keep(data)
             # One whole event of one line: searching for one byte is several times cheaper than any other look at it.
             if data[:6] == b"data: " and data.find(b"\n") == len(data) - 2 and data[-1] == _LF and data.find(b"\r") < 0:
                 return self._take(data[6:-2], data)
@@ -204,19 +207,25 @@ class OpenAIStreamReader(ABC, Generic[ChunkT]):
     def _take(self, payload: bytes, raw: bytes) -> bytes:
         """One event. Gives back what of it may go on: mostly `raw` itself."""
         refrain = self._refrain
-        if refrain is not None:
-            text = refrain.find_text(raw)
-            if text is not None:
-                self.data_events += 1
-                self.model = refrain.model or self.model
-                self._keep(0, "content", text)
-                return refrain.keep(raw)
+        if refrain is not None and self._hear(refrain, raw):
+            return refrain.keep(raw)
         kept = self._judge(payload, raw)
         if self._lessons and self.content and kept and not self._silent:
             self._lessons -= 1
             if raw.startswith(b"data: {"):
                 self._refrain = learn(raw, kept, self._decode, self._find_text) or refrain
         return kept
+
+    def _hear(self, refrain: Refrain, events: bytes) -> bool:
+        """Are these bytes nothing but the refrain? Then what they carry is noted."""
+        found = refrain.find_text(events)
+        if found is None:
+            return False
+        count, text = found
+        self.data_events += count
+        self.model = refrain.model or self.model
+        self._keep(0, "content", text)
+        return True
 
     def _judge(self, payload: bytes, raw: bytes) -> bytes:
         """An event that has to be decoded."""

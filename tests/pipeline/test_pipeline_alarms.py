@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from random import Random
 
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from proxy.pipeline.alarms import Alarms
@@ -99,6 +99,7 @@ def test_one_that_has_rung_can_be_set_on_from_inside_and_is_not_kept_without_a_t
     act(play)
 
 
+@settings(deadline=None)
 @given(st.lists(st.tuples(st.integers(0, 50), st.integers(1, 50), st.booleans()), max_size=30))
 def test_any_mixture_rings_like_timers_of_its_own(wishes: list[tuple[int, int, bool]]) -> None:
     """Each wish: set at, rings after, and whether it is cleared half-way."""

@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Awaitable, Callable
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from listener_bench import Bench, Client, FakeApplication, post, run_bench
 from smuggling_payloads import BASELINE, OURS
@@ -45,6 +45,7 @@ def test_what_is_not_digits_is_another_head(digits: bytes) -> None:
     assert known().recall(HEAD.replace(b"12", digits)) is None
 
 
+@settings(deadline=None)
 @given(st.data())
 def test_any_other_byte_makes_another_head(data: st.DataObject) -> None:
     at = data.draw(st.integers(0, len(HEAD) - 1))

@@ -3,7 +3,7 @@
 import json
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from proxy.wire import openai_stream
@@ -46,6 +46,29 @@ def test_the_same_around_another_text_is_not_decoded_again() -> None:
     assert reader.feed(raw) is raw
     assert reader.texts() == ["hello world"]
     assert (reader.data_events, reader.model) == (2, "m")
+
+
+@pytest.mark.parametrize("hide", [False, True])
+def test_several_in_one_read_are_not_decoded_either(hide: bool) -> None:
+    reader = taught(asked=Asked(hide_usage=hide))
+    reader._decode = None  # type: ignore[assignment]
+    raw = event(" wo") + event("") + event("r") + event("ld")
+    out = reader.feed(raw)
+    assert out == (raw.replace(b',"usage":null', b"") if hide else raw)
+    assert (out is raw) == (not hide)
+    assert reader.texts() == ["hello world"]
+    assert (reader.data_events, reader.model) == (5, "m")
+
+
+def test_halves_of_a_character_in_two_events_are_no_character(monkeypatch: pytest.MonkeyPatch) -> None:
+    halves = event("é", ascii_only=False).replace(b"\xc3\xa9", b"\xc3") + event("é", ascii_only=False).replace(
+        b"\xc3\xa9", b"\xa9"
+    )
+    quick, slow = taught(), untaught(monkeypatch, Asked())
+    slow.feed(event("hello"))
+    assert quick.feed(halves) == slow.feed(halves) == b""
+    assert quick.failure == slow.failure
+    assert quick.failure is not None
 
 
 def test_what_the_client_did_not_ask_for_stays_out() -> None:
@@ -138,6 +161,7 @@ EVENTS = st.one_of(
 )
 
 
+@settings(deadline=None)
 @given(st.lists(EVENTS, max_size=12), st.booleans(), st.data())
 def test_a_stream_reads_the_same_with_and_without(events: list[bytes], hide: bool, data: st.DataObject) -> None:
     asked = Asked(hide_usage=hide)
