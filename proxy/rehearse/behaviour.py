@@ -85,8 +85,9 @@ class Behaviour:
 
     The mode strikes a `share` of the requests, drawn; if `fail_every` is set, only each n-th; if `succeed_every`, all but
     each n-th; and only requests of `models`, `endpoints` (last part of the path) and `keys` where those are not empty.
-    `reports`: streams of OpenAI's format tell their usage unasked, as Mistral's do. `spare_models`: GET /models is healthy whatever happens, as it was in real outages. Above `capacity` requests in
+    `spare_models`: GET /models is healthy whatever happens, as it was in real outages. Above `capacity` requests in
     flight, or `rate` a second (growing by `rate_growth` each second), a healthy provider answers `overload_failure`.
+    `reports`: streams of OpenAI's format tell their usage unasked, as Mistral's do.
     """
 
     mode: Mode = Mode.OK

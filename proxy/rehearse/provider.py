@@ -16,7 +16,7 @@ KEPT = 8
 
 class SimulatedProvider:
     """Judges requests by its schedule. `now` is seconds since the rehearsal began. `begin` and `end` bracket every
-    request that it accepted, so `in_flight` is what the provider itself would see. `requests`: the last ones as they came."""
+    request that it accepted, so `in_flight` is what the provider itself would see. `requests`: the last ones it was sent."""
 
     def __init__(self, name: str, schedule: Schedule | None = None) -> None:
         self.name = name

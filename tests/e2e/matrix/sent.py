@@ -5,7 +5,7 @@ Readers are strict on purpose. A picture that stands anywhere but where the vend
 
 import json
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, ClassVar, Protocol
 
 from e2e.matrix.asking import ToolUse
 
@@ -57,7 +57,7 @@ def _picture(url: str) -> Picture:
 class Chat:
     """OpenAI's chat, and whoever speaks it."""
 
-    forced: Any = {"type": "function", "function": {"name": "dim"}}
+    forced: ClassVar[Any] = {"type": "function", "function": {"name": "dim"}}
 
     def texts(self, body: Body) -> str:
         parts = [part for message in body["messages"] for part in _parts(message["content"])]
@@ -91,7 +91,7 @@ class Chat:
 class Cohere(Chat):
     """Its second version is near to chat; results are documents or parts, and one tool is forced by showing no other."""
 
-    forced = "REQUIRED"
+    forced: ClassVar[Any] = "REQUIRED"
 
     def schema(self, body: Body) -> Any:
         return (body.get("response_format") or {}).get("json_schema")
@@ -103,7 +103,7 @@ class Cohere(Chat):
 class Responses:
     """OpenAI's Responses API."""
 
-    forced: Any = {"type": "function", "name": "dim"}
+    forced: ClassVar[Any] = {"type": "function", "name": "dim"}
 
     def _content(self, body: Body) -> list[dict[str, Any]]:
         return [part for item in body["input"] if "role" in item for part in _parts(item["content"])]
@@ -137,7 +137,7 @@ class Responses:
 class Messages:
     """Anthropic's format, at Anthropic and at the clouds."""
 
-    forced: Any = {"type": "tool", "name": "dim"}
+    forced: ClassVar[Any] = {"type": "tool", "name": "dim"}
 
     def _blocks(self, body: Body, kind: str) -> list[dict[str, Any]]:
         blocks = [block for message in body["messages"] for block in _parts(message["content"])]
@@ -176,7 +176,7 @@ class Messages:
 class Gemini:
     """generateContent. Calls have no ids of their own at Vertex, so results are told by the function's name."""
 
-    forced: Any = {"mode": "ANY", "allowedFunctionNames": ["dim"]}
+    forced: ClassVar[Any] = {"mode": "ANY", "allowedFunctionNames": ["dim"]}
 
     def _found(self, body: Body, member: str) -> list[Any]:
         return [part[member] for content in body["contents"] for part in content["parts"] if member in part]
@@ -216,7 +216,7 @@ class Gemini:
 class Converse:
     """Bedrock's own format."""
 
-    forced: Any = {"tool": {"name": "dim"}}
+    forced: ClassVar[Any] = {"tool": {"name": "dim"}}
 
     def _found(self, body: Body, member: str) -> list[Any]:
         return [block[member] for message in body["messages"] for block in message["content"] if member in block]

@@ -56,6 +56,10 @@ class Scene:
         await self.live.providers[self.vendor.name].set_behaviour(behaviour)
 
     @property
+    def is_gemini(self) -> bool:
+        return self.vendor.model.startswith("gemini")
+
+    @property
     def provider(self) -> Any:
         return self.live.providers[self.vendor.name]
 
