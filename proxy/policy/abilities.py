@@ -17,6 +17,8 @@ from proxy.core.settings import Target, When
 
 #: How the reason begins where a provider has no such endpoint.
 UNSERVED = "its provider does not serve "
+#: How it begins where a provider's wire format has no words for something.
+INEXPRESSIBLE = "its wire format cannot carry "
 _NOTHING: frozenset[Feature] = frozenset()
 
 
@@ -59,7 +61,7 @@ def misfit(target: Target, ability: Ability, endpoint: Endpoint, needs: Needs) -
     if target.when is not None and (unmet := _unmet(target.when, needs)) is not None:
         return unmet
     missing = needs.features & ability.refuses.get(endpoint, _NOTHING) if needs.features else _NOTHING
-    return f"its wire format cannot carry {_list(missing)}" if missing else None
+    return INEXPRESSIBLE + _list(missing) if missing else None
 
 
 def doubt(target: Target, needs: Needs) -> str | None:

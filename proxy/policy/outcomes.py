@@ -251,6 +251,13 @@ def unserved_problem(model: str, endpoint: str) -> Problem:
     return Problem(404, message, code="unsupported_endpoint", param="model")
 
 
+def inexpressible_problem(model: str, causes: Sequence[str]) -> Problem:
+    """What to tell a client whose request no target of the route could be asked, however long it waits. `causes`: one
+    sentence per target, which names the feature."""
+    message = f"No target of `{model}` can be asked this: {'; '.join(causes)}."
+    return Problem(400, message, code="unsupported")
+
+
 def _shared_kind(kinds: Sequence[OutcomeKind | None]) -> OutcomeKind | None:
     """The kind that all these refusals come to, if it says more than that nobody can serve."""
     held = set(kinds)

@@ -11,7 +11,7 @@ from types import MappingProxyType
 
 from proxy.core.call import Needs
 from proxy.core.endpoints import Endpoint
-from proxy.policy.abilities import UNSERVED, doubt, misfit
+from proxy.policy.abilities import INEXPRESSIBLE, UNSERVED, doubt, misfit
 from proxy.policy.strategies import Candidate, Choice, Strategy
 from proxy.policy.targets import Admission, Verdict
 
@@ -37,6 +37,12 @@ class Selection:
     def unserved(self) -> bool:
         """Nobody has the endpoint."""
         return bool(self.skipped) and all(isinstance(why, str) and why.startswith(UNSERVED) for _, why in self.skipped)
+
+    @property
+    def inexpressible(self) -> bool:
+        """Nobody could ever be asked this: each lacks the words for it, or the endpoint."""
+        never = (INEXPRESSIBLE, UNSERVED)
+        return bool(self.skipped) and all(isinstance(why, str) and why.startswith(never) for _, why in self.skipped)
 
     def reasons(self) -> list[tuple[str, str]]:
         """Target and sentence, for people."""

@@ -13,6 +13,7 @@ from policy_builders import (
 from proxy.core.call import Needs
 from proxy.core.outcome import OK, OutcomeKind
 from proxy.core.settings import When
+from proxy.policy.abilities import INEXPRESSIBLE, UNSERVED
 from proxy.policy.selection import TRIED, Selection, select
 from proxy.policy.strategies import Candidate, ordered
 from proxy.policy.targets import Admission, Verdict
@@ -95,3 +96,13 @@ def test_full_ones_are_reported_for_the_queue() -> None:
 
 def test_an_admission_without_words_is_named_by_its_verdict() -> None:
     assert Selection(skipped=[("a/m", Admission(Verdict.HELD))]).reasons() == [("a/m", "held")]
+
+
+def test_what_nobody_could_ever_be_asked_is_told_apart() -> None:
+    lacking = INEXPRESSIBLE + "images.url"
+    never = Selection(skipped=[("a/m", lacking), ("b/m", UNSERVED + "messages")])
+    assert never.inexpressible
+    assert not never.unserved
+    assert not Selection(skipped=[("a/m", lacking), ("b/m", "it is for requests with tools")]).inexpressible
+    assert not Selection(skipped=[("a/m", lacking), ("b/m", Admission(Verdict.OPEN))]).inexpressible
+    assert not Selection().inexpressible
