@@ -309,7 +309,7 @@ class Forwarder:
         else:
             causes = [f"{target}: {why}" for target, why in selection.reasons()]
             if selection.inexpressible:
-                problem = inexpressible_problem(journey.route.route.name, causes)
+                problem = inexpressible_problem(journey.route.route.name, causes, journey.find_field())
             else:
                 problem = unavailable_problem(causes, retry_after, [admission.kind for _, admission in selection.refused])
         problem.attempts = [told(attempt) for attempt in journey.record.attempts]
