@@ -19,6 +19,7 @@ from typing import NamedTuple
 from proxy.core.call import Call, Envelope
 from proxy.core.endpoints import Endpoint
 from proxy.core.exchange import ClientRequest
+from proxy.core.features import Fate, Feature
 from proxy.core.outcome import OutcomeKind
 from proxy.core.problem import Problem
 from proxy.core.records import AttemptRecord
@@ -77,7 +78,7 @@ class Accounts:
         """Where a request goes that names no model."""
         granted = request.routes is None or RELAY in request.routes
         if not granted and (place.endpoint in (Endpoint.RELAY, Endpoint.BATCHES) or not (place.id or place.makes)):
-            return _RESTRICTED
+            return _restricted()
         known = list_accounts(routing, place.endpoint, request.routes)
         accounts = choose_accounts(routing, request, known)
         if isinstance(accounts, Problem):
@@ -101,25 +102,32 @@ class Accounts:
             routing, place, accounts[:MAX_ASKED], careful=request.method != "GET" or place.endpoint is Endpoint.RELAY
         )
 
-    def follow(self, state: RouteState, request: ClientRequest, envelope: Envelope) -> Bound | Problem | None:
+    def follow(
+        self, routing: Routing, state: RouteState, request: ClientRequest, envelope: Envelope
+    ) -> Bound | Problem | None:
         """A routed request that names stored things: the part of its route that is in their account. None: it names none, or
-        there is only one account that it could go to."""
+        none of the route's providers stores such things, which they will say themselves."""
         home: Pin | None = None
+        part: RouteState | None = None
         for named in find_references(envelope, request.endpoint, files=self._pins.count(Resource.FILE) > 0):
             pin = self._find(named, request)
             if isinstance(pin, Problem):
                 return pin
-            if pin is None:
-                if _count_homes(state) > 1:
-                    return _problem(named, _LOST)
-                continue
-            if home is not None and (_provider_of(home), home.credential_id) != (_provider_of(pin), pin.credential_id):
+            if home is not None and pin is not None and not _is_same_account(home, pin):
                 return _problem(named, "is in another account than what else this request names")
-            narrowed = narrow(state, partial(_serves, pin))
-            if narrowed is None:
+            able = narrow(part or state, partial(_stores, routing, request.endpoint, _FEATURES[named.thing]))
+            if able is None:
+                continue
+            if pin is None and _count_homes(able) > 1:
+                return _problem(named, _LOST)
+            narrowed = able if pin is None else narrow(able, partial(_serves, pin))
+            if narrowed is None and pin is not None:
                 return _problem(named, f"belongs to an account of {_provider_of(pin)} that no target of this route uses")
-            home, state = pin, narrowed
-        return None if home is None else Bound(state, {c.state.id: _others(c, home.credential_id) for c in state.candidates})
+            home, part = pin or home, narrowed
+        if part is None:
+            return None
+        others = {c.state.id: _others(c, home.credential_id) for c in part.candidates} if home is not None else {}
+        return Bound(part, others)
 
     def note(self, call: Call, record: AttemptRecord, key: str | None, answer: Answer | StreamReader) -> None:
         """An attempt succeeded: remember what its account holds now."""
@@ -219,6 +227,15 @@ def _serves(pin: Pin, candidate: Candidate) -> bool:
     return candidate.target.provider == _provider_of(pin) and pin.credential_id in known
 
 
+def _stores(routing: Routing, endpoint: Endpoint, feature: Feature, candidate: Candidate) -> bool:
+    """Does this target's provider know such things at all?"""
+    return routing.kinds[candidate.target.provider].fate(endpoint, feature) is not Fate.REFUSED
+
+
+def _is_same_account(one: Pin, other: Pin) -> bool:
+    return (_provider_of(one), one.credential_id) == (_provider_of(other), other.credential_id)
+
+
 def _count_homes(state: RouteState) -> int:
     return len({(c.target.provider, key.credential.id) for c in state.candidates for key in c.state.ring.credentials})
 
@@ -227,18 +244,28 @@ _LOST = (
     "was not made through this proxy since it started, so its account is not known: retrieve it once, which looks for it in"
     f" every account, or name its provider in the header {PROVIDER_HEADER}"
 )
-_RESTRICTED = Problem(
-    403,
-    "This key is restricted to some routes (keys.routes), and this path reaches beyond them; `relay` among its routes allows"
-    " it.",
-    code="insufficient_permissions",
-)
+
+
+#: What a target must be able to do with a thing that a request names.
+_FEATURES: Mapping[str, Feature] = {
+    Resource.RESPONSE: Feature.STATE,
+    Resource.CONVERSATION: Feature.STATE,
+    Resource.FILE: Feature.FILE_IDS,
+}
+#: OpenAI's own codes.
+_CODES = {"previous_response_id": "previous_response_not_found"}
 
 
 def _problem(named: Reference, why: str) -> Problem:
     """Of a thing in the path 404, of one in the body 400 with the name of its field."""
     status, param = (404, None) if named.param == "id" else (400, named.param)
-    return Problem(status, f"The {named.thing} `{named.id}` {why}.", code=f"{named.thing}_not_found", param=param)
+    code = _CODES.get(named.param, f"{named.thing}_not_found")
+    return Problem(status, f"The {named.thing} `{named.id}` {why}.", code=code, param=param)
+
+
+def _restricted() -> Problem:
+    message = "This key is restricted to some routes (keys.routes), and this path reaches beyond them"
+    return Problem(403, f"{message}; `relay` among its routes allows it.", code="insufficient_permissions")
 
 
 def _ask_for_choice(accounts: Sequence[Account]) -> Problem:

@@ -21,7 +21,7 @@ from proxy.pipeline.attempt import Attempt
 from proxy.pipeline.deadline import limits
 from proxy.pipeline.journey import Journey, Pulse
 from proxy.pipeline.queueing import CapacityQueues
-from proxy.pipeline.reply import closing_words, commit_headers, problem_headers, told, usage_headers
+from proxy.pipeline.reply import closing_words, commit_headers, count_headers, problem_headers, told, usage_headers
 from proxy.pipeline.retry import GiveUp, Retries, RetryableAttempt, retryable
 from proxy.pipeline.routing import Routing
 from proxy.pipeline.services import Services
@@ -30,6 +30,7 @@ from proxy.policy.outcomes import final_problem, inexpressible_problem, unavaila
 from proxy.policy.selection import Selection, select
 from proxy.policy.strategies import Candidate, Choice
 from proxy.policy.targets import Permit
+from proxy.wire.anthropic.answer import write_count
 from proxy.wire.formats import FORMATS, ClientFormat
 from proxy.wire.openai_envelope import EnvelopeError
 from proxy.wire.references import NAMING
@@ -74,7 +75,10 @@ class Forwarder:
                 await self._attempt_again(routing, journey, failure)
         except GiveUp:
             assert journey is not None
-            self._explain_failure(journey)
+            if journey.call.endpoint is Endpoint.COUNT_TOKENS:
+                await self._count(journey)
+            else:
+                self._explain_failure(journey)
         except asyncio.CancelledError as cancelled:
             stopping = "shutdown" in cancelled.args
             record.outcome = OutcomeKind.SHUTDOWN if stopping else OutcomeKind.CLIENT_GONE
@@ -118,7 +122,7 @@ class Forwarder:
                 403, f"This key may not use the model `{envelope.model}`.", code="model_not_allowed", param="model"
             )
         record.route = state.route.name
-        bound = self._accounts.follow(state, request, envelope) if request.endpoint in KEEPING else None
+        bound = self._accounts.follow(routing, state, request, envelope) if request.endpoint in KEEPING else None
         if isinstance(bound, Problem):
             return bound
         if bound is not None:
@@ -267,6 +271,16 @@ class Forwarder:
             downstream.start(journey.record.status, commit_headers(journey, attempt) + usage_headers(record), len(body))
             downstream.finish(body)
 
+    async def _count(self, journey: Journey) -> None:
+        """Nobody could say how many tokens a request has, or has such an endpoint at all: estimate it, and say so."""
+        record, downstream = journey.record, journey.downstream
+        target = next(journey.route.candidates).target
+        usage = await self._accounting.count(journey.call, target, [])
+        body = write_count(usage.input)
+        record.status = 200
+        downstream.start(200, count_headers(journey, usage), len(body))
+        downstream.finish(body)
+
     # Failing.
 
     def _explain_failure(self, journey: Journey) -> None:
@@ -295,7 +309,7 @@ class Forwarder:
         else:
             causes = [f"{target}: {why}" for target, why in selection.reasons()]
             if selection.inexpressible:
-                problem = inexpressible_problem(journey.route.route.name, causes)
+                problem = inexpressible_problem(journey.route.route.name, causes, journey.find_field())
             else:
                 problem = unavailable_problem(causes, retry_after, [admission.kind for _, admission in selection.refused])
         problem.attempts = [told(attempt) for attempt in journey.record.attempts]

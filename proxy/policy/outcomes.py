@@ -251,11 +251,12 @@ def unserved_problem(model: str, endpoint: str) -> Problem:
     return Problem(404, message, code="unsupported_endpoint", param="model")
 
 
-def inexpressible_problem(model: str, causes: Sequence[str]) -> Problem:
+def inexpressible_problem(model: str, causes: Sequence[str], field: str | None) -> Problem:
     """What to tell a client whose request no target of the route could be asked, however long it waits. `causes`: one
-    sentence per target, which names the feature."""
-    message = f"No target of `{model}` can be asked this: {'; '.join(causes)}."
-    return Problem(400, message, code="unsupported")
+    sentence per target, which names the feature. `field`: where the feature stands in the request, if that is known."""
+    what = "this" if field is None else f"what `{field}` says"
+    message = f"No target of `{model}` can be asked {what}: {'; '.join(causes)}."
+    return Problem(400, message, code="unsupported", param=field)
 
 
 def _shared_kind(kinds: Sequence[OutcomeKind | None]) -> OutcomeKind | None:

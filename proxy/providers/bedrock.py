@@ -31,7 +31,7 @@ from proxy.providers.messages import to_bedrock_body
 from proxy.wire.anthropic.answer import read_message
 from proxy.wire.anthropic.relay import MessagesReader
 from proxy.wire.cohere import embeddings as cohere
-from proxy.wire.converse.format import CONVERSE_FORMAT
+from proxy.wire.converse.format import CLAUDE_FORMAT, CONVERSE_FORMAT
 from proxy.wire.dialects import CLIENTS
 from proxy.wire.failures import classify
 from proxy.wire.invoke import InvokeReader
@@ -39,6 +39,7 @@ from proxy.wire.openai_chat import ChatStreamReader
 from proxy.wire.reading import Answer, StreamReader
 from proxy.wire.sigv4 import Message, Scope, sign
 from proxy.wire.titan import read_embedding, write_embedding
+from proxy.wire.translation import VendorFormat
 
 SERVICE = "bedrock"
 
@@ -90,7 +91,7 @@ class BedrockKind:
             body, dropped = draft.body, draft.dropped
             verb, accept = ("invoke-with-response-stream", _EVENTS) if stream else ("invoke", _JSON)
         else:
-            body, dropped = translating.write_request(call, CONVERSE_FORMAT, model, target.facts)
+            body, dropped = translating.write_request(call, _format_of(model), model, target.facts)
             verb, accept = ("converse-stream", _EVENTS) if stream else ("converse", _JSON)
         request = self._make(f"{_locate(model)}/{verb}", body, credential, accept, forward_headers(call.headers))
         request.dropped = dropped
@@ -101,7 +102,7 @@ class BedrockKind:
             return ChatStreamReader()  # nobody streams embeddings; whatever comes is judged like a chat
         if _is_native(call):
             return InvokeReader(MessagesReader())
-        return translating.open_reader(call, CONVERSE_FORMAT)
+        return translating.open_reader(call, _format_of(call.upstream))
 
     def answer(self, call: Call, headers: HeaderList, body: bytes) -> Answer:
         if call.endpoint is Endpoint.EMBEDDINGS:
@@ -109,7 +110,7 @@ class BedrockKind:
         elif _is_native(call):
             answer = read_message(body)
         else:
-            answer = translating.read_answer(call, CONVERSE_FORMAT, body)
+            answer = translating.read_answer(call, _format_of(call.upstream), body)
         hide_secrets(answer.outcome, self._provider)
         return answer
 
@@ -176,7 +177,15 @@ def _find_region(provider: Provider) -> str:
 
 def _is_native(call: Call) -> bool:
     """Whether the attempt under way is asked and answered in the client's own format."""
-    return call.endpoint is Endpoint.MESSAGES and "anthropic.claude" in call.upstream
+    return call.endpoint is Endpoint.MESSAGES and _is_claude(call.upstream)
+
+
+def _is_claude(model: str) -> bool:
+    return "anthropic.claude" in model
+
+
+def _format_of(model: str) -> VendorFormat:
+    return CLAUDE_FORMAT if _is_claude(model) else CONVERSE_FORMAT
 
 
 def _is_titan(model: str) -> bool:

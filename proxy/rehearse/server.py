@@ -207,8 +207,7 @@ class _Connection(asyncio.Protocol):
             return
         head = bytes(self._buffer[: end + 4])
         fields = _fields(head)
-        if asks_to_upgrade(fields):
-            self._upgrading = fields
+        self._upgrading = fields if asks_to_upgrade(fields) else None
         if b"transfer-encoding" in fields:
             self._write(LENGTH_REQUIRED)
             self._close()

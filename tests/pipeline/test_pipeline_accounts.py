@@ -12,6 +12,7 @@ from proxy.core.exchange import ClientRequest
 from proxy.core.settings import Credential, Provider, Settings
 from proxy.policy.pins import Resource
 from proxy.rehearse.client import ScriptedDownstream
+from proxy.wire.openai_envelope import read_envelope
 
 FORM = b'--e\r\nContent-Disposition: form-data; name="file"; filename="f"\r\n\r\nx\r\n--e--'
 MADE = whole({"id": "file-1", "object": "file"})
@@ -188,7 +189,8 @@ RESPONSE = whole({"id": "resp_1", "object": "response", "status": "completed"})
 
 def test_a_history_goes_to_its_account_or_nowhere() -> None:
     three = replace(
-        configured(account("a", keys=2), account("b"), account("c")), routes=settings((("a/m", "a/n"), ("b/m",))).routes
+        configured(account("a", keys=2, preset="openai"), account("b", preset="openai"), account("c", preset="openai")),
+        routes=settings((("a/m", "a/n"), ("b/m",))).routes,
     )
 
     async def body(stage: Stage) -> None:
@@ -198,11 +200,9 @@ def test_a_history_goes_to_its_account_or_nowhere() -> None:
         assert state is not None
 
         def follow(**fields: object) -> object:
-            from proxy.wire.openai_envelope import read_envelope
-
             raw = dumps({"model": "lamp", **fields}).encode()
             request = ClientRequest(Endpoint.RESPONSES, {}, raw, None, None, 0.0)
-            return accounts.follow(state, request, read_envelope(raw, Endpoint.RESPONSES))
+            return accounts.follow(routing, state, request, read_envelope(raw, Endpoint.RESPONSES))
 
         pins.note(Resource.RESPONSE, "resp_1", "a/m", "a#2")
         pins.note(Resource.RESPONSE, "resp_c", "c/m", "c#1")
@@ -224,6 +224,22 @@ def test_a_history_goes_to_its_account_or_nowhere() -> None:
             assert words in problem.message  # type: ignore[attr-defined]
 
     act(by_pool({"a": RESPONSE}), body, three)
+
+
+def test_what_no_provider_stores_is_theirs_to_refuse_and_one_that_does_is_asked() -> None:
+    async def body(stage: Stage) -> None:
+        accounts, routing = stage.parts.gateway._forwarder._accounts, stage.parts.gateway.routing
+        raw = b'{"model":"lamp","previous_response_id":"resp_?"}'
+        request = ClientRequest(Endpoint.RESPONSES, {}, raw, None, None, 0.0)
+        envelope = read_envelope(raw, Endpoint.RESPONSES)
+        state = routing.find("lamp")
+        assert state is not None
+        bound = accounts.follow(routing, state, request, envelope)
+        native = [p.name for p in routing.settings.providers.values() if p.preset == "openai"]
+        assert ([c.target.provider for c in bound.route.candidates] if bound else []) == native  # type: ignore[union-attr]
+
+    act(ALL, body, TWO)
+    act(ALL, body, configured(account("a"), account("b", preset="openai")))
 
 
 def test_with_one_account_there_is_nothing_to_know() -> None:

@@ -218,6 +218,9 @@ def test_what_all_refusals_have_in_common_is_told(kinds: tuple[K | None, ...], t
 
 
 def test_what_nobody_can_be_asked_is_the_clients_to_change() -> None:
-    problem = inexpressible_problem("lamp", ["a/m: its wire format cannot carry images.url", "b/m: the same"])
+    problem = inexpressible_problem("lamp", ["a/m: its wire format cannot carry images.url", "b/m: the same"], None)
     assert (problem.status, problem.code, problem.retry_after) == (400, "unsupported", None)
     assert problem.message.endswith("a/m: its wire format cannot carry images.url; b/m: the same.")
+    named = inexpressible_problem("lamp", ["a/m: x"], "previous_response_id")
+    assert named.param == "previous_response_id"
+    assert named.message == "No target of `lamp` can be asked what `previous_response_id` says: a/m: x."

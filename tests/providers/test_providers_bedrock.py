@@ -184,7 +184,9 @@ class TestAnswers:
         assert answer.usage == Usage(3, 1)
 
     def test_thoughts_come_back_sealed(self) -> None:
-        reader = bind().reader(make_call(stream=True))
+        asked = make_call(stream=True)
+        bind().request(asked, CLAUDE, KEY)
+        reader = bind().reader(asked)
         details = [
             detail
             for line in reader.feed(THINKING).split(b"\n\n")

@@ -2,13 +2,14 @@
 
 import pytest
 
+from proxy.core.endpoints import Endpoint
 from proxy.server.endpoints import ENDPOINTS, HEALTH, KNOWN_PATHS, find_page
 from proxy.wire.formats import FORMATS
 from proxy.wire.resources import RESOURCES
 
 
 def test_every_endpoint_is_served_with_and_without_prefix() -> None:
-    assert set(ENDPOINTS.values()) == set(FORMATS) - RESOURCES
+    assert set(ENDPOINTS.values()) == set(FORMATS) - RESOURCES - {Endpoint.REALTIME}
     assert {path for path in ENDPOINTS if path.startswith("/v1/")} == {
         f"/v1{p}" for p in ENDPOINTS if not p.startswith("/v1/")
     }

@@ -16,6 +16,7 @@ from proxy.wire.converse.tools import ANSWER_TOOL, clean_id
 from proxy.wire.dialogue import (
     ANTHROPIC,
     BEDROCK,
+    GOOGLE,
     AnswerFormat,
     Audio,
     CacheMark,
@@ -275,7 +276,7 @@ class TestTools:
 
 
 class TestThinkingHistory:
-    SEALED = Thinking("hmm", "EqQB", vendor=BEDROCK)
+    SEALED = Thinking("hmm", "EqQB", vendor=ANTHROPIC)  # the same on all platforms
     REDACTED = Thinking(redacted="AAAA", vendor=BEDROCK)
 
     def test_claude_gets_its_own_back(self) -> None:
@@ -287,7 +288,7 @@ class TestThinkingHistory:
 
     @pytest.mark.parametrize("model", [CLAUDE, NOVA, OTHER])
     def test_nobody_gets_what_others_sealed(self, model: str) -> None:
-        part = Thinking("hmm", "EqQB", vendor=ANTHROPIC)
+        part = Thinking("hmm", "EqQB", vendor=GOOGLE)
         body, fates = write(ASK, Turn("assistant", [part, Text("Hi")]), ASK, model=model)
         assert body["messages"][1]["content"] == [{"text": "Hi"}]
         assert fates == {Feature.SIGNATURES: Fate.DROPPED, Feature.THINKING_HISTORY: Fate.DROPPED}
@@ -392,7 +393,7 @@ class TestReasoning:
             (
                 (
                     ASK,
-                    Turn("assistant", [Thinking("h", "s", vendor=BEDROCK), ToolCall("a", "weather", "{}")]),
+                    Turn("assistant", [Thinking("h", "s", vendor=ANTHROPIC), ToolCall("a", "weather", "{}")]),
                     Turn("user", [ToolResult("a", "", [])]),
                 ),
                 True,

@@ -111,8 +111,8 @@ class ConverseAnswer(Struct, gc=False, rename="camel"):
 _DECODE = msgspec.json.Decoder(ConverseAnswer).decode
 
 
-def read_answer(body: bytes) -> Completion:
-    """Judge and read a whole answer."""
+def read_answer(body: bytes, sealer: str = BEDROCK) -> Completion:
+    """Judge and read a whole answer. `sealer`: whose signatures the model writes."""
     answer = decode_leniently(_DECODE, body)
     if answer is None:
         message = describe_page(body) if is_page(body) else "the answer cannot be read"
@@ -128,7 +128,7 @@ def read_answer(body: bytes) -> Completion:
     parts: list[AnswerPart] = []
     citations: list[Citation] = []
     for place, block in enumerate(content or ()):
-        _read_block(block, place, parts, citations)
+        _read_block(block, place, sealer, parts, citations)
     called = any(isinstance(part, ToolCall) for part in parts)
     choice = CompletionChoice(parts, Finished(map_stop(answer.stop_reason, called)), citations)
     tier = answer.service_tier.type if answer.service_tier is not None else None
@@ -184,7 +184,7 @@ def read_source(raw: Mapping[str, Any]) -> Citation:
     return Citation(url if isinstance(url, str) else "", title if isinstance(title, str) else "", raw)
 
 
-def _read_block(block: Content, place: int, parts: list[AnswerPart], citations: list[Citation]) -> None:
+def _read_block(block: Content, place: int, sealer: str, parts: list[AnswerPart], citations: list[Citation]) -> None:
     if block.text:
         parts.append(Text(block.text))
     call = block.tool_use
@@ -200,7 +200,7 @@ def _read_block(block: Content, place: int, parts: list[AnswerPart], citations: 
         parts.append(Thinking(redacted=reasoning.redacted_content, vendor=BEDROCK))
     elif reasoning is not None and reasoning.reasoning_text is not None:
         written = reasoning.reasoning_text
-        parts.append(Thinking(written.text or "", written.signature or None, vendor=BEDROCK))
+        parts.append(Thinking(written.text or "", written.signature or None, vendor=sealer))
     cited = block.citations_content
     if cited is not None:
         text = "".join(piece.text or "" for piece in cited.content or ())

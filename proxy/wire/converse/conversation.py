@@ -16,6 +16,7 @@ from proxy.wire.converse.aim import Aim, Family
 from proxy.wire.converse.blocks import Block, make_cache_point, write_audio, write_document, write_image
 from proxy.wire.converse.tools import clean_id, write_call
 from proxy.wire.dialogue import (
+    ANTHROPIC,
     BEDROCK,
     Audio,
     CacheMark,
@@ -140,10 +141,10 @@ class _Writer:
         return [{"text": text}, *make_cache_point(cache, self._aim)] if text.strip() else []
 
     def _write_thinking(self, part: Thinking) -> list[Block]:
-        if self._aim.family is Family.CLAUDE and part.vendor == BEDROCK:
-            if part.redacted:
+        if self._aim.family is Family.CLAUDE:
+            if part.redacted and part.vendor == BEDROCK:
                 return [{"reasoningContent": {"redactedContent": part.redacted}}]
-            if part.signature:
+            if part.signature and part.vendor == ANTHROPIC:
                 return [{"reasoningContent": {"reasoningText": {"text": part.text, "signature": part.signature}}}]
         if part.signature or part.redacted:
             self._aim.drop(Feature.SIGNATURES)

@@ -83,11 +83,12 @@ _AS_TEXT, _IGNORED = -1, -2
 
 
 class ConverseDecoder:
-    """Implements `StreamDecoder`."""
+    """Implements `StreamDecoder`. `sealer`: whose signatures the model writes."""
 
-    __slots__ = ("_blocks", "_calls", "_splitter", "_stop", "_stopped", "done", "events", "failure")
+    __slots__ = ("_blocks", "_calls", "_sealer", "_splitter", "_stop", "_stopped", "done", "events", "failure")
 
-    def __init__(self) -> None:
+    def __init__(self, sealer: str = BEDROCK) -> None:
+        self._sealer = sealer
         self._splitter = FrameSplitter()
         self._blocks: dict[int, int] = {}
         self._calls = 0
@@ -171,8 +172,10 @@ class ConverseDecoder:
     def _add_reasoning(self, delta: ReasoningDelta, pieces: list[Piece]) -> None:
         if delta.text:
             pieces.append(ThinkingPiece(delta.text))
-        if delta.signature or delta.redacted_content:
-            pieces.append(ThinkingSealed(delta.signature or None, delta.redacted_content or None, BEDROCK))
+        if delta.redacted_content:
+            pieces.append(ThinkingSealed(redacted=delta.redacted_content, vendor=BEDROCK))
+        elif delta.signature:
+            pieces.append(ThinkingSealed(delta.signature, vendor=self._sealer))
 
     def _stop_message(self, event: Event, pieces: list[Piece]) -> None:
         self.failure = judge_stop(event.stop_reason)
