@@ -37,9 +37,10 @@ from proxy.wire.gemini.contents import NO_SEAL
 PLAYS = {"thoughts": (Style.REASONING, Style.PARALLEL) * 3, "calls": (Style.TOOL, Style.PARALLEL) * 3}
 _CALLS = {Style.TOOL: 1, Style.PARALLEL: 2}
 #: Who can open what.
+_CLAUDES = frozenset(("anthropic", "vertex-claude", "bedrock"))
 SEALS: Mapping[str, frozenset[str]] = {
-    CLAUDE_SEAL: frozenset(("anthropic", "vertex-claude", "bedrock")),
-    BEDROCK_SEAL: frozenset(("bedrock",)),
+    CLAUDE_SEAL: _CLAUDES,
+    BEDROCK_SEAL: _CLAUDES,
     GOOGLE_SEAL: frozenset(("gemini", "vertex-gemini")),
     OPENAI_SEAL: frozenset(("openai",)),
 }
