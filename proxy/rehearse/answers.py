@@ -244,8 +244,11 @@ class _Speech:
         return pieces
 
     def _open_call(self, call: int, arguments: str = "") -> dict[str, object]:
+        return {"index": call, **self._call(call, arguments)}
+
+    def _call(self, call: int, arguments: str) -> dict[str, object]:
         function = {"name": NAMES[call], "arguments": arguments}
-        return {"index": call, "id": name_call("call", self.identity, call), "type": "function", "function": function}
+        return {"id": name_call("call", self.identity, call), "type": "function", "function": function}
 
     def _around(
         self, frame: "Callable[[int, dict[str, object], str | None], bytes]", index: int, kind: str
@@ -286,8 +289,8 @@ class _Speech:
         if thought:
             message["reasoning_content"] = thought
         if self.style in CALLING:
-            calls = enumerate(list_calls(self.count, self.style))
-            message |= {"content": None, "tool_calls": [self._open_call(at, arguments) for at, (_, arguments) in calls]}
+            calls = [self._call(at, text) for at, (_, text) in enumerate(list_calls(self.count, self.style))]
+            message |= {"content": None, "tool_calls": calls}
         return {"index": index, "message": message, **ending}
 
 

@@ -3,6 +3,8 @@
 from dataclasses import dataclass, field
 from typing import Any
 
+from support.sent import ToolUse
+
 WORDS = "Keep the light on."
 LAMPS: dict[str, Any] = {
     "type": "object",
@@ -20,15 +22,6 @@ SCHEMA: dict[str, Any] = {
 #: A whole PNG of one pixel.
 IMAGE = "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg=="
 IMAGE_URL = "https://images.example/lamp.png"
-
-
-@dataclass(frozen=True)
-class ToolUse:
-    """`arguments` is JSON text."""
-
-    id: str
-    name: str
-    arguments: str
 
 
 @dataclass(frozen=True)

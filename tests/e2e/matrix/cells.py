@@ -10,8 +10,8 @@ from typing import Any
 
 import pytest
 from e2e.matrix.asking import IMAGE, IMAGE_URL, LAMPS, SCHEMA, TOOLS, WORDS, Ask, Got
-from e2e.matrix.sent import Picture
 from e2e.matrix.stage import PIECES, SOUND, Scene, until
+from support.sent import Picture
 from support.simulation import replace
 
 from proxy.core.outcome import OutcomeKind

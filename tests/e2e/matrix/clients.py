@@ -11,7 +11,8 @@ from typing import Any, Protocol
 
 import anthropic
 import openai
-from e2e.matrix.asking import IMAGE_URL, LAMPS, SCHEMA, TOOLS, WORDS, Ask, Got, ToolUse, read_dropped
+from e2e.matrix.asking import IMAGE_URL, LAMPS, SCHEMA, TOOLS, WORDS, Ask, Got, read_dropped
+from support.sent import ToolUse
 
 MAX_TOKENS = 4000
 BUDGET = 1024

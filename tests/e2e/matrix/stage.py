@@ -13,9 +13,9 @@ import anthropic
 import httpx2 as httpx
 import openai
 from e2e.matrix.clients import ChatClient, Client, MessagesClient, ResponsesClient
-from e2e.matrix.sent import read_sent
 from e2e.matrix.vendors import SPARE, VENDORS, Vendor, configure
 from support.live import Stack, running
+from support.sent import read_sent
 
 from proxy.core.outcome import OutcomeKind
 from proxy.rehearse.behaviour import Behaviour, Latency

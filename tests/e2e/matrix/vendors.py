@@ -1,7 +1,7 @@
 """The vendors of the matrix: one line each, with what their own errors look like, and the settings that hold them all.
 
 Every vendor serves two routes: one of its name, alone, and one of its name with `+spare`, where a server of OpenAI's chat
-format stands behind it.
+format stands behind it. A few more routes have several vendors, for conversations that move.
 """
 
 from dataclasses import dataclass, field
@@ -73,31 +73,39 @@ VENDORS = {
     )
 }
 
+#: Who takes over from whom.
+ORDERS = (
+    ("anthropic", "gemini", "openai"),
+    ("gemini", "bedrock", "anthropic"),
+    ("openai", "vertex-claude", "gemini"),
+    ("bedrock", "openai", "cohere"),
+    ("cohere", "mistral", "vertex-gemini"),
+)
+
 #: Nothing here is about breakers, and every vendor fails often.
 CALM = replace(BREAKER, minimum=10**6, recent=10**6, recent_failures=10**6, consecutive=10**6, stall=False)
+EAGER = RetrySettings(budget_floor=10**6)
 #: SDKs build their types when they are first used, which holds up the loop that all of this shares.
 PATIENT = replace(TIMEOUTS, connect=5.0, first_content=20.0, idle=20.0, total=60.0)
 
 
 def configure() -> Settings:
-    providers = {vendor.name: _place(vendor) for vendor in VENDORS.values()}
+    providers = {vendor.name: provide(vendor) for vendor in VENDORS.values()}
     providers[SPARE] = _provide(SPARE, "openai", "custom")
-    routes: list[Route] = []
-    for vendor in VENDORS.values():
-        own = Target(vendor.name, vendor.model, facts=facts_of(vendor.model))
-        routes.append(_route(vendor.name, own))
-        routes.append(_route(f"{vendor.name}+{SPARE}", own, Target(SPARE, "m")))
-    return Settings(
-        ServerSettings(), providers, tuple(routes), breaker=CALM, timeouts=PATIENT, retry=RetrySettings(), source="matrix"
-    )
+    targets = {v.name: Target(v.name, v.model, facts=facts_of(v.model)) for v in VENDORS.values()}
+    routes = [_route(name, target) for name, target in targets.items()]
+    routes += [_route(f"{name}+{SPARE}", target, Target(SPARE, "m")) for name, target in targets.items()]
+    routes += [_route("+".join(order), *(targets[name] for name in order)) for order in ORDERS]
+    return Settings(ServerSettings(), providers, tuple(routes), breaker=CALM, timeouts=PATIENT, retry=EAGER, source="matrix")
 
 
 def _route(name: str, *targets: Target) -> Route:
-    retry = RetrySettings(attempts=len(targets), budget_floor=10**6)
+    retry = replace(EAGER, attempts=len(targets))
     return Route(name, (name,), tuple((target,) for target in targets), timeouts=PATIENT, retry=retry)
 
 
-def _place(vendor: Vendor) -> Provider:
+def provide(vendor: Vendor) -> Provider:
+    """The vendor's account, wherever it listens."""
     return replace(_provide(vendor.name, vendor.kind, vendor.preset), **vendor.places)
 
 

@@ -4,14 +4,22 @@ Readers are strict on purpose. A picture that stands anywhere but where the vend
 """
 
 import json
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, ClassVar, Protocol
-
-from e2e.matrix.asking import ToolUse
 
 from proxy.rehearse.answers import Asked
 
 Body = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class ToolUse:
+    """`arguments` is JSON text."""
+
+    id: str
+    name: str
+    arguments: str
 
 
 @dataclass(frozen=True)
@@ -24,7 +32,8 @@ class Picture:
 
 class Sent(Protocol):
     """`tools`: schemas by name. `choice`: the vendor's own words for a forced tool. `schema`: None where the format has no
-    place for one in this request. `results`: (call's id or name, text) in order; `calls` of the history in order."""
+    place for one in this request. `results`: (call's id or name, text) in order; `calls` of the history in order. `steps`:
+    what the history holds in its order, (`call` or `result`, id or name) and (`text`, "")."""
 
     def texts(self, body: Body) -> str: ...
 
@@ -41,6 +50,8 @@ class Sent(Protocol):
     def calls(self, body: Body) -> list[ToolUse]: ...
 
     def results(self, body: Body) -> list[tuple[str, str]]: ...
+
+    def steps(self, body: Body) -> Iterator[tuple[str, str]]: ...
 
 
 def _parts(content: Any) -> list[dict[str, Any]]:
@@ -60,11 +71,11 @@ class Chat:
     forced: ClassVar[Any] = {"type": "function", "function": {"name": "dim"}}
 
     def texts(self, body: Body) -> str:
-        parts = [part for message in body["messages"] for part in _parts(message["content"])]
+        parts = [part for message in body["messages"] for part in _parts(message.get("content"))]
         return "".join(part["text"] for part in parts if part["type"] in ("text", "input_text"))
 
     def pictures(self, body: Body) -> list[Picture]:
-        parts = [part for message in body["messages"] for part in _parts(message["content"])]
+        parts = [part for message in body["messages"] for part in _parts(message.get("content"))]
         return [_picture(part["image_url"]["url"]) for part in parts if part["type"] == "image_url"]
 
     def tools(self, body: Body) -> dict[str, Any]:
@@ -86,6 +97,16 @@ class Chat:
     def results(self, body: Body) -> list[tuple[str, str]]:
         said = [message for message in body["messages"] if message["role"] == "tool"]
         return [(m["tool_call_id"], "".join(p["text"] for p in _parts(m["content"]))) for m in said]
+
+    def steps(self, body: Body) -> Iterator[tuple[str, str]]:
+        for message in body["messages"]:
+            if message["role"] == "tool":
+                yield "result", message["tool_call_id"]
+                continue
+            if message.get("content"):
+                yield "text", ""
+            for call in message.get("tool_calls") or ():
+                yield "call", call["id"]
 
 
 class Cohere(Chat):
@@ -133,6 +154,11 @@ class Responses:
     def results(self, body: Body) -> list[tuple[str, str]]:
         return [(i["call_id"], i["output"]) for i in body["input"] if i.get("type") == "function_call_output"]
 
+    def steps(self, body: Body) -> Iterator[tuple[str, str]]:
+        kinds = {"function_call": "call", "function_call_output": "result", "reasoning": "thought"}
+        for item in body["input"]:
+            yield kinds.get(item.get("type", ""), "text"), item.get("call_id", "")
+
 
 class Messages:
     """Anthropic's format, at Anthropic and at the clouds."""
@@ -140,7 +166,7 @@ class Messages:
     forced: ClassVar[Any] = {"type": "tool", "name": "dim"}
 
     def _blocks(self, body: Body, kind: str) -> list[dict[str, Any]]:
-        blocks = [block for message in body["messages"] for block in _parts(message["content"])]
+        blocks = [block for message in body["messages"] for block in _parts(message.get("content"))]
         return [block for block in blocks if block["type"] == kind]
 
     def texts(self, body: Body) -> str:
@@ -171,6 +197,15 @@ class Messages:
     def results(self, body: Body) -> list[tuple[str, str]]:
         said = self._blocks(body, "tool_result")
         return [(b["tool_use_id"], "".join(part["text"] for part in _parts(b["content"]))) for b in said]
+
+    def steps(self, body: Body) -> Iterator[tuple[str, str]]:
+        for block in (block for message in body["messages"] for block in _parts(message["content"])):
+            if block["type"] == "tool_use":
+                yield "call", block["id"]
+            elif block["type"] == "tool_result":
+                yield "result", block["tool_use_id"]
+            else:
+                yield "text" if block["type"] == "text" else "thought", ""
 
 
 class Gemini:
@@ -212,6 +247,14 @@ class Gemini:
         said = self._found(body, "functionResponse")
         return [(each.get("id") or each["name"], json.dumps(each["response"])) for each in said]
 
+    def steps(self, body: Body) -> Iterator[tuple[str, str]]:
+        for part in (part for content in body["contents"] for part in content["parts"]):
+            for member, kind in (("functionCall", "call"), ("functionResponse", "result")):
+                if member in part:
+                    yield kind, part[member].get("id") or part[member]["name"]
+            if part.get("text") and not part.get("thought"):
+                yield "text", ""
+
 
 class Converse:
     """Bedrock's own format."""
@@ -250,6 +293,14 @@ class Converse:
     def results(self, body: Body) -> list[tuple[str, str]]:
         said = self._found(body, "toolResult")
         return [(each["toolUseId"], "".join(part["text"] for part in each["content"])) for each in said]
+
+    def steps(self, body: Body) -> Iterator[tuple[str, str]]:
+        for block in (block for message in body["messages"] for block in message["content"]):
+            for member, kind in (("toolUse", "call"), ("toolResult", "result")):
+                if member in block:
+                    yield kind, block[member]["toolUseId"]
+            if "text" in block:
+                yield "text", ""
 
 
 _BY_PATH: tuple[tuple[str, Any], ...] = (
