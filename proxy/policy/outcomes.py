@@ -251,6 +251,15 @@ def unserved_problem(model: str, endpoint: str) -> Problem:
     return Problem(404, message, code="unsupported_endpoint", param="model")
 
 
+def unfit_problem(causes: Sequence[str], too_long: bool) -> Problem:
+    """What to tell a client whose request none of its model's targets could carry, in whatever state: it is the request that
+    has to change, so asking again would not help. `causes`: one sentence per target. `too_long`: its length is what speaks
+    against all of them, which agents answer by shortening their history."""
+    told = "; ".join(cause.rstrip(". ") for cause in causes)
+    code = RULES[OutcomeKind.CONTEXT_TOO_LONG].code if too_long else "unsupported_feature"
+    return Problem(400, f"No target can carry this request: {told}.", code=code)
+
+
 def _shared_kind(kinds: Sequence[OutcomeKind | None]) -> OutcomeKind | None:
     """The kind that all these refusals come to, if it says more than that nobody can serve."""
     held = set(kinds)
