@@ -54,11 +54,13 @@ _BY_FATE: Mapping[Fate, tuple[Feature, ...]] = {
         Feature.SERVICE_TIER,
     ),
     Fate.APPROXIMATED: (
+        Feature.CUSTOM_TOOLS,  # functions of one text
         Feature.TOOL_RESULT_MEDIA,  # stands beside the result
         Feature.LATER_SYSTEM,  # said by the user, in a tag
         Feature.REFUSALS,  # said as text
     ),
     Fate.DROPPED: (
+        Feature.SPARE_TOOLS,
         Feature.PARALLEL_OFF,
         Feature.STRICT_TOOLS,
         Feature.IMAGE_DETAIL,
@@ -74,7 +76,6 @@ _BY_FATE: Mapping[Fate, tuple[Feature, ...]] = {
         Feature.SAFETY,
     ),
     Fate.REFUSED: (
-        Feature.CUSTOM_TOOLS,
         Feature.HOSTED_TOOLS,
         Feature.AUDIO_OUTPUT,
         Feature.FILE_IDS,
