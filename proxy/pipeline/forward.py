@@ -26,7 +26,7 @@ from proxy.pipeline.retry import GiveUp, Retries, RetryableAttempt, retryable
 from proxy.pipeline.routing import Routing
 from proxy.pipeline.services import Services
 from proxy.pipeline.tunneling import TunnelAttempt
-from proxy.policy.outcomes import final_problem, inexpressible_problem, unavailable_problem, unserved_problem
+from proxy.policy.outcomes import final_problem, unavailable_problem, unfit_problem, unserved_problem
 from proxy.policy.selection import Selection, select
 from proxy.policy.strategies import Candidate, Choice
 from proxy.policy.targets import Permit
@@ -306,12 +306,11 @@ class Forwarder:
             problem = final_problem(outcomes, retry_after=retry_after)
         elif selection.unserved:
             problem = unserved_problem(journey.route.route.name, journey.call.endpoint.value)
+        elif selection.unfit:
+            problem = unfit_problem(selection.causes(), selection.oversized, journey.find_field())
         else:
-            causes = [f"{target}: {why}" for target, why in selection.reasons()]
-            if selection.inexpressible:
-                problem = inexpressible_problem(journey.route.route.name, causes, journey.find_field())
-            else:
-                problem = unavailable_problem(causes, retry_after, [admission.kind for _, admission in selection.refused])
+            causes = selection.causes()
+            problem = unavailable_problem(causes, retry_after, [admission.kind for _, admission in selection.refused])
         problem.attempts = [told(attempt) for attempt in journey.record.attempts]
         return problem
 

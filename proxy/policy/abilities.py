@@ -15,10 +15,10 @@ from proxy.core.endpoints import Endpoint
 from proxy.core.features import Feature
 from proxy.core.settings import Target, When
 
+#: How the reason begins where the request is too long.
+OVERSIZED = "the request has about "
 #: How the reason begins where a provider has no such endpoint.
 UNSERVED = "its provider does not serve "
-#: How it begins where a provider's wire format has no words for something.
-INEXPRESSIBLE = "its wire format cannot carry "
 _NOTHING: frozenset[Feature] = frozenset()
 
 
@@ -57,11 +57,11 @@ def misfit(target: Target, ability: Ability, endpoint: Endpoint, needs: Needs) -
         return UNSERVED + endpoint.value
     window = target.context_window
     if window is not None and needs.tokens > window:
-        return f"the request has about {needs.tokens} tokens, its context holds {window}"
+        return f"{OVERSIZED}{needs.tokens} tokens, its context holds {window}"
     if target.when is not None and (unmet := _unmet(target.when, needs)) is not None:
         return unmet
     missing = needs.features & ability.refuses.get(endpoint, _NOTHING) if needs.features else _NOTHING
-    return INEXPRESSIBLE + _list(missing) if missing else None
+    return f"its wire format cannot carry {_list(missing)}" if missing else None
 
 
 def doubt(target: Target, needs: Needs) -> str | None:

@@ -10,9 +10,9 @@ from proxy.policy.outcomes import (
     Hold,
     describe,
     final_problem,
-    inexpressible_problem,
     outcome_of,
     unavailable_problem,
+    unfit_problem,
 )
 
 K = OutcomeKind
@@ -218,9 +218,11 @@ def test_what_all_refusals_have_in_common_is_told(kinds: tuple[K | None, ...], t
 
 
 def test_what_nobody_can_be_asked_is_the_clients_to_change() -> None:
-    problem = inexpressible_problem("lamp", ["a/m: its wire format cannot carry images.url", "b/m: the same"], None)
+    problem = unfit_problem(["a/m: its wire format cannot carry images.url", "b/m: the same"], False, None)
     assert (problem.status, problem.code, problem.retry_after) == (400, "unsupported", None)
     assert problem.message.endswith("a/m: its wire format cannot carry images.url; b/m: the same.")
-    named = inexpressible_problem("lamp", ["a/m: x"], "previous_response_id")
+    named = unfit_problem(["a/m: x"], False, "previous_response_id")
     assert named.param == "previous_response_id"
-    assert named.message == "No target of `lamp` can be asked what `previous_response_id` says: a/m: x."
+    assert named.message == "No target can carry what `previous_response_id` says: a/m: x."
+    long = unfit_problem(["a/m: x"], True, None)
+    assert (long.status, long.code) == (400, "context_length_exceeded")

@@ -13,7 +13,6 @@ from policy_builders import (
 from proxy.core.call import Needs
 from proxy.core.outcome import OK, OutcomeKind
 from proxy.core.settings import When
-from proxy.policy.abilities import INEXPRESSIBLE, UNSERVED
 from proxy.policy.selection import TRIED, Selection, select
 from proxy.policy.strategies import Candidate, ordered
 from proxy.policy.targets import Admission, Verdict
@@ -98,11 +97,17 @@ def test_an_admission_without_words_is_named_by_its_verdict() -> None:
     assert Selection(skipped=[("a/m", Admission(Verdict.HELD))]).reasons() == [("a/m", "held")]
 
 
-def test_what_nobody_could_ever_be_asked_is_told_apart() -> None:
-    lacking = INEXPRESSIBLE + "images.url"
-    never = Selection(skipped=[("a/m", lacking), ("b/m", UNSERVED + "messages")])
-    assert never.inexpressible
+def test_what_nobody_could_ever_carry_is_told_apart() -> None:
+    lacking, elsewhere = "its wire format cannot carry images.url", "it is for requests with tools"
+    never = Selection(skipped=[("a/m", lacking), ("b/m", elsewhere)])
+    assert never.unfit
     assert not never.unserved
-    assert not Selection(skipped=[("a/m", lacking), ("b/m", "it is for requests with tools")]).inexpressible
-    assert not Selection(skipped=[("a/m", lacking), ("b/m", Admission(Verdict.OPEN))]).inexpressible
-    assert not Selection().inexpressible
+    assert not never.oversized
+    assert never.causes() == [f"a/m: {lacking}", f"b/m: {elsewhere}"]
+    assert not Selection(skipped=[("a/m", lacking), ("b/m", Admission(Verdict.OPEN))]).unfit
+    assert not Selection(skipped=[("a/m", lacking), ("b/m", TRIED)]).unfit
+    assert not Selection().unfit
+    long = OVERSIZED + "9 tokens"
+    assert Selection(skipped=[("a/m", long), ("b/m", long)]).oversized
+    assert not Selection(skipped=[("a/m", long), ("b/m", lacking)]).oversized
+    assert Selection(skipped=[("a/m", UNSERVED + "messages")]).unserved
