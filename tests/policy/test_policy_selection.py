@@ -13,6 +13,7 @@ from policy_builders import (
 from proxy.core.call import Needs
 from proxy.core.outcome import OK, OutcomeKind
 from proxy.core.settings import When
+from proxy.policy.abilities import OVERSIZED, UNSERVED
 from proxy.policy.selection import TRIED, Selection, select
 from proxy.policy.strategies import Candidate, ordered
 from proxy.policy.targets import Admission, Verdict
