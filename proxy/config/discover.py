@@ -11,6 +11,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
+from proxy.config.cloud_grants import GRANTS, Grant, find_grant
 from proxy.config.known_models import KNOWN_MODELS
 from proxy.config.load import NO_OVERRIDES, Overrides, find_file, load, parse
 from proxy.config.local_servers import list_models
@@ -31,14 +32,15 @@ Look = Callable[[int, str | None], Sequence[str] | None]
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """A provider of this environment: the variables that hold its keys, the models of a local server, and the variables that
-    hold its region and its address ("": the usual ones)."""
+    """A provider of this environment: the variables that hold its keys, the models of a local server, the variables that
+    hold its region and its address ("": the usual ones), and what a cloud offers in place of a key."""
 
     preset: Preset
     variables: tuple[str, ...] = ()
     models: tuple[str, ...] = ()
     region: str = ""
     address: str = ""
+    grant: Grant | None = None
 
 
 def _variables(preset: Preset, env: Mapping[str, str]) -> tuple[str, ...]:
@@ -76,9 +78,14 @@ def survey(env: Mapping[str, str], look: Look) -> list[Found]:
         elif preset.name not in local and variables:
             address = next(filter(env.get, preset.address_env), "")
             if address or preset.base_url:
-                region = next(filter(env.get, preset.region_env), "")
-                found.append(Found(preset, variables, region=region, address=address))
+                found.append(Found(preset, variables, region=_region(preset, env), address=address))
+        elif (grant := find_grant(preset.name, env)) is not None:
+            found.append(Found(preset, region=_region(preset, env), grant=grant))
     return found
+
+
+def _region(preset: Preset, env: Mapping[str, str]) -> str:
+    return next(filter(env.get, preset.region_env), "")
 
 
 def _routes(found: Sequence[Found]) -> dict[str, list[str]]:
@@ -110,11 +117,15 @@ def _lines(found: Sequence[Found]) -> Iterator[str]:
         yield f"server: {OTHER_SERVER}"
     yield "providers:"
     for item in found:
-        keys = ", ".join(f'"${{{name}}}"' for name in item.variables)
-        credentials = f"credentials: [{keys}], " if keys else ""
+        keys = [f'"${{{name}}}"' for name in item.variables]
+        besides = ""
+        if item.grant is not None:
+            keys.append(item.grant.credential)
+            besides = f"{item.grant.besides}, " if item.grant.besides else ""
+        credentials = f"credentials: [{', '.join(keys)}], " if keys else ""
         region = f'region: "${{{item.region}}}", ' if item.region else ""
         address = f'base_url: "${{{item.address}}}", ' if item.address else ""
-        yield f"  {item.preset.name}: {{kind: {item.preset.name}, {address}{region}{credentials}direct: true}}"
+        yield f"  {item.preset.name}: {{kind: {item.preset.name}, {besides}{address}{region}{credentials}direct: true}}"
     routes = _routes(found)
     if routes:
         yield "routes:"
@@ -130,12 +141,14 @@ def to_yaml(found: Sequence[Found]) -> str:
 def nothing_found() -> ConfigError:
     """What was tried, and what to do now."""
     variables = ", ".join(preset.env[0] for preset in PRESETS.values() if preset.env and preset.local_port is None)
+    clouds = "; ".join(dict.fromkeys(f"{grant.preset} {' + '.join(grant.needs)}" for grant in GRANTS))
     servers = ", ".join(f"{preset.name} {preset.local_port}" for preset in PRESETS.values() if preset.local_port)
     return ConfigError(
         [
             ConfigProblem(
                 "no undimmed.yaml here, and no provider found.\n"
                 f"  keys looked for in the environment: {variables}\n"
+                f"  or a cloud's own: {clouds}\n"
                 f"  local servers looked for on their usual ports: {servers}\n"
                 "  Set one of the variables, start a local server, or write an undimmed.yaml.\n"
                 "  To see it work without any of that: undimmed demo"

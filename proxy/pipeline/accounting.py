@@ -80,9 +80,13 @@ class Accounting:
 
     async def estimated(self, call: Call, attempt: AttemptRecord, target: Target, texts: list[str]) -> None:
         """Estimate an attempt whose numbers the client is about to be told."""
+        apply_usage(attempt, target, await self.count(call, target, texts))
+
+    async def count(self, call: Call, target: Target, texts: list[str]) -> Usage:
+        """What a request, and what came back of it, would be in this target's tokens."""
         arrived: asyncio.Future[Usage] = asyncio.get_running_loop().create_future()
         self._submit(call, target, texts, lambda usage: None if arrived.done() else arrived.set_result(usage))
-        apply_usage(attempt, target, await arrived)
+        return await arrived
 
     async def drained(self) -> None:
         """Wait until no record waits for an estimate any more."""

@@ -21,7 +21,7 @@ from proxy.pipeline.attempt import Attempt
 from proxy.pipeline.deadline import limits
 from proxy.pipeline.journey import Journey, Pulse
 from proxy.pipeline.queueing import CapacityQueues
-from proxy.pipeline.reply import closing_words, commit_headers, problem_headers, told, usage_headers
+from proxy.pipeline.reply import closing_words, commit_headers, count_headers, problem_headers, told, usage_headers
 from proxy.pipeline.retry import GiveUp, Retries, RetryableAttempt, retryable
 from proxy.pipeline.routing import Routing
 from proxy.pipeline.services import Services
@@ -30,6 +30,7 @@ from proxy.policy.outcomes import final_problem, unavailable_problem, unfit_prob
 from proxy.policy.selection import Selection, select
 from proxy.policy.strategies import Candidate, Choice
 from proxy.policy.targets import Permit
+from proxy.wire.anthropic.answer import write_count
 from proxy.wire.formats import FORMATS, ClientFormat
 from proxy.wire.openai_envelope import EnvelopeError
 from proxy.wire.references import NAMING
@@ -74,7 +75,10 @@ class Forwarder:
                 await self._attempt_again(routing, journey, failure)
         except GiveUp:
             assert journey is not None
-            self._explain_failure(journey)
+            if journey.call.endpoint is Endpoint.COUNT_TOKENS:
+                await self._count(journey)
+            else:
+                self._explain_failure(journey)
         except asyncio.CancelledError as cancelled:
             stopping = "shutdown" in cancelled.args
             record.outcome = OutcomeKind.SHUTDOWN if stopping else OutcomeKind.CLIENT_GONE
@@ -267,12 +271,22 @@ class Forwarder:
             downstream.start(journey.record.status, commit_headers(journey, attempt) + usage_headers(record), len(body))
             downstream.finish(body)
 
+    async def _count(self, journey: Journey) -> None:
+        """Nobody could say how many tokens a request has, or has such an endpoint at all: estimate it, and say so."""
+        record, downstream = journey.record, journey.downstream
+        target = next(journey.route.candidates).target
+        usage = await self._accounting.count(journey.call, target, [])
+        body = write_count(usage.input)
+        record.status = 200
+        downstream.start(200, count_headers(journey, usage), len(body))
+        downstream.finish(body)
+
     # Failing.
 
     def _explain_failure(self, journey: Journey) -> None:
         """Tell the client why there is no answer, in the form its reply still allows."""
         problem = self._problem(journey)
-        journey.record.outcome = self._kind_of(journey)
+        journey.record.outcome = self._kind_of(journey, problem)
         downstream = journey.downstream
         journey.record.status = 200 if downstream.started else problem.status
         if downstream.started:
@@ -293,7 +307,7 @@ class Forwarder:
         elif selection.unserved:
             problem = unserved_problem(journey.route.route.name, journey.call.endpoint.value)
         elif selection.unfit:
-            problem = unfit_problem(selection.causes(), selection.oversized)
+            problem = unfit_problem(selection.causes(), selection.oversized, journey.find_field())
         else:
             causes = selection.causes()
             problem = unavailable_problem(causes, retry_after, [admission.kind for _, admission in selection.refused])
@@ -301,9 +315,11 @@ class Forwarder:
         return problem
 
     @staticmethod
-    def _kind_of(journey: Journey) -> OutcomeKind:
+    def _kind_of(journey: Journey, problem: Problem) -> OutcomeKind:
         attempts = journey.record.attempts
-        return attempts[-1].outcome.kind if attempts else OutcomeKind.OVERLOADED
+        if attempts:
+            return attempts[-1].outcome.kind
+        return OutcomeKind.UNSUPPORTED if problem.status == 400 else OutcomeKind.OVERLOADED
 
     def _refuse(self, record: CallRecord, downstream: Downstream, problem: Problem) -> None:
         record.outcome = OutcomeKind.BAD_REQUEST

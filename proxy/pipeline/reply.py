@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from proxy.core.problem import Problem
 from proxy.core.records import AttemptRecord
+from proxy.core.usage import Usage
 from proxy.pipeline.journey import Journey
 from proxy.tokens.prices import dollars
 from proxy.wire.formats import ClientFormat
@@ -72,6 +73,17 @@ def usage_headers(record: AttemptRecord) -> list[tuple[bytes, bytes]]:
     if record.cost is not None:
         headers.append((b"x-undimmed-cost-usd", dollars(record.cost).encode()))
     return headers
+
+
+def count_headers(journey: Journey, usage: Usage) -> list[tuple[bytes, bytes]]:
+    """Headers of a count that was made here."""
+    return [
+        (b"content-type", b"application/json"),
+        (b"x-undimmed-request-id", journey.call.id.encode()),
+        (b"x-undimmed-route", journey.route.route.name.encode()),
+        (b"x-undimmed-attempts", b"%d" % len(journey.record.attempts)),
+        (b"x-undimmed-tokens-source", usage.source.encode()),
+    ]
 
 
 def closing_words(journey: Journey, record: AttemptRecord) -> dict[str, object]:

@@ -1,4 +1,5 @@
 from collections.abc import Sequence
+from pathlib import Path
 
 import pytest
 
@@ -7,6 +8,7 @@ from proxy.config.known_models import KNOWN_MODELS
 from proxy.config.load import Overrides, parse
 from proxy.core.errors import ConfigError
 from proxy.core.settings import Credential
+from proxy.core.sources import AwsKeys, AwsProfileSource, EntraSource, GoogleFileSource
 from proxy.providers.presets import PRESETS
 
 
@@ -32,6 +34,50 @@ def test_providers_by_their_usual_variables() -> None:
 def test_bedrock_listens_in_the_region_of_the_environment(env: dict[str, str], region: str) -> None:
     provider = discover({"AWS_BEARER_TOKEN_BEDROCK": "k", **env}, nobody).providers["bedrock"]
     assert (provider.region, provider.origin.host) == (region, f"bedrock-runtime.{region}.amazonaws.com")
+
+
+AWS = {"AWS_ACCESS_KEY_ID": "AKIA", "AWS_SECRET_ACCESS_KEY": "s3cret"}
+ENTRA = {"AZURE_OPENAI_ENDPOINT": "https://acme.openai.azure.com/", "AZURE_TENANT_ID": "t", "AZURE_CLIENT_ID": "c"}
+
+
+def test_aws_by_the_variables_of_its_sdks() -> None:
+    provider = discover({**AWS, "AWS_REGION": "eu-west-1"}, nobody).providers["bedrock"]
+    assert (provider.region, provider.credentials[0].aws) == ("eu-west-1", AwsKeys("AKIA", "s3cret"))
+    session = discover({**AWS, "AWS_SESSION_TOKEN": "tok"}, nobody).providers["bedrock"]
+    assert session.credentials[0].aws == AwsKeys("AKIA", "s3cret", "tok")
+    profile = discover({"AWS_PROFILE": "work"}, nobody).providers["bedrock"]
+    assert isinstance(profile.credentials[0].source, AwsProfileSource)
+
+
+def test_a_key_goes_before_what_else_a_cloud_offers() -> None:
+    provider = discover({**AWS, "AWS_BEARER_TOKEN_BEDROCK": "k"}, nobody).providers["bedrock"]
+    assert [credential.secret for credential in provider.credentials] == ["k"]
+
+
+def test_azure_by_key_or_by_entra() -> None:
+    keyed = discover({"AZURE_OPENAI_API_KEY": "k", "AZURE_OPENAI_ENDPOINT": "https://a.openai.azure.com"}, nobody)
+    assert keyed.providers["azure"].origin.host == "a.openai.azure.com"
+    assert keyed.providers["azure"].credentials[0].secret == "k"
+    entra = discover({**ENTRA, "AZURE_CLIENT_SECRET": "s"}, nobody).providers["azure"]
+    assert (entra.kind, entra.origin.host) == ("azure", "acme.openai.azure.com")
+    assert isinstance(entra.credentials[0].source, EntraSource)
+    with pytest.raises(ConfigError, match="AZURE_OPENAI_ENDPOINT"):
+        discover({"AZURE_OPENAI_API_KEY": "k"}, nobody)  # nobody knows where
+
+
+def test_google_cloud_by_its_key_file(tmp_path: Path) -> None:
+    path = tmp_path / "key.json"
+    path.write_text("{}")
+    env = {"GOOGLE_CLOUD_PROJECT": "acme", "GOOGLE_APPLICATION_CREDENTIALS": str(path)}
+    provider = discover(env, nobody).providers["vertex"]
+    assert (provider.project, provider.region) == ("acme", "global")
+    assert isinstance(provider.credentials[0].source, GoogleFileSource)
+
+
+def test_what_is_printed_names_no_secret() -> None:
+    printed = to_yaml(survey({**AWS, **ENTRA, "AZURE_CLIENT_SECRET": "hush"}, nobody))
+    assert "s3cret" not in printed
+    assert "hush" not in printed
 
 
 def test_the_same_key_in_two_variables_is_one_credential() -> None:

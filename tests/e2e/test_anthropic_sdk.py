@@ -207,3 +207,20 @@ def test_clients_of_openai_are_served_by_anthropic(style: Style) -> None:
             assert answer.status == "completed"
 
     asyncio.run(body())
+
+
+@pytest.mark.parametrize(
+    ("a", "native", "source"), [(FAST, True, "provider"), (FAST, False, "estimate"), (DOWN, True, "estimate")]
+)
+def test_tokens_are_counted_whoever_is_there(a: Behaviour, native: bool, source: str) -> None:
+    """By Anthropic where a target is Anthropic's and up, else here, and then the reply says so."""
+
+    async def body() -> None:
+        async with stack(a, native=native) as clients:
+            raw = await clients.claude.messages.with_raw_response.count_tokens(model="lamp", messages=HELLO, tools=TOOLS)
+            counted = await raw.parse()
+            assert counted.input_tokens > 0
+            assert raw.headers.get("x-undimmed-tokens-source") == source
+            assert clients.live.calls("b") == 0
+
+    asyncio.run(body())

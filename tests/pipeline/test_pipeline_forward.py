@@ -137,7 +137,7 @@ class TestChoosing:
             client = await stage.ask()
             assert client.downstream.status == 400  # it would be the same with all of them well
             error = error_of(client)
-            assert error["code"] == "unsupported_feature"
+            assert error["code"] == "unsupported"
             assert "it is for requests with tools" in str(error["message"])
 
         act(GOOD, script, settings(((Target("a", "m", when=When(tools=True)),),)))

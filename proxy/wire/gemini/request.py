@@ -100,7 +100,7 @@ _TIERS |= {"flex": "flex", "priority": "priority"}
 def write_request(dialogue: Dialogue, model: str, facts: ModelFacts, host: Host) -> Written:
     """The body for this model at this host. Raises EnvelopeError."""
     for feature in sorted(dialogue.features & _REFUSED):
-        raise EnvelopeError(f"This target cannot do what the request asks for ({feature}).", code="unsupported_feature")
+        raise EnvelopeError(f"This target cannot do what the request asks for ({feature}).", code="unsupported")
     contents = Contents(host, takes_levels(model, facts))
     contents.write(dialogue)
     fates = contents.fates
