@@ -11,6 +11,9 @@ from dataclasses import dataclass
 class OutcomeKind(enum.StrEnum):
     """Everything that can become of an attempt; the failure table has one row for each."""
 
+    # Looked up several times per call; an enum's own hash is made in Python.
+    __hash__ = str.__hash__
+
     OK = "ok"
     RATE_LIMITED = "rate_limited"
     QUOTA_EXHAUSTED = "quota_exhausted"

@@ -67,6 +67,8 @@ def is_line(value: str) -> bool:
 
 def hide_secrets(outcome: Outcome, provider: Provider) -> Outcome:
     """The outcome without this provider's secrets, which errors tend to quote."""
+    if not outcome.message:
+        return outcome
     for credential in provider.credentials:
         for secret in credential.secrets:
             if len(secret) >= _SHORTEST_SECRET and secret in outcome.message:

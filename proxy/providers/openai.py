@@ -24,7 +24,7 @@ from proxy.core.outcome import Outcome
 from proxy.core.settings import Credential, Provider, Target
 from proxy.providers import heads, translating
 from proxy.providers.presets import PRESETS, Preset
-from proxy.providers.relays import is_relayed, write_relay
+from proxy.providers.relays import RELAYED, write_relay
 from proxy.providers.responses import write_responses
 from proxy.wire.chat.history import list_changes as list_history_changes
 from proxy.wire.chat.quirks import Quirks
@@ -102,7 +102,7 @@ class OpenAIKind:
         return Fate.CARRIED if endpoint in self.endpoints else Fate.REFUSED
 
     def request(self, call: Call, target: Target, credential: Credential) -> UpstreamRequest:
-        if is_relayed(call.endpoint):
+        if call.endpoint in RELAYED:
             return self._relay(call, target, credential)
         if call.endpoint is not Endpoint.CHAT and call.endpoint in FOREIGN:
             return self._request_foreign(call, target, credential)
@@ -143,7 +143,7 @@ class OpenAIKind:
         return request
 
     def reader(self, call: Call) -> StreamReader:
-        if is_relayed(call.endpoint):
+        if call.endpoint in RELAYED:
             return open_relay_reader(call)
         if call.endpoint is not Endpoint.CHAT and call.endpoint in FOREIGN:
             native = call.endpoint not in self._translated
@@ -151,7 +151,7 @@ class OpenAIKind:
         return _READERS[call.endpoint](self._describe(call.envelope))
 
     def answer(self, call: Call, headers: HeaderList, body: bytes) -> Answer:
-        if is_relayed(call.endpoint):
+        if call.endpoint in RELAYED:
             answer = read_relay_answer(call, body)
         elif call.endpoint is not Endpoint.CHAT and call.endpoint in FOREIGN:
             native = call.endpoint not in self._translated

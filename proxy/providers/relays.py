@@ -43,9 +43,8 @@ SERVED: Mapping[str, frozenset[Endpoint]] = MappingProxyType(
 RELAYING_KINDS = frozenset({"openai"})
 
 
-def is_relayed(endpoint: Endpoint) -> bool:
-    """Is this one of the endpoints of this file?"""
-    return endpoint in RELAYS or endpoint in RESOURCES or endpoint is _E.REALTIME
+#: The endpoints of this file.
+RELAYED = frozenset(RELAYS) | frozenset(RESOURCES) | {_E.REALTIME}
 
 
 def find_served(provider: Provider) -> frozenset[Endpoint]:
