@@ -306,9 +306,9 @@ class TestWaitingForEstimates:
 
 def test_cost_goes_with_usage() -> None:
     _, attempt = make_record("1")
-    apply_usage(attempt, Target("a", "m", price=PRICE), Usage(1_000_000, 0))
+    apply_usage(attempt, Target("a", "m", price=PRICE), Usage(1_000_000, 0), 0.0)
     assert attempt.cost == 2_000_000_000
-    apply_usage(attempt, Target("a", "m"), Usage(5, 5))
+    apply_usage(attempt, Target("a", "m"), Usage(5, 5), 0.0)
     assert (attempt.usage, attempt.cost) == (Usage(5, 5), None)
 
 

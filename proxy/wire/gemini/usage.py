@@ -1,16 +1,31 @@
 """Token counts of an answer: `usageMetadata`, cumulative in a stream, where a count that is missing is 0.
 
 What a hosted tool put into the prompt is counted beside it, and thinking beside the answer; cached tokens are part of the
-prompt. Prompt, tools' prompt, answer and thoughts add up to the total. Source: recorded answers.
+prompt. Prompt, tools' prompt, answer and thoughts add up to the total. Lists beside them say how much of each was audio,
+images or video; video is counted as the images it is sampled into. Source: recorded answers and the SDK's types.
 """
 
 import math
+from typing import Any
 
 import msgspec
 
-from proxy.core.usage import Usage
+from proxy.core.usage import Usage, unusual_tier
 
 Count = int | float | None
+
+
+_NO_RAW = msgspec.Raw(b"")
+#: Vertex names the tier by the kind of traffic that it was.
+_TRAFFIC = {"ON_DEMAND_PRIORITY": "priority", "ON_DEMAND_FLEX": "flex"}
+
+
+class _Detail(msgspec.Struct, gc=False, rename="camel"):
+    modality: str | None = None
+    token_count: Count = None
+
+
+_DETAILS = msgspec.json.Decoder(list[_Detail] | None).decode
 
 
 class UsageMetadata(msgspec.Struct, gc=False, rename="camel"):
@@ -19,6 +34,12 @@ class UsageMetadata(msgspec.Struct, gc=False, rename="camel"):
     cached_content_token_count: Count = None
     candidates_token_count: Count = None
     thoughts_token_count: Count = None
+    prompt_tokens_details: msgspec.Raw = _NO_RAW
+    tool_use_prompt_tokens_details: msgspec.Raw = _NO_RAW
+    cache_tokens_details: msgspec.Raw = _NO_RAW
+    candidates_tokens_details: msgspec.Raw = _NO_RAW
+    service_tier: Any = None
+    traffic_type: Any = None
 
 
 def read_usage(metadata: UsageMetadata) -> Usage | None:
@@ -28,7 +49,34 @@ def read_usage(metadata: UsageMetadata) -> Usage | None:
     written = _read(metadata.candidates_token_count) + thought
     if not given and not written:
         return None
-    return Usage(given, written, min(_read(metadata.cached_content_token_count), given), 0, thought)
+    cached = min(_read(metadata.cached_content_token_count), given)
+    usage = Usage(given, written, cached, 0, thought)
+    audio, image = _read_kinds(metadata.prompt_tokens_details)
+    tools_audio, tools_image = _read_kinds(metadata.tool_use_prompt_tokens_details)
+    usage.audio_in = min(audio + tools_audio, given)
+    usage.image_in = min(image + tools_image, given - usage.audio_in)
+    if cached:
+        audio, image = _read_kinds(metadata.cache_tokens_details)
+        usage.audio_cached = min(audio, usage.audio_in, cached)
+        usage.image_cached = min(image, usage.image_in, cached - usage.audio_cached)
+    audio, image = _read_kinds(metadata.candidates_tokens_details)
+    usage.audio_out = min(audio, written - thought)
+    usage.image_out = min(image, written - thought - usage.audio_out)
+    usage.tier = unusual_tier(metadata.service_tier or _TRAFFIC.get(str(metadata.traffic_type)))
+    return usage
+
+
+def _read_kinds(details: msgspec.Raw) -> tuple[int, int]:
+    """Audio and images (video too) of a list `[{"modality": "TEXT", "tokenCount": 427}]`."""
+    raw = bytes(details)
+    if not any(kind in raw for kind in (b"AUDIO", b"IMAGE", b"VIDEO")):
+        return 0, 0
+    try:
+        parts = _DETAILS(raw) or ()
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return 0, 0
+    audio = sum(_read(part.token_count) for part in parts if part.modality == "AUDIO")
+    return audio, sum(_read(part.token_count) for part in parts if part.modality in ("IMAGE", "VIDEO"))
 
 
 def _read(count: Count) -> int:
