@@ -75,7 +75,16 @@ def split(usage: Usage) -> Buckets:
         reasoning=reasoning,
         audio_out=audio_out,
         image_out=image_out,
-        clamped=kept != said,
+        clamped=kept != said or _overflows(usage, whole_in),
+    )
+
+
+def _overflows(usage: Usage, whole: int) -> bool:
+    """Audio and images that contradict the input they are part of. That they may overlap with cached text is none."""
+    return (
+        usage.audio_in + usage.image_in > whole
+        or not 0 <= usage.audio_cached <= usage.audio_in
+        or not 0 <= usage.image_cached <= usage.image_in
     )
 
 
