@@ -20,7 +20,7 @@ def cost(usage: Usage, price: Price | None) -> int | None:
         return None
     if price.tiers:
         price = find_tier(price, usage.input)
-    if price.by_kind and (usage.audio_in or usage.audio_out or usage.image_in or usage.image_out or usage.reasoning):
+    if price.by_kind and _has_kinds(usage, price):
         millionths = _by_kind(usage, price)
     else:
         given, written = usage.billed or (usage.input, usage.output)
@@ -34,6 +34,12 @@ def cost(usage: Usage, price: Price | None) -> int | None:
         if usage.cache_write > 0 and whole:
             millionths += _surcharge(min(usage.cache_write, whole), usage.cache_write_1h, price)
     return price.per_request + (millionths + PER // 2) // PER
+
+
+def _has_kinds(usage: Usage, price: Price) -> bool:
+    """Tokens that this price makes a difference for."""
+    thought = usage.reasoning and price.reasoning is not None
+    return bool(thought or usage.audio_in or usage.audio_out or usage.image_in or usage.image_out)
 
 
 def find_tier(price: Price, tokens: int) -> Price:

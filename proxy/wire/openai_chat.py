@@ -164,7 +164,8 @@ def _read_usual(body: bytes, asked: Asked) -> Answer | None:
     for choice in answer.choices:
         if choice.message is None or not choice.message.content or choice.finish_reason in (None, "error"):
             return None
-    note_tier(usage, answer.service_tier)
+    if answer.service_tier not in (None, "default"):
+        note_tier(usage, answer.service_tier)
     return Answer(OK, body, usage, answer.model)
 
 
