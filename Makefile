@@ -4,7 +4,7 @@ VENV   := .venv
 BIN    := $(VENV)/bin
 ARGS   ?=
 
-.PHONY: demo test lint types install clean
+.PHONY: demo test matrix lint types install clean
 
 demo: $(VENV)/.installed
 	$(BIN)/undimmed demo $(ARGS)
@@ -18,6 +18,10 @@ lint: $(VENV)/.linted
 
 types: $(VENV)/.linted
 	$(BIN)/mypy
+
+# Plays every cell of the matrix of clients and vendors, and writes its table in the README.
+matrix: $(VENV)/.tested
+	PYTHONPATH=.:tests $(BIN)/python -m e2e.matrix.table
 
 install: $(VENV)/.installed
 

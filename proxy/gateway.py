@@ -147,22 +147,27 @@ class Gateway:
     def relays(self) -> bool:
         return self._relays
 
-    def page(self, path: str, query: str, identity: Identity) -> Page | None:
-        maker = PAGES.get(path)
+    def page(self, path: str, query: str, identity: Identity, anthropic: bool = False) -> Page | None:
+        maker = (ANTHROPIC_PAGES if anthropic else PAGES).get(path)
         if maker is not None:
             return maker(self, identity)
         if path.startswith(MODEL_PREFIX):
-            return self._model(unquote(path[len(MODEL_PREFIX) :]), identity)
+            return self._model(unquote(path[len(MODEL_PREFIX) :]), identity, anthropic)
         return None
 
     def _models(self, identity: Identity) -> Page:
         return pages.models_page(self.routing.names(identity.routes), int(self._began))
 
-    def _model(self, name: str, identity: Identity) -> Page:
+    def _anthropic_models(self, identity: Identity) -> Page:
+        return pages.anthropic_models_page(self.routing.names(identity.routes), int(self._began))
+
+    def _model(self, name: str, identity: Identity, anthropic: bool) -> Page:
         state = self.routing.find(name)
         if state is None or not self.routing.allows(state, name, identity.routes):
-            return pages.problem_page(unknown_model(self.routing, name, identity.routes))
-        return pages.model_page(name, int(self._began))
+            problem = unknown_model(self.routing, name, identity.routes)
+            return pages.anthropic_problem_page(problem) if anthropic else pages.problem_page(problem)
+        show = pages.anthropic_model_page if anthropic else pages.model_page
+        return show(name, int(self._began))
 
     def _ready(self, _: Identity) -> Page:
         ready = self._surveyor.ready(self.routing)
@@ -257,3 +262,5 @@ PAGES: Mapping[str, Callable[[Gateway, Identity], Page]] = {
     "/metrics": Gateway._metrics,
     "/usage": lambda gateway, identity: pages.usage_page(gateway.tally),
 }
+#: For clients of Anthropic's API.
+ANTHROPIC_PAGES: Mapping[str, Callable[[Gateway, Identity], Page]] = {**PAGES, "/v1/models": Gateway._anthropic_models}

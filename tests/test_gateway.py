@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from hashlib import sha256
 
 import pytest
+from anthropic.types import ModelInfo
+from pydantic import TypeAdapter
 from support.simulation import BREAKER, World, play, provider, replace, settings
 
 from proxy import __version__
@@ -112,6 +114,24 @@ class TestPages:
                 assert isinstance(error, dict)
                 assert error["code"] == "model_not_found"
             assert b"`torch`" not in get(gateway, "/v1/models/torc", frozenset({"lamp"})).body
+
+        play(body, BOTH, self.MADE)
+
+    def test_models_for_clients_of_anthropic(self) -> None:
+        async def body(world: World) -> None:
+            def ask(path: str, routes: frozenset[str] | None = None) -> Page:
+                page = world.parts.gateway.page(path, "", Identity(None, routes), anthropic=True)
+                assert page is not None
+                return page
+
+            listed = read(ask("/v1/models"))
+            assert (listed["first_id"], listed["last_id"], listed["has_more"]) == ("lamp", "torch", False)
+            made = TypeAdapter(list[ModelInfo]).validate_python(listed["data"])
+            assert [model.id for model in made] == ["lamp", "light", "torch"]
+            assert ModelInfo.model_validate_json(ask("/v1/models/lamp-7").body).created_at.timestamp() == 1_000_000_000
+            assert read(ask("/v1/models", frozenset()))["first_id"] is None
+            assert (ask("/v1/models/nope").status, read(ask("/v1/models/nope"))["type"]) == (404, "error")
+            assert ask("/health/live").status == 200
 
         play(body, BOTH, self.MADE)
 

@@ -14,6 +14,7 @@ class Feature(enum.StrEnum):
     PARALLEL_TOOLS = "tools.parallel"  # the history holds several calls in one turn
     CUSTOM_TOOLS = "tools.custom"  # free-text or grammar input instead of JSON
     HOSTED_TOOLS = "tools.hosted"  # run by the vendor: web search, code, files, computers
+    SPARE_TOOLS = "tools.spare"  # run by the vendor too, but only offered beside tools that the client runs
     TOOL_CHOICE = "tool_choice"  # required, none or one by name
     ALLOWED_TOOLS = "tool_choice.allowed"
     PARALLEL_OFF = "parallel_tool_calls"  # at most one call a turn

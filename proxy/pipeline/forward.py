@@ -26,7 +26,7 @@ from proxy.pipeline.retry import GiveUp, Retries, RetryableAttempt, retryable
 from proxy.pipeline.routing import Routing
 from proxy.pipeline.services import Services
 from proxy.pipeline.tunneling import TunnelAttempt
-from proxy.policy.outcomes import final_problem, unavailable_problem, unserved_problem
+from proxy.policy.outcomes import final_problem, unavailable_problem, unfit_problem, unserved_problem
 from proxy.policy.selection import Selection, select
 from proxy.policy.strategies import Candidate, Choice
 from proxy.policy.targets import Permit
@@ -286,7 +286,7 @@ class Forwarder:
     def _explain_failure(self, journey: Journey) -> None:
         """Tell the client why there is no answer, in the form its reply still allows."""
         problem = self._problem(journey)
-        journey.record.outcome = self._kind_of(journey)
+        journey.record.outcome = self._kind_of(journey, problem)
         downstream = journey.downstream
         journey.record.status = 200 if downstream.started else problem.status
         if downstream.started:
@@ -306,16 +306,20 @@ class Forwarder:
             problem = final_problem(outcomes, retry_after=retry_after)
         elif selection.unserved:
             problem = unserved_problem(journey.route.route.name, journey.call.endpoint.value)
+        elif selection.unfit:
+            problem = unfit_problem(selection.causes(), selection.oversized, journey.find_field())
         else:
-            causes = [f"{target}: {why}" for target, why in selection.reasons()]
+            causes = selection.causes()
             problem = unavailable_problem(causes, retry_after, [admission.kind for _, admission in selection.refused])
         problem.attempts = [told(attempt) for attempt in journey.record.attempts]
         return problem
 
     @staticmethod
-    def _kind_of(journey: Journey) -> OutcomeKind:
+    def _kind_of(journey: Journey, problem: Problem) -> OutcomeKind:
         attempts = journey.record.attempts
-        return attempts[-1].outcome.kind if attempts else OutcomeKind.OVERLOADED
+        if attempts:
+            return attempts[-1].outcome.kind
+        return OutcomeKind.UNSUPPORTED if problem.status == 400 else OutcomeKind.OVERLOADED
 
     def _refuse(self, record: CallRecord, downstream: Downstream, problem: Problem) -> None:
         record.outcome = OutcomeKind.BAD_REQUEST

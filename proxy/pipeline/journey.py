@@ -14,7 +14,10 @@ from proxy.pipeline.accounting import Booking
 from proxy.pipeline.routing import RouteState
 from proxy.policy.strategies import Candidate
 from proxy.policy.targets import TargetState
+from proxy.providers.translating import read_dialogue
+from proxy.wire.dialects import CLIENTS
 from proxy.wire.formats import find_format
+from proxy.wire.openai_envelope import EnvelopeError
 
 _NOTHING: Mapping[str, Collection[str]] = MappingProxyType({})
 #: Outcomes by which another target says whether a request is sound.
@@ -94,6 +97,19 @@ class Journey:
             weighs = call.endpoint in self.route.weighs_needs
             call.needs = self.format.needs_of(call.envelope) if weighs else Needs(stream=call.envelope.stream)
         return call.needs
+
+    def find_field(self) -> str | None:
+        """The field of the request that no target's wire format can carry, where its reader has noted it."""
+        call, needs = self.call, self.needs()
+        refused = [candidate.ability.refuses.get(call.endpoint, frozenset()) for candidate in self.route.candidates]
+        missing = needs.features & frozenset().union(*refused)
+        if call.endpoint not in CLIENTS:
+            return None
+        try:
+            places = read_dialogue(call).places
+        except EnvelopeError as error:
+            return error.param
+        return next((place for feature, place in places.items() if feature in missing), None)
 
     def weigh(self, state: TargetState, outcome: Outcome, now: float) -> None:
         """What came of an attempt may be a second opinion on a rejection, or itself need one."""

@@ -15,6 +15,8 @@ from proxy.core.endpoints import Endpoint
 from proxy.core.features import Feature
 from proxy.core.settings import Target, When
 
+#: How the reason begins where the request is too long.
+OVERSIZED = "the request has about "
 #: How the reason begins where a provider has no such endpoint.
 UNSERVED = "its provider does not serve "
 _NOTHING: frozenset[Feature] = frozenset()
@@ -55,7 +57,7 @@ def misfit(target: Target, ability: Ability, endpoint: Endpoint, needs: Needs) -
         return UNSERVED + endpoint.value
     window = target.context_window
     if window is not None and needs.tokens > window:
-        return f"the request has about {needs.tokens} tokens, its context holds {window}"
+        return f"{OVERSIZED}{needs.tokens} tokens, its context holds {window}"
     if target.when is not None and (unmet := _unmet(target.when, needs)) is not None:
         return unmet
     missing = needs.features & ability.refuses.get(endpoint, _NOTHING) if needs.features else _NOTHING

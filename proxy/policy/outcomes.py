@@ -251,6 +251,17 @@ def unserved_problem(model: str, endpoint: str) -> Problem:
     return Problem(404, message, code="unsupported_endpoint", param="model")
 
 
+def unfit_problem(causes: Sequence[str], too_long: bool, field: str | None) -> Problem:
+    """What to tell a client whose request none of its model's targets could carry, in whatever state: it is the request that
+    has to change, so asking again would not help. `causes`: one sentence per target. `too_long`: its length is what speaks
+    against all of them, which agents answer by shortening their history. `field`: what of the request stands in the way,
+    where that is known."""
+    told = "; ".join(cause.rstrip(". ") for cause in causes)
+    rule = RULES[OutcomeKind.CONTEXT_TOO_LONG if too_long else OutcomeKind.UNSUPPORTED]
+    what = "this request" if field is None else f"what `{field}` says"
+    return Problem(400, f"No target can carry {what}: {told}.", rule.type, rule.code, field)
+
+
 def _shared_kind(kinds: Sequence[OutcomeKind | None]) -> OutcomeKind | None:
     """The kind that all these refusals come to, if it says more than that nobody can serve."""
     held = set(kinds)

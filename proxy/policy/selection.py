@@ -11,7 +11,7 @@ from types import MappingProxyType
 
 from proxy.core.call import Needs
 from proxy.core.endpoints import Endpoint
-from proxy.policy.abilities import UNSERVED, doubt, misfit
+from proxy.policy.abilities import OVERSIZED, UNSERVED, doubt, misfit
 from proxy.policy.strategies import Candidate, Choice, Strategy
 from proxy.policy.targets import Admission, Verdict
 
@@ -37,6 +37,20 @@ class Selection:
     def unserved(self) -> bool:
         """Nobody has the endpoint."""
         return bool(self.skipped) and all(isinstance(why, str) and why.startswith(UNSERVED) for _, why in self.skipped)
+
+    @property
+    def unfit(self) -> bool:
+        """Nobody could ever carry this request, however well all of them are."""
+        return bool(self.skipped) and all(isinstance(why, str) and why != TRIED for _, why in self.skipped)
+
+    @property
+    def oversized(self) -> bool:
+        """Nobody can take a request of this length."""
+        return self.unfit and all(isinstance(why, str) and why.startswith(OVERSIZED) for _, why in self.skipped)
+
+    def causes(self) -> list[str]:
+        """One sentence per target, with its name."""
+        return [f"{target}: {why}" for target, why in self.reasons()]
 
     def reasons(self) -> list[tuple[str, str]]:
         """Target and sentence, for people."""

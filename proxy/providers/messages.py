@@ -109,8 +109,7 @@ def find_fate(endpoint: Endpoint, feature: Feature) -> Fate:
 
 
 def _write_anew(call: Call, target: Target) -> Draft:
-    dialogue = translating.read_dialogue(call)
-    translating.refuse(dialogue, FATES)
+    dialogue = translating.adapt(translating.read_dialogue(call), FATES)
     written = write_body(dialogue, target.model, _know(target))
     version = OLD_VERSION if written.sampled else NEW_VERSION
     return Draft(written.body, name_losses(dialogue, written, FATES), version)

@@ -8,12 +8,13 @@ import base64
 import functools
 import struct
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from json import dumps
 
 import msgspec
 
 from proxy.rehearse.behaviour import Style
+from proxy.rehearse.calls import CALLING, NAMES, list_calls, name_call, plan_calls
 from proxy.wire.multipart import read_form
 
 TEXT = (
@@ -51,6 +52,8 @@ class Body(msgspec.Struct):
     n: int | None = 1
     max_tokens: int | None = None
     max_completion_tokens: int | None = None
+    max_output_tokens: int | None = None
+    include: list[str] | None = None
     user: str | None = None
     input: object = None
     encoding_format: str | None = None
@@ -121,6 +124,11 @@ def ask(method: str, path: str, key: str, body: bytes, content_type: str = "") -
     return Asked(method, path, key, decoded, len(body), body)
 
 
+def tell_usage(asked: Asked) -> Asked:
+    """The same request, as if it asked for usage in the stream."""
+    return replace(asked, body=msgspec.structs.replace(asked.body, stream_options=StreamOptions(include_usage=True)))
+
+
 def _read_form(content_type: str, body: bytes) -> Body:
     fields = read_form(content_type, body).fields
     return Body(
@@ -184,7 +192,7 @@ class _Speech:
         self.count = count
         self.choices = max(1, asked.body.n or 1)
         self.style = style if self.chat else Style.TEXT
-        self.finish = "tool_calls" if self.style is Style.TOOL else finish
+        self.finish = "tool_calls" if self.style in CALLING else finish
         self.options = asked.body.stream_options
         self.with_usage = self.options is not None and self.options.include_usage
 
@@ -205,8 +213,8 @@ class _Speech:
         opening = b""
         if self.chat:
             first: dict[str, object] = {"role": "assistant", "content": "", "refusal": None}
-            if self.style is Style.TOOL:
-                first = {"role": "assistant", "content": None, "tool_calls": [_tool_opening(self.identity)]}
+            if self.style in CALLING:
+                first = {"role": "assistant", "content": None, "tool_calls": [self._open_call(0)]}
             opening = b"".join(frame(index, first, None) for index in range(self.choices))
         pieces = self._pieces(frame)
         finish = b"".join(frame(index, {}, self.finish) for index in range(self.choices))
@@ -214,6 +222,8 @@ class _Speech:
         return Reply(opening, pieces, finish, usage, b"", self.count * self.choices, self.choices)
 
     def _pieces(self, frame: "Callable[[int, dict[str, object], str | None], bytes]") -> list[bytes]:
+        if self.style in CALLING:
+            return self._fragments(frame)
         # The n-th piece differs from its neighbour only in one word: cut a sample around it once.
         made: dict[str, list[tuple[bytes, bytes]]] = {}
         pieces = []
@@ -223,13 +233,27 @@ class _Speech:
             pieces.append(b"".join([before + word + after for before, after in made[kind]]))
         return pieces
 
+    def _fragments(self, frame: "Callable[[int, dict[str, object], str | None], bytes]") -> list[bytes]:
+        """Of the arguments of calls; the first call has begun with the stream, later ones begin with their first."""
+        pieces = []
+        for fragment in plan_calls(self.count, self.style):
+            call: dict[str, object] = {"index": fragment.call, "function": {"arguments": fragment.text}}
+            if fragment.opens and fragment.call:
+                call = self._open_call(fragment.call, fragment.text)
+            pieces.append(b"".join(frame(index, {"tool_calls": [call]}, None) for index in range(self.choices)))
+        return pieces
+
+    def _open_call(self, call: int, arguments: str = "") -> dict[str, object]:
+        return {"index": call, **self._call(call, arguments)}
+
+    def _call(self, call: int, arguments: str) -> dict[str, object]:
+        function = {"name": NAMES[call], "arguments": arguments}
+        return {"id": name_call("call", self.identity, call), "type": "function", "function": function}
+
     def _around(
         self, frame: "Callable[[int, dict[str, object], str | None], bytes]", index: int, kind: str
     ) -> tuple[bytes, bytes]:
-        delta: dict[str, object] = {kind: "@@"}
-        if kind == "arguments":
-            delta = {"tool_calls": [{"index": 0, "function": {"arguments": "@@"}}]}
-        before, _, after = frame(index, delta, None).partition(b"@@")
+        before, _, after = frame(index, {kind: "@@"}, None).partition(b"@@")
         return before, after
 
     def _frame(self) -> "Callable[[int, dict[str, object], str | None], bytes]":
@@ -251,28 +275,23 @@ class _Speech:
         return {"id": self.identity, "object": kind, "created": CREATED, "model": self.asked.body.model}
 
     def whole(self) -> Reply:
-        spoken, thought, arguments = _said(self.count, self.style)
-        choices = [self._choice(index, spoken, thought, arguments) for index in range(self.choices)]
+        spoken, thought = _said(self.count, self.style)
+        choices = [self._choice(index, spoken, thought) for index in range(self.choices)]
         kind = "chat.completion" if self.chat else "text_completion"
         body = _json({**self._head(), "object": kind, "choices": choices, "usage": self.usage()})
         return Reply(whole=body, output=self.count * self.choices, tokens_per_piece=self.choices)
 
-    def _choice(self, index: int, spoken: str, thought: str, arguments: str) -> dict[str, object]:
+    def _choice(self, index: int, spoken: str, thought: str) -> dict[str, object]:
         ending: dict[str, object] = {"logprobs": None, "finish_reason": self.finish}
         if not self.chat:
             return {"index": index, "text": spoken, **ending}
         message: dict[str, object] = {"role": "assistant", "content": spoken, "refusal": None, "annotations": []}
         if thought:
             message["reasoning_content"] = thought
-        if self.style is Style.TOOL:
-            call = _tool_opening(self.identity)
-            call["function"] = {"name": "light", "arguments": arguments}
-            message |= {"content": None, "tool_calls": [call]}
+        if self.style in CALLING:
+            calls = [self._call(at, text) for at, (_, text) in enumerate(list_calls(self.count, self.style))]
+            message |= {"content": None, "tool_calls": calls}
         return {"index": index, "message": message, **ending}
-
-
-#: First, middle and last fragment of a tool call's arguments, as they stand inside a JSON string.
-_ARGUMENTS = (b'{\\"lamps\\":[1', b",1", b"]}")
 
 
 @functools.lru_cache(maxsize=256)
@@ -280,9 +299,6 @@ def _words(count: int, style: Style) -> tuple[tuple[str, bytes], ...]:
     """What is said, token by token: the field of the delta and the text in it, escaped as inside a JSON string."""
     made: list[tuple[str, bytes]] = []
     for position in range(count):
-        if style is Style.TOOL:
-            made.append(("arguments", _ARGUMENTS[min(position, 1) if position < count - 1 else 2]))
-            continue
         word = WORDS[position % len(WORDS)].encode()
         thinking = style is Style.REASONING and position < count // 2
         made.append(("reasoning_content" if thinking else "content", word if position == 0 else b" " + word))
@@ -290,16 +306,12 @@ def _words(count: int, style: Style) -> tuple[tuple[str, bytes], ...]:
 
 
 @functools.lru_cache(maxsize=256)
-def _said(count: int, style: Style) -> tuple[str, str, str]:
-    """The same as whole text: spoken, thought, and the arguments of a tool call."""
-    joined = {"content": "", "reasoning_content": "", "arguments": ""}
+def _said(count: int, style: Style) -> tuple[str, str]:
+    """The same as whole text: spoken and thought."""
+    joined = {"content": "", "reasoning_content": ""}
     for kind, word in _words(count, style):
         joined[kind] += word.decode()
-    return joined["content"], joined["reasoning_content"], joined["arguments"].replace('\\"', '"')
-
-
-def _tool_opening(identity: str) -> dict[str, object]:
-    return {"index": 0, "id": f"call_{identity}", "type": "function", "function": {"name": "light", "arguments": ""}}
+    return joined["content"], joined["reasoning_content"]
 
 
 def _embeddings(asked: Asked) -> bytes:

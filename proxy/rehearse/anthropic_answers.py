@@ -4,15 +4,15 @@ Shapes and order are those of recorded streams: `message_start` with the input's
 after the other, `message_delta` with cumulative usage, and padding blanks behind the JSON of an event.
 """
 
-from json import dumps
+from json import dumps, loads
 
 from proxy.rehearse.answers import WORDS, Asked, Reply
 from proxy.rehearse.behaviour import Style
+from proxy.rehearse.calls import CALLING, list_calls, name_call, plan_calls
 from proxy.rehearse.vendor_errors import ERRORS
 
 MESSAGE_STOP = b'event: message_stop\ndata: {"type":"message_stop"      }\n\n'
 SIGNATURE = "EvMCCkYICRgCKkBzaW11bGF0ZWQ="
-_TOOL_FRAGMENTS = ('{"lamps": [1', ", 1", "]}")
 
 
 def compose(asked: Asked, identity: str, chunks: int, style: Style = Style.TEXT) -> Reply:
@@ -44,10 +44,10 @@ class _Speech:
     def __init__(self, asked: Asked, identity: str, count: int, cut: bool, style: Style) -> None:
         self.asked = asked
         self.identity = f"msg_{identity}"
-        self.tool = f"toolu_{identity}"
+        self.name = identity
         self.count = count
         self.style = style
-        self.stop = "tool_use" if style is Style.TOOL else "max_tokens" if cut else "end_turn"
+        self.stop = "tool_use" if style in CALLING else "max_tokens" if cut else "end_turn"
         self.thoughts = count // 2 if style is Style.REASONING else 0
 
     def usage(self, output: int) -> dict[str, object]:
@@ -81,9 +81,13 @@ class _Speech:
         return Reply(opening, self._pieces(), finish, b"", b"", self.count)
 
     def _last_block(self) -> int:
+        if self.style is Style.PARALLEL:
+            return plan_calls(self.count, self.style)[-1].call
         return 1 if self.thoughts else 0
 
     def _pieces(self) -> list[bytes]:
+        if self.style in CALLING:
+            return self._call_pieces()
         pieces: list[bytes] = []
         for position in range(self.count):
             piece = b""
@@ -93,9 +97,6 @@ class _Speech:
         return pieces
 
     def _open_block(self, position: int) -> bytes:
-        if self.style is Style.TOOL:
-            block: dict[str, object] = {"type": "tool_use", "id": self.tool, "name": "light", "input": {}}
-            return _event("content_block_start", index=0, content_block=block)
         if position < self.thoughts:
             return _event(
                 "content_block_start", index=0, content_block={"type": "thinking", "thinking": "", "signature": ""}
@@ -107,11 +108,23 @@ class _Speech:
         block = {"type": "text", "text": ""}
         return seal + _event("content_block_start", index=self._last_block(), content_block=block)
 
+    def _call_pieces(self) -> list[bytes]:
+        pieces: list[bytes] = []
+        for fragment in plan_calls(self.count, self.style):
+            piece = b""
+            if fragment.opens:
+                if fragment.call:
+                    piece = _event("content_block_stop", index=fragment.call - 1)
+                block = self._call(fragment.call, fragment.name)
+                piece += _event("content_block_start", index=fragment.call, content_block=block)
+            delta = {"type": "input_json_delta", "partial_json": fragment.text}
+            pieces.append(piece + _event("content_block_delta", index=fragment.call, delta=delta))
+        return pieces
+
+    def _call(self, call: int, name: str) -> dict[str, object]:
+        return {"type": "tool_use", "id": name_call("toolu", self.name, call), "name": name, "input": {}}
+
     def _delta(self, position: int) -> bytes:
-        if self.style is Style.TOOL:
-            place = 2 if position == self.count - 1 else min(position, 1)
-            delta: dict[str, object] = {"type": "input_json_delta", "partial_json": _TOOL_FRAGMENTS[place]}
-            return _event("content_block_delta", index=0, delta=delta)
         word = _word(position)
         if position < self.thoughts:
             return _event("content_block_delta", index=0, delta={"type": "thinking_delta", "thinking": word})
@@ -119,9 +132,9 @@ class _Speech:
 
     def whole(self) -> Reply:
         content: list[object] = []
-        if self.style is Style.TOOL:
-            lamps = [1] * max(1, self.count - 1)
-            content.append({"type": "tool_use", "id": self.tool, "name": "light", "input": {"lamps": lamps}})
+        if self.style in CALLING:
+            for at, (name, arguments) in enumerate(list_calls(self.count, self.style)):
+                content.append({**self._call(at, name), "input": loads(arguments)})
         else:
             thought = "".join(_word(position) for position in range(self.thoughts))
             if thought:

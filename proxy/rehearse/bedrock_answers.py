@@ -7,20 +7,20 @@ as an exception frame. The model's name is part of the path (`/model/anthropic.c
 
 from base64 import b64encode
 from dataclasses import replace
-from json import dumps
+from json import dumps, loads
 
 import msgspec
 
 from proxy.rehearse import anthropic_answers
 from proxy.rehearse.answers import WORDS, Asked, Reply
 from proxy.rehearse.behaviour import Style
+from proxy.rehearse.calls import CALLING, Fragment, list_calls, name_call, plan_calls
 from proxy.rehearse.cloud_errors import CLOUD_ERRORS
 from proxy.wire.eventstream import write_frame
 
 VERBS = ("/converse", "/converse-stream", "/invoke", "/invoke-with-response-stream")
 STREAM_TYPE = b"application/vnd.amazon.eventstream"
 SIGNATURE = "EqQBCkYIARgCKkBzaW11bGF0ZWQ="
-_TOOL_FRAGMENTS = ('{"lamps":[1', ",1", "]}")
 _PADDING = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJ"
 _DIMENSIONS = 16
 
@@ -79,10 +79,10 @@ class _Speech:
 
     def __init__(self, asked: Asked, identity: str, count: int, cut: bool, style: Style) -> None:
         self.asked = asked
-        self.tool = f"tooluse_{identity}"
+        self.identity = identity
         self.count = count
         self.style = style
-        self.stop = "tool_use" if style is Style.TOOL else "max_tokens" if cut else "end_turn"
+        self.stop = "tool_use" if style in CALLING else "max_tokens" if cut else "end_turn"
         self.thoughts = count // 2 if style is Style.REASONING else 0
 
     def usage(self) -> dict[str, object]:
@@ -98,14 +98,12 @@ class _Speech:
 
     @property
     def _last_block(self) -> int:
-        return 1 if self.thoughts else 0
+        plan = plan_calls(self.count, self.style)
+        return plan[-1].call if plan else 1 if self.thoughts else 0
 
     def _piece(self, place: int) -> bytes:
-        if self.style is Style.TOOL:
-            start = {"toolUse": {"toolUseId": self.tool, "name": "light"}}
-            opening = _event("contentBlockStart", place, start=start, contentBlockIndex=0) if place == 0 else b""
-            fragment = _TOOL_FRAGMENTS[2 if place == self.count - 1 else min(place, 1)]
-            return opening + self._delta(place, 0, {"toolUse": {"input": fragment}})
+        if self.style in CALLING:
+            return self._call_piece(place, plan_calls(self.count, self.style)[place])
         if place < self.thoughts:
             return self._delta(place, 0, {"reasoningContent": {"text": _word(place)}})
         seal = b""
@@ -114,14 +112,26 @@ class _Speech:
             seal += _event("contentBlockStop", place, contentBlockIndex=0)
         return seal + self._delta(place, self._last_block, {"text": _word(place)})
 
+    def _call_piece(self, place: int, fragment: Fragment) -> bytes:
+        call, opening = fragment.call, b""
+        if fragment.opens:
+            if call:
+                opening = _event("contentBlockStop", place, contentBlockIndex=call - 1)
+            start = {"toolUse": self._call(call, fragment.name)}
+            opening += _event("contentBlockStart", place, start=start, contentBlockIndex=call)
+        return opening + self._delta(place, call, {"toolUse": {"input": fragment.text}})
+
+    def _call(self, call: int, name: str) -> dict[str, object]:
+        return {"toolUseId": name_call("tooluse", self.identity, call), "name": name}
+
     def _delta(self, place: int, block: int, delta: dict[str, object]) -> bytes:
         return _event("contentBlockDelta", place, contentBlockIndex=block, delta=delta)
 
     def whole(self) -> Reply:
         content: list[dict[str, object]] = []
-        if self.style is Style.TOOL:
-            lamps = [1] * max(1, self.count - 1)
-            content.append({"toolUse": {"toolUseId": self.tool, "name": "light", "input": {"lamps": lamps}}})
+        if self.style in CALLING:
+            for at, (name, arguments) in enumerate(list_calls(self.count, self.style)):
+                content.append({"toolUse": {**self._call(at, name), "input": loads(arguments)}})
         else:
             words = [_word(place) for place in range(self.count)]
             if self.thoughts:

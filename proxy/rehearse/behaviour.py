@@ -70,6 +70,7 @@ class Style(enum.StrEnum):
 
     TEXT = "text"
     TOOL = "tool"  # a tool call, its arguments in fragments
+    PARALLEL = "parallel"  # two tool calls, one after the other
     REASONING = "reasoning"  # half of the pieces as reasoning, then text
 
 
@@ -86,6 +87,7 @@ class Behaviour:
     each n-th; and only requests of `models`, `endpoints` (last part of the path) and `keys` where those are not empty.
     `spare_models`: GET /models is healthy whatever happens, as it was in real outages. Above `capacity` requests in
     flight, or `rate` a second (growing by `rate_growth` each second), a healthy provider answers `overload_failure`.
+    `reports`: streams of OpenAI's format tell their usage unasked, as Mistral's do.
     """
 
     mode: Mode = Mode.OK
@@ -112,6 +114,7 @@ class Behaviour:
     rate_growth: float = 0.0
     overload_failure: str = "anthropic_overloaded"
     context_window: int | None = None
+    reports: bool = False
 
 
 @dataclass(slots=True)

@@ -61,5 +61,6 @@ CLOUD_ERRORS: dict[str, Line] = {
     "cohere_model": _cohere(
         404, Kind.MODEL_NOT_FOUND, "model 'command-x' not found, make sure the correct model ID was used"
     ),
+    "cohere_bad_request": _cohere(400, Kind.BAD_REQUEST, "invalid request: all elements in tools must have a name."),
     "cohere_internal": _cohere(500, Kind.SERVER_ERROR, "internal server error, this has been reported to our developers"),
 }

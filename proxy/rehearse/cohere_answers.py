@@ -8,11 +8,11 @@ from json import dumps
 
 from proxy.rehearse.answers import WORDS, Asked, Reply
 from proxy.rehearse.behaviour import Style
+from proxy.rehearse.calls import CALLING, Fragment, list_calls, name_call, plan_calls
 
 PATHS = ("/v2/chat", "/v2/embed")
 #: Tokens of Cohere's own instructions, which are read and not billed.
 PREAMBLE = 70
-_TOOL_FRAGMENTS = ('{"lamps":[1', ",1", "]}")
 _DIMENSIONS = 16
 
 
@@ -39,7 +39,7 @@ class _Speech:
         self.identity = identity
         self.count = count
         self.style = style
-        self.finish = "TOOL_CALL" if style is Style.TOOL else "MAX_TOKENS" if cut else "COMPLETE"
+        self.finish = "TOOL_CALL" if style in CALLING else "MAX_TOKENS" if cut else "COMPLETE"
         self.thoughts = count // 2 if style is Style.REASONING else 0
 
     def usage(self) -> dict[str, object]:
@@ -54,18 +54,19 @@ class _Speech:
         message = {"role": "assistant", "content": [], "tool_plan": "", "tool_calls": [], "citations": []}
         opening = _event("message-start", id=self.identity, delta={"message": message})
         pieces = [self._piece(place) for place in range(self.count)]
-        end = "tool-call-end" if self.style is Style.TOOL else "content-end"
+        end = "tool-call-end" if self.style in CALLING else "content-end"
         finish = _event(end, index=self._last_block)
         finish += _event("message-end", id=self.identity, delta={"finish_reason": self.finish, "usage": self.usage()})
         return Reply(opening, pieces, finish, b"", b"", self.count)
 
     @property
     def _last_block(self) -> int:
-        return 1 if self.thoughts else 0
+        plan = plan_calls(self.count, self.style)
+        return plan[-1].call if plan else 1 if self.thoughts else 0
 
     def _piece(self, place: int) -> bytes:
-        if self.style is Style.TOOL:
-            return self._call_piece(place)
+        if self.style in CALLING:
+            return self._call_piece(plan_calls(self.count, self.style)[place])
         opening = b""
         thinking = place < self.thoughts
         kind, block = ("thinking", 0) if thinking else ("text", self._last_block)
@@ -76,21 +77,24 @@ class _Speech:
             opening += _event("content-start", index=block, delta={"message": {"content": content}})
         return opening + _event("content-delta", index=block, delta={"message": {"content": {kind: _word(place)}}})
 
-    def _call_piece(self, place: int) -> bytes:
-        fragment = _TOOL_FRAGMENTS[2 if place == self.count - 1 else min(place, 1)]
-        call = {"function": {"arguments": fragment}}
-        piece = _event("tool-call-delta", index=0, delta={"message": {"tool_calls": call}})
-        if place:
+    def _call_piece(self, fragment: Fragment) -> bytes:
+        call = {"function": {"arguments": fragment.text}}
+        piece = _event("tool-call-delta", index=fragment.call, delta={"message": {"tool_calls": call}})
+        if not fragment.opens:
             return piece
-        first = {"id": f"light_{self.identity}", "type": "function", "function": {"name": "light", "arguments": ""}}
-        return _event("tool-call-start", index=0, delta={"message": {"tool_calls": first}}) + piece
+        before = _event("tool-call-end", index=fragment.call - 1) if fragment.call else b""
+        first = self._call(fragment.call, fragment.name, "")
+        return before + _event("tool-call-start", index=fragment.call, delta={"message": {"tool_calls": first}}) + piece
+
+    def _call(self, call: int, name: str, arguments: str) -> dict[str, object]:
+        function = {"name": name, "arguments": arguments}
+        return {"id": name_call(name, self.identity, call), "type": "function", "function": function}
 
     def whole(self) -> Reply:
         message: dict[str, object] = {"role": "assistant"}
-        if self.style is Style.TOOL:
-            arguments = dumps({"lamps": [1] * max(1, self.count - 1)}, separators=(",", ":"))
-            function = {"name": "light", "arguments": arguments}
-            message["tool_calls"] = [{"id": f"light_{self.identity}", "type": "function", "function": function}]
+        if self.style in CALLING:
+            calls = enumerate(list_calls(self.count, self.style))
+            message["tool_calls"] = [self._call(at, name, arguments) for at, (name, arguments) in calls]
         else:
             words = [_word(place) for place in range(self.count)]
             content = [{"type": "text", "text": "".join(words[self.thoughts :])}]

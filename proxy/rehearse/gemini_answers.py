@@ -1,8 +1,8 @@
 """What a Gemini model would say: believable generateContent answers, whole or as events, and embeddings.
 
 The same model as in `answers.py`, one word per token, in Google's words: events end with CRLF and have no terminator, counts
-are cumulative and left out where they are 0, a call comes whole and sealed, and a text ends with an empty part that has
-nothing but a seal. The model's name is part of the path (`/v1beta/models/gemini-x:generateContent`).
+are cumulative and left out where they are 0, calls come whole, the first of a turn sealed, and a text ends with an empty
+part that has nothing but a seal. The model's name is part of the path (`/v1beta/models/gemini-x:generateContent`).
 """
 
 from collections.abc import Iterator
@@ -10,6 +10,7 @@ from json import dumps
 
 from proxy.rehearse.answers import WORDS, Asked, Reply
 from proxy.rehearse.behaviour import Style
+from proxy.rehearse.calls import CALLING, NAMES
 from proxy.rehearse.google_errors import GOOGLE_ERRORS
 
 VERBS = (":generateContent", ":streamGenerateContent", ":embedContent", ":batchEmbedContents")
@@ -65,11 +66,11 @@ class _Speech:
             b"".join(_event(self._response(index, [part], None, said)) for index in range(self.choices))
             for said, part in enumerate(self._parts(), start=1)
         ]
-        whole = self.style is Style.TOOL
+        whole = self.style in CALLING
         last: list[dict[str, object]] = [] if whole else [{"text": "", "thoughtSignature": SEAL}]
         finish = b"".join(_event(self._response(index, last, self.finish, self.count)) for index in range(self.choices))
         spoken = self.count * self.choices
-        return Reply(b"", pieces, finish, b"", b"", spoken, spoken if whole else self.choices)
+        return Reply(b"", pieces, finish, b"", b"", spoken, spoken // len(pieces) if whole else self.choices)
 
     def whole(self) -> Reply:
         candidates = [self._candidate(index, list(_join(self._parts())), self.finish) for index in range(self.choices)]
@@ -89,8 +90,10 @@ class _Speech:
         return {"usageMetadata": used, "modelVersion": self.model, "responseId": self.identity}
 
     def _parts(self) -> Iterator[dict[str, object]]:
-        if self.style is Style.TOOL:
-            yield {"functionCall": {"name": "light", "args": ARGUMENTS}, "thoughtSignature": SEAL}
+        if self.style in CALLING:
+            yield {"functionCall": {"name": NAMES[0], "args": ARGUMENTS}, "thoughtSignature": SEAL}
+            if self.style is Style.PARALLEL:
+                yield {"functionCall": {"name": NAMES[1], "args": ARGUMENTS}}
             return
         for position in range(self.count):
             word = WORDS[position % len(WORDS)]

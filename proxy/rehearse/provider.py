@@ -10,10 +10,13 @@ from proxy.rehearse.schedule import Schedule, always
 from proxy.rehearse.script import Accept, Script, write
 from proxy.rehearse.shelf import Shelf
 
+#: How many requests a provider remembers.
+KEPT = 8
+
 
 class SimulatedProvider:
     """Judges requests by its schedule. `now` is seconds since the rehearsal began. `begin` and `end` bracket every
-    request that it accepted, so `in_flight` is what the provider itself would see."""
+    request that it accepted, so `in_flight` is what the provider itself would see. `requests`: the last ones it was sent."""
 
     def __init__(self, name: str, schedule: Schedule | None = None) -> None:
         self.name = name
@@ -22,6 +25,7 @@ class SimulatedProvider:
         self.shelf = Shelf()
         self.served = 0
         self.in_flight = 0
+        self.requests: deque[Asked] = deque(maxlen=KEPT)
         self._recent: deque[float] = deque()
 
     def __repr__(self) -> str:
@@ -34,6 +38,7 @@ class SimulatedProvider:
     def begin(self, asked: Asked, now: float, rng: Random) -> tuple[Script, BillEntry]:
         """Take a request in: its script, and the entry on which to note what was generated."""
         self.served += 1
+        self.requests.append(asked)
         self.in_flight += 1
         behaviour, age = self.schedule.at(now)
         situation = Situation(

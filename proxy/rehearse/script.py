@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from random import Random
 from typing import NamedTuple
 
-from proxy.rehearse.answers import Asked, Reply, empty_choices
+from proxy.rehearse.answers import Asked, Reply, empty_choices, tell_usage
 from proxy.rehearse.behaviour import Behaviour, Mode
 from proxy.rehearse.shelf import Shelf
 from proxy.rehearse.speakers import OPENAI, Speaker, find_speaker
@@ -89,7 +89,8 @@ class _Play:
     speaker: Speaker
 
     def reply(self) -> Reply:
-        return self.speaker.compose(self.asked, self.identity, self.behaviour.chunks, self.behaviour.style)
+        asked = tell_usage(self.asked) if self.behaviour.reports else self.asked
+        return self.speaker.compose(asked, self.identity, self.behaviour.chunks, self.behaviour.style)
 
     @property
     def stream(self) -> Pair:

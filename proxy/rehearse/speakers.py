@@ -6,7 +6,15 @@ Adding a vendor's format is one module with its answers and one line here; behav
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from proxy.rehearse import answers, anthropic_answers, bedrock_answers, cohere_answers, gemini_answers, media
+from proxy.rehearse import (
+    answers,
+    anthropic_answers,
+    bedrock_answers,
+    cohere_answers,
+    gemini_answers,
+    media,
+    responses_answers,
+)
 from proxy.rehearse.answers import Asked, Reply
 from proxy.rehearse.behaviour import Style
 from proxy.rehearse.vendor_errors import error_event
@@ -64,6 +72,13 @@ SPEAKERS = (
         gemini_answers.compose,
         b"",
         gemini_answers.error_event,
+    ),
+    Speaker(
+        "responses",
+        lambda asked: asked.path.endswith(responses_answers.PATH),
+        responses_answers.compose,
+        b"",
+        responses_answers.error_event,
     ),
     Speaker("media", media.is_media, media.compose, b"", error_event),
     OPENAI,

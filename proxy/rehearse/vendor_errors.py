@@ -163,6 +163,14 @@ _OTHERS = {
         Kind.QUOTA_EXHAUSTED,
         _anthropic("rate_limit_error", "You have reached your specified API usage limits.", "enforced_spend_limit_reached"),
     ),
+    "anthropic_bad_request": VendorError(
+        400, Kind.BAD_REQUEST, _anthropic("invalid_request_error", "messages: at least one message is required")
+    ),
+    "mistral_bad_request": VendorError(
+        422,
+        Kind.BAD_REQUEST,
+        _flat(detail=[{"type": "enum", "loc": ["body", "messages", 0, "role"], "msg": "no role 'robot'", "input": "robot"}]),
+    ),
     "azure_rate_limit": VendorError(
         429,
         Kind.RATE_LIMITED,

@@ -17,13 +17,14 @@ _ANYBODY = Identity()
 @dataclass(slots=True)
 class Admission:
     """A request that may go on: to an endpoint, or (None) to the page named. For an endpoint whose path says more than
-    which it is, `page` is the path below the version."""
+    which it is, `page` is the path below the version. `anthropic`: who wants a page is a client of Anthropic's API."""
 
     identity: Identity
     endpoint: Endpoint | None = None
     page: str = ""
     query: str = ""
     method: str = "POST"
+    anthropic: bool = False
 
 
 def admit(message: Head, rules: Rules, app: Application) -> Admission | Refusal:
@@ -42,7 +43,7 @@ def admit(message: Head, rules: Rules, app: Application) -> Admission | Refusal:
         return _admit_session(message, path, query, identity)
     endpoint = ENDPOINTS.get(path)
     if endpoint is None:
-        return _admit_resource(message, rules, app, identity) or _admit_page(message.method, path, query, identity)
+        return _admit_resource(message, rules, app, identity) or _admit_page(message, path, query, identity)
     if message.method != "POST":
         return wrong_method(message.method, path, "POST")
     return vet_body(message, rules) or Admission(identity, endpoint)
@@ -87,12 +88,12 @@ def _admit_resource(message: Head, rules: Rules, app: Application, identity: Ide
     return vet_body(message, rules) or Admission(identity, place.endpoint, below, query, method)
 
 
-def _admit_page(method: str, path: str, query: str, identity: Identity) -> Admission | Refusal:
-    page = find_page(path)
+def _admit_page(message: Head, path: str, query: str, identity: Identity) -> Admission | Refusal:
+    method, page = message.method, find_page(path)
     if page is None:
         return unknown_path(method, path)
     if method not in ("GET", "HEAD"):
         return wrong_method(method, path, "GET, HEAD")
     if page in OVERVIEWS and identity.routes is not None:
         return KEY_RESTRICTED
-    return Admission(identity, None, page, query)
+    return Admission(identity, None, page, query, anthropic="anthropic-version" in message.headers)

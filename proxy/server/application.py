@@ -41,7 +41,7 @@ class Application(Protocol):
         """Is there a provider to which paths that nobody here knows are relayed?"""
         ...
 
-    def page(self, path: str, query: str, identity: Identity) -> Page | None:
+    def page(self, path: str, query: str, identity: Identity, anthropic: bool = False) -> Page | None:
         """A GET from memory: `/v1/models`, `/v1/models/{id}`, `/health`, `/health/live`, `/health/ready`, `/metrics`,
-        `/usage`; None: no such page."""
+        `/usage`; None: no such page. `anthropic`: the models in the shape of Anthropic's API instead of OpenAI's."""
         ...

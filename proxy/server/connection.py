@@ -280,7 +280,7 @@ class Connection(asyncio.Protocol):
     # -- replying
 
     def _answer_page(self, admission: Admission, method: str) -> None:
-        page = self._roster.app.page(admission.page, admission.query, admission.identity)
+        page = self._roster.app.page(admission.page, admission.query, admission.identity, admission.anthropic)
         if page is None:
             self._refuse(unknown_path(method, admission.page))
             return

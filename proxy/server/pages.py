@@ -1,9 +1,11 @@
 """Answers to GET requests, rendered from values that others made: no state, no decisions but the status.
 
-The model pages have exactly OpenAI's shapes, so that its clients can list the routes as models.
+The model pages have exactly OpenAI's shapes, so that its clients can list the routes as models; or Anthropic's, for theirs.
+Source of the latter: the types of Anthropic's SDK.
 """
 
 from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
 
 import msgspec
 
@@ -12,6 +14,7 @@ from proxy.server.application import Page
 from proxy.server.metrics import CONTENT_TYPE
 from proxy.stores.snapshot import snapshot
 from proxy.stores.tally import Tally
+from proxy.wire.anthropic import errors as anthropic_errors
 from proxy.wire.openai_errors import error_body
 
 OWNER = "undimmed"
@@ -34,6 +37,28 @@ def model_page(name: str, created: int) -> Page:
     """`GET /v1/models/{id}` of a name that some route serves."""
     # A name that a glob matched is the client's own text and need not be encodable.
     return _json(200, _model(name.encode("utf-8", "replace").decode(), created))
+
+
+def anthropic_models_page(names: Sequence[str], created: int) -> Page:
+    """The same list for a client of Anthropic's API, all of it at once."""
+    data = [_anthropic_model(name, created) for name in dict.fromkeys(names)]
+    first, last = (data[0]["id"], data[-1]["id"]) if data else (None, None)
+    return _json(200, {"data": data, "has_more": False, "first_id": first, "last_id": last})
+
+
+def anthropic_model_page(name: str, created: int) -> Page:
+    """One of them."""
+    return _json(200, _anthropic_model(name.encode("utf-8", "replace").decode(), created))
+
+
+def _anthropic_model(name: str, created: int) -> dict[str, object]:
+    moment = datetime.fromtimestamp(created, UTC).isoformat().replace("+00:00", "Z")
+    return {"type": "model", "id": name, "display_name": name, "created_at": moment, "lifecycle": "active"}
+
+
+def anthropic_problem_page(problem: Problem) -> Page:
+    """An error in Anthropic's shape."""
+    return Page(problem.status, anthropic_errors.error_body(problem))
 
 
 def problem_page(problem: Problem) -> Page:

@@ -125,7 +125,8 @@ class Turn:
 @dataclass(slots=True)
 class Tool:
     """`parameters`: a JSON Schema, None: none given. `grammar`: the format object of a custom tool, `{"type": "text"}` if it
-    is free text. `hosted`: a tool that the vendor runs, as the client wrote it."""
+    is free text. `hosted`: a tool that the vendor runs, as the client wrote it. `home`: the namespace and the
+    name by which the client knows a tool whose `name` was made of the two."""
 
     name: str
     description: str | None = None
@@ -133,6 +134,7 @@ class Tool:
     strict: bool | None = None
     grammar: Mapping[str, Any] | None = None
     hosted: Mapping[str, Any] | None = None
+    home: tuple[str, str] | None = None
     cache: CacheMark | None = None
 
 

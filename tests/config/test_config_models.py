@@ -15,7 +15,15 @@ from proxy.config.models import Document, split_address
 from proxy.core.settings import BreakerSettings, ProbeSettings, RetrySettings, ServerSettings, Timeouts
 
 EXAMPLES = Path(__file__).parents[2] / "config"
-ENV = {"OPENAI_API_KEY": "sk-1", "OPENROUTER_API_KEY": "sk-2", "GROQ_API_KEY": "sk-3"}
+ENV = {
+    "OPENAI_API_KEY": "sk-1",
+    "OPENROUTER_API_KEY": "sk-2",
+    "GROQ_API_KEY": "sk-3",
+    "ANTHROPIC_API_KEY": "sk-ant-4",
+    "GOOGLE_CLOUD_PROJECT": "acme",
+    "AZURE_OPENAI_ENDPOINT": "https://acme.openai.azure.com",
+    "AWS_ROLE_ARN": "arn:aws:iam::1:role/llm",
+}
 SCHEMA = jsonschema.Draft202012Validator(Document.model_json_schema())
 FILES = sorted(EXAMPLES.glob("*.yaml"))
 
@@ -26,12 +34,13 @@ def test_every_example_loads(path: Path, tmp_path: Path) -> None:
     secret.write_text("sk-4")
     copy = tmp_path / path.name
     copy.write_text(path.read_text().replace("/run/secrets/openai", str(secret)))
-    settings = load(copy, ENV)
+    settings = load(copy, {**ENV, "AWS_WEB_IDENTITY_TOKEN_FILE": str(secret)})
     assert settings.routes
 
 
 def test_the_examples_are_there() -> None:
-    assert [path.name for path in FILES] == ["failover.yaml", "full.yaml", "local.yaml", "minimal.yaml", "team.yaml"]
+    names = ["failover.yaml", "full.yaml", "local.yaml", "minimal.yaml", "team.yaml", "vendors.yaml"]
+    assert [path.name for path in FILES] == names
 
 
 @pytest.mark.parametrize("path", FILES, ids=lambda path: path.name)

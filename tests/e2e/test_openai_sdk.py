@@ -149,7 +149,7 @@ FAULTS = {
 @pytest.mark.parametrize("stream", [True, False], ids=["streamed", "plain"])
 @pytest.mark.parametrize("name", FAULTS)
 def test_no_failure_before_the_first_word_is_seen(name: str, stream: bool) -> None:
-    timeouts = replace(settings().timeouts, connect=0.2, first_content=0.3, answer=0.3)
+    timeouts = replace(settings().timeouts, connect=0.5, first_content=1.0, answer=1.0)
 
     async def body() -> None:
         async with stack(FAULTS[name], timeouts=timeouts) as (_, client):
@@ -229,7 +229,10 @@ def test_15_a_client_that_leaves_cancels_the_provider(moment: str) -> None:
     never = replace(BREAKER, recent=10**6, recent_failures=10**6, minimum=10**6, consecutive=10**6, stall=False)
     patient = replace(settings().retry, base=20.0, cap=20.0, budget_floor=10**6)
     configured = settings(
-        ((target,),), breaker=never, retry=patient, timeouts=replace(settings().timeouts, first_content=20.0)
+        ((target,),),
+        breaker=never,
+        retry=patient,
+        timeouts=replace(settings().timeouts, connect=10.0, first_content=20.0, idle=20.0),
     )
 
     async def leave(live: Stack) -> None:

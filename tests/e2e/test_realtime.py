@@ -169,7 +169,7 @@ def test_neither_end_runs_ahead_of_the_other() -> None:
             async def pour() -> None:
                 nonlocal sent
                 for number in range(200):
-                    await socket.send(str(number).ljust(100_000, "."))
+                    await socket.send(str(number).ljust(400_000, "."))
                     sent += 1
 
             pouring = asyncio.create_task(pour())

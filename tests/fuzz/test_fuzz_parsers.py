@@ -8,15 +8,16 @@ import json
 import os
 from collections.abc import Callable, Iterator
 from random import Random
+from typing import NamedTuple
 
 import pytest
 from fuzz.mutations import damage, split
 
 from proxy.core.call import Call
 from proxy.core.endpoints import Endpoint
-from proxy.core.settings import Credential, Origin, Provider
+from proxy.core.settings import Credential, Origin, Provider, Target
 from proxy.providers.contract import ProviderKind
-from proxy.providers.presets import PRESETS
+from proxy.providers.model_facts import facts_of
 from proxy.providers.table import KINDS
 from proxy.rehearse.answers import Asked, ask
 from proxy.rehearse.behaviour import Style
@@ -82,13 +83,39 @@ REQUESTS = {
     },
 }
 BODIES = {endpoint: json.dumps(fields).encode() for endpoint, fields in REQUESTS.items()}
-#: Where a simulated vendor of each format listens, plain and streamed.
+#: Where a simulated vendor of each format listens, plain and streamed; Claude's own format also comes in frames.
 PATHS = {
     "openai": ("/v1/chat/completions", "/v1/chat/completions"),
     "anthropic": ("/v1/messages", "/v1/messages"),
     "bedrock": ("/model/m/converse", "/model/m/converse-stream"),
     "cohere": ("/v2/chat", "/v2/chat"),
     "gemini": ("/v1beta/models/m:generateContent", "/v1beta/models/m:streamGenerateContent"),
+    "invoke": ("/model/anthropic.claude-m/invoke", "/model/anthropic.claude-m/invoke-with-response-stream"),
+    "responses": ("/v1/responses", "/v1/responses"),
+}
+
+
+class Vendor(NamedTuple):
+    """`upstream`: the model, where the vendor's format depends on it."""
+
+    kind: str
+    preset: str
+    upstream: str
+
+    def bind(self) -> ProviderKind:
+        origin = Origin("https", "api.example", 443, "/v1")
+        return KINDS[self.kind](Provider("p", self.kind, self.preset, origin, (CREDENTIAL,), region="r", project="p"))
+
+
+CREDENTIAL = Credential("p#1", "sk-secret-secret")
+VENDORS = {
+    **{kind: Vendor(kind, kind, "m") for kind in KINDS},
+    "mistral": Vendor("openai", "mistral", "m"),
+    "groq": Vendor("openai", "groq", "m"),
+    "vertex claude": Vendor("vertex", "vertex", "claude-sonnet-4-6"),
+    "bedrock claude": Vendor("bedrock", "bedrock", "anthropic.claude-sonnet-4-6"),
+    "gemini 3": Vendor("gemini", "gemini", "gemini-3-flash"),
+    "cohere reasoning": Vendor("cohere", "cohere", "command-a-reasoning"),
 }
 
 
@@ -98,20 +125,15 @@ def rounds(name: str) -> Iterator[Random]:
         yield Random(f"{name}:{number}")
 
 
-def bind(name: str) -> ProviderKind:
-    preset = name if name in PRESETS else "custom"
-    origin = Origin("https", "api.example", 443, "/v1")
-    return KINDS[name](
-        Provider("p", name, preset, origin, (Credential("p#1", "sk-secret-secret"),), region="r", project="p")
-    )
-
-
-def make_call(endpoint: Endpoint) -> Call:
-    return Call("id", endpoint, FORMATS[endpoint].read_envelope(BODIES[endpoint], endpoint), {})
+def make_call(endpoint: Endpoint, upstream: str = "") -> Call:
+    return Call("id", endpoint, FORMATS[endpoint].read_envelope(BODIES[endpoint], endpoint), {}, upstream=upstream)
 
 
 def speech(path: str, style: Style, stream: bool) -> bytes:
-    body = json.dumps({"model": "m", "stream": stream, "stream_options": {"include_usage": True}}).encode()
+    fields = {"model": "m", "stream": stream, "stream_options": {"include_usage": True}}
+    if "/invoke" in path:
+        fields["anthropic_version"] = "bedrock-2023-05-31"
+    body = json.dumps(fields).encode()
     asked: Asked = ask("POST", path, "", body)
     speaker = next(speaker for speaker in SPEAKERS if speaker.speaks(asked))
     reply = speaker.compose(asked, "a-1", 6, style)
@@ -139,12 +161,39 @@ def test_requests(endpoint: Endpoint) -> None:
                 raise
 
 
-READERS = [(kind, endpoint) for kind in KINDS for endpoint in sorted(set(bind(kind).endpoints) & set(BODIES))]
+def is_odd(data: bytes) -> bool:
+    """Whether this is no text."""
+    return data.decode(errors="replace").encode() != data
+
+
+READERS = [(name, endpoint) for name in VENDORS for endpoint in sorted(set(VENDORS[name].bind().endpoints) & set(BODIES))]
+
+
+@pytest.mark.parametrize(("name", "endpoint"), READERS)
+def test_requests_are_written_or_refused(name: str, endpoint: Endpoint) -> None:
+    """Whatever a client sends: the vendor is sent JSON, or nobody is asked. Only where a client's own bytes pass as they are
+    can what is no text go on as such; the vendor will say so."""
+    vendor = VENDORS[name]
+    kind, form = vendor.bind(), FORMATS[endpoint]
+    target = Target("p", vendor.upstream, facts=facts_of(vendor.upstream))
+    written = 0
+    for rng in rounds(f"{name}:{endpoint}"):
+        body = damage(BODIES[endpoint], rng)
+        try:
+            envelope = form.read_envelope(body, endpoint)
+            request = kind.request(Call("id", endpoint, envelope, {}), target, CREDENTIAL)
+        except EnvelopeError:
+            continue
+        text = request.body.decode(errors="replace" if is_odd(body) and is_odd(request.body) else "strict")
+        assert isinstance(json.loads(text), dict)
+        written += 1
+    assert written > 0
 
 
 @pytest.mark.parametrize(("name", "endpoint"), READERS)
 def test_streams(name: str, endpoint: Endpoint) -> None:
-    kind, call, seeds = bind(name), make_call(endpoint), corpus(stream=True)
+    vendor = VENDORS[name]
+    kind, call, seeds = vendor.bind(), make_call(endpoint, vendor.upstream), corpus(stream=True)
     for rng in rounds(f"{name}:{endpoint}"):
         data = damage(rng.choice(seeds), rng)
         reader = kind.reader(call)
@@ -159,15 +208,16 @@ def test_streams(name: str, endpoint: Endpoint) -> None:
 
 @pytest.mark.parametrize(("name", "endpoint"), READERS)
 def test_whole_answers(name: str, endpoint: Endpoint) -> None:
-    kind, call, seeds = bind(name), make_call(endpoint), corpus(stream=False)
+    vendor = VENDORS[name]
+    kind, call, seeds = vendor.bind(), make_call(endpoint, vendor.upstream), corpus(stream=False)
     for rng in rounds(f"{name}:{endpoint}"):
         answer = kind.answer(call, [], damage(rng.choice(seeds), rng))
         assert answer.outcome.ok or answer.outcome.message
 
 
-@pytest.mark.parametrize("name", KINDS)
+@pytest.mark.parametrize("name", VENDORS)
 def test_errors(name: str) -> None:
-    kind, seeds = bind(name), list(ERRORS.values())
+    kind, seeds = VENDORS[name].bind(), list(ERRORS.values())
     for rng in rounds(name):
         known = rng.choice(seeds)
         outcome = kind.error(known.status, known.headers, damage(known.body, rng))

@@ -125,12 +125,19 @@ class TestChoosing:
                        settings(tiers))  # fmt: skip
         assert [contact.provider for contact in run.network.contacts] == ["a", "b"]
 
+    def test_nobody_takes_so_much(self) -> None:
+        async def script(stage: Stage) -> None:
+            client = await stage.ask()
+            assert (client.downstream.status, error_of(client)["code"]) == (400, "context_length_exceeded")
+
+        act(GOOD, script, settings(((Target("a", "m", context_window=1),),)))
+
     def test_nobody_fits(self) -> None:
         async def script(stage: Stage) -> None:
             client = await stage.ask()
-            assert client.downstream.status == 503
+            assert client.downstream.status == 400  # it would be the same with all of them well
             error = error_of(client)
-            assert error["code"] == "no_target_available"
+            assert error["code"] == "unsupported"
             assert "it is for requests with tools" in str(error["message"])
 
         act(GOOD, script, settings(((Target("a", "m", when=When(tools=True)),),)))

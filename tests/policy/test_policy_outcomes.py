@@ -4,7 +4,16 @@ import pytest
 
 from proxy.core.exchange import FailureKind, TransportError
 from proxy.core.outcome import Outcome, OutcomeKind
-from proxy.policy.outcomes import RULES, Blame, Hold, describe, final_problem, outcome_of, unavailable_problem
+from proxy.policy.outcomes import (
+    RULES,
+    Blame,
+    Hold,
+    describe,
+    final_problem,
+    outcome_of,
+    unavailable_problem,
+    unfit_problem,
+)
 
 K = OutcomeKind
 
@@ -206,3 +215,14 @@ def test_what_all_refusals_have_in_common_is_told(kinds: tuple[K | None, ...], t
     assert problem.param == ("model" if told is UNKNOWN else None)
     assert problem.message.endswith(": a/m: why.")
     assert problem.should_retry is False
+
+
+def test_what_nobody_can_be_asked_is_the_clients_to_change() -> None:
+    problem = unfit_problem(["a/m: its wire format cannot carry images.url", "b/m: the same"], False, None)
+    assert (problem.status, problem.code, problem.retry_after) == (400, "unsupported", None)
+    assert problem.message.endswith("a/m: its wire format cannot carry images.url; b/m: the same.")
+    named = unfit_problem(["a/m: x"], False, "previous_response_id")
+    assert named.param == "previous_response_id"
+    assert named.message == "No target can carry what `previous_response_id` says: a/m: x."
+    long = unfit_problem(["a/m: x"], True, None)
+    assert (long.status, long.code) == (400, "context_length_exceeded")

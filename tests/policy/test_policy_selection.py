@@ -13,6 +13,7 @@ from policy_builders import (
 from proxy.core.call import Needs
 from proxy.core.outcome import OK, OutcomeKind
 from proxy.core.settings import When
+from proxy.policy.abilities import OVERSIZED, UNSERVED
 from proxy.policy.selection import TRIED, Selection, select
 from proxy.policy.strategies import Candidate, ordered
 from proxy.policy.targets import Admission, Verdict
@@ -95,3 +96,19 @@ def test_full_ones_are_reported_for_the_queue() -> None:
 
 def test_an_admission_without_words_is_named_by_its_verdict() -> None:
     assert Selection(skipped=[("a/m", Admission(Verdict.HELD))]).reasons() == [("a/m", "held")]
+
+
+def test_what_nobody_could_ever_carry_is_told_apart() -> None:
+    lacking, elsewhere = "its wire format cannot carry images.url", "it is for requests with tools"
+    never = Selection(skipped=[("a/m", lacking), ("b/m", elsewhere)])
+    assert never.unfit
+    assert not never.unserved
+    assert not never.oversized
+    assert never.causes() == [f"a/m: {lacking}", f"b/m: {elsewhere}"]
+    assert not Selection(skipped=[("a/m", lacking), ("b/m", Admission(Verdict.OPEN))]).unfit
+    assert not Selection(skipped=[("a/m", lacking), ("b/m", TRIED)]).unfit
+    assert not Selection().unfit
+    long = OVERSIZED + "9 tokens"
+    assert Selection(skipped=[("a/m", long), ("b/m", long)]).oversized
+    assert not Selection(skipped=[("a/m", long), ("b/m", lacking)]).oversized
+    assert Selection(skipped=[("a/m", UNSERVED + "messages")]).unserved

@@ -45,19 +45,23 @@ def test_streams_are_anthropics_and_blocks_come_one_after_the_other(style: Style
 @pytest.mark.parametrize("style", Style)
 def test_a_stream_says_what_the_whole_answer_says(style: Style) -> None:
     whole = Message.model_validate_json(reply(False, style=style).whole)
-    spoken = thought = arguments = ""
+    spoken = thought = ""
+    arguments: dict[int, str] = {}
     for event in events(reply(True, style=style)):
         if event.type == "content_block_delta":
             spoken += getattr(event.delta, "text", "")
             thought += getattr(event.delta, "thinking", "")
-            arguments += getattr(event.delta, "partial_json", "")
+            if event.delta.type == "input_json_delta":
+                arguments[event.index] = arguments.get(event.index, "") + event.delta.partial_json
         elif event.type == "message_delta":
             assert event.delta.stop_reason == whole.stop_reason
             assert event.usage.output_tokens == whole.usage.output_tokens == 6
     said = {block.type: block for block in whole.content}
     assert spoken == getattr(said.get("text"), "text", "")
     assert thought == getattr(said.get("thinking"), "thinking", "")
-    assert (json.loads(arguments) if arguments else None) == getattr(said.get("tool_use"), "input", None)
+    used = [block.input for block in whole.content if block.type == "tool_use"]
+    assert [json.loads(text) for text in arguments.values()] == used
+    assert len(used) == {Style.TOOL: 1, Style.PARALLEL: 2}.get(style, 0)
 
 
 def test_the_limit_ends_it() -> None:

@@ -24,6 +24,9 @@ def asked(verb: str, limit: int | None = None, **fields: object) -> Asked:
     return ask("POST", MODEL + verb, "k", json.dumps(body).encode())
 
 
+CALLS = {Style.TOOL: 1, Style.PARALLEL: 2}
+
+
 def stream_of(reply: Reply) -> bytes:
     return reply.opening + b"".join(reply.pieces) + reply.finish + reply.usage
 
@@ -47,16 +50,19 @@ def test_whole_and_streamed_answers_say_the_same(style: Style) -> None:
     assert whole.usage.output == 12
     text = "".join(piece.text for piece in pieces if isinstance(piece, TextPiece))
     thought = "".join(piece.text for piece in pieces if isinstance(piece, ThinkingPiece))
-    arguments = "".join(piece.fragment for piece in pieces if isinstance(piece, CallPiece))
+    arguments = [
+        "".join(piece.fragment for piece in pieces if isinstance(piece, CallPiece) and piece.call == call)
+        for call in range(CALLS.get(style, 0))
+    ]
     said = read_answer(made.whole)["output"]["message"]["content"]
     assert text == "".join(block.get("text", "") for block in said)
     assert bool(thought) == (style is Style.REASONING)
     if style is Style.REASONING:
         assert said[0]["reasoningContent"]["reasoningText"] == {"text": thought, "signature": SIGNATURE}
         assert ThinkingSealed(SIGNATURE, None, "bedrock") in pieces
-    if style is Style.TOOL:
-        assert json.loads(arguments) == said[0]["toolUse"]["input"]
-    assert pieces[-1] == Finished(Finish.TOOL_CALLS if style is Style.TOOL else Finish.STOP)
+    if arguments:
+        assert [json.loads(text) for text in arguments] == [block["toolUse"]["input"] for block in said]
+    assert pieces[-1] == Finished(Finish.TOOL_CALLS if arguments else Finish.STOP)
     assert whole.choices[0].finish == pieces[-1]
 
 
@@ -65,7 +71,7 @@ def test_botocore_reads_every_event(style: Style) -> None:
     events = read_events(stream_of(compose(asked("converse-stream"), "r", 6, style)))
     names = [next(iter(event)) for event in events]
     assert (names[0], names[-2:]) == ("messageStart", ["messageStop", "metadata"])
-    assert names.count("contentBlockStart") == (style is Style.TOOL)
+    assert names.count("contentBlockStart") == CALLS.get(style, 0)
 
 
 def test_a_limit_is_kept() -> None:

@@ -51,12 +51,13 @@ def test_whole_and_streamed_answers_say_the_same(style: Style) -> None:
         said[part["type"]] += part[part["type"]]
     assert said["text"] == "".join(piece.text for piece in pieces if isinstance(piece, TextPiece))
     assert said["thinking"] == "".join(piece.text for piece in pieces if isinstance(piece, ThinkingPiece))
-    if style is Style.TOOL:
-        arguments = "".join(piece.fragment for piece in pieces if isinstance(piece, CallPiece))
-        call = json.loads(made.whole)["message"]["tool_calls"][0]
+    calls = json.loads(made.whole)["message"].get("tool_calls", [])
+    assert len(calls) == {Style.TOOL: 1, Style.PARALLEL: 2}.get(style, 0)
+    for at, call in enumerate(calls):
+        arguments = "".join(piece.fragment for piece in pieces if isinstance(piece, CallPiece) and piece.call == at)
         assert json.loads(arguments) == json.loads(call["function"]["arguments"])
-        assert CallBegan(0, call["id"], "light") in pieces
-    assert pieces[-1] == whole.choices[0].finish == Finished(Finish.TOOL_CALLS if style is Style.TOOL else Finish.STOP)
+        assert CallBegan(at, call["id"], call["function"]["name"]) in pieces
+    assert pieces[-1] == whole.choices[0].finish == Finished(Finish.TOOL_CALLS if calls else Finish.STOP)
 
 
 def test_a_limit_is_kept() -> None:

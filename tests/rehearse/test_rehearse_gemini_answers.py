@@ -12,6 +12,7 @@ from proxy.core.outcome import OutcomeKind as Kind
 from proxy.core.usage import Usage
 from proxy.rehearse.answers import TEXT, Asked, Reply, ask, read_head
 from proxy.rehearse.behaviour import Style
+from proxy.rehearse.calls import CALLING
 from proxy.rehearse.gemini_answers import ARGUMENTS, SEAL, block, compose, error_event
 from proxy.rehearse.google_errors import GOOGLE_ERRORS
 from proxy.rehearse.speakers import find_speaker
@@ -52,10 +53,11 @@ def test_whole_and_streamed_answers_say_the_same(style: Style, choices: int) -> 
     assert len([piece for piece in pieces if isinstance(piece, Finished)]) == len(whole.choices) == choices
     assert reply.output == 12 * choices == len(reply.pieces) * reply.tokens_per_piece
     parts = whole.choices[0].parts
-    if style is Style.TOOL:
-        (call,) = parts
-        assert isinstance(call, ToolCall)
-        assert (json.loads(call.arguments), call.signature) == (ARGUMENTS, SEAL)
+    if style in CALLING:
+        calls = [part for part in parts if isinstance(part, ToolCall)]
+        assert len(calls) == len(parts) == (2 if style is Style.PARALLEL else 1)
+        assert [json.loads(call.arguments) for call in calls] == [ARGUMENTS] * len(calls)
+        assert [call.signature for call in calls] == [SEAL, None][: len(calls)]
     else:
         said = "".join(part.text for part in parts if isinstance(part, Text | Thinking))
         assert said == " ".join(TEXT.split()[:12])
@@ -146,9 +148,9 @@ def test_googles_sdk_reads_it(style: Style) -> None:
             assert chunks[-1].usage_metadata == whole.usage_metadata
             assert chunks[-1].candidates
             assert chunks[-1].candidates[0].finish_reason is types.FinishReason.STOP
-            if style is Style.TOOL:
+            if style in CALLING:
                 assert whole.function_calls
-                assert whole.function_calls[0].args == ARGUMENTS
+                assert all(call.args == ARGUMENTS for call in whole.function_calls)
                 return
             assert "".join(part.text or "" for chunk in chunks for part in chunk.parts or ()) == " ".join(TEXT.split()[:6])
             assert whole.parts

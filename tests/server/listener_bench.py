@@ -61,10 +61,12 @@ class FakeApplication:
 
     relays = False
 
-    def page(self, path: str, query: str, identity: Identity) -> Page | None:
+    def page(self, path: str, query: str, identity: Identity, anthropic: bool = False) -> Page | None:
         self.pages.append((path, query))
         if path == "/v1/models/none":
             return None
+        if anthropic:
+            return Page(200, b"for Anthropic's clients")
         return Page(200, b'{"page":"%b"}' % path.encode())
 
     def explain(self, model: str, tools: bool, images: bool, tokens: int) -> Page:

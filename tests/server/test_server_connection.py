@@ -243,6 +243,11 @@ def test_pages_get_path_and_query() -> None:
     assert app.pages == [("/v1/models/a%2Fb", "x=1&y=?"), ("/usage", "z")]
 
 
+@pytest.mark.parametrize(("extra", "theirs"), [("", False), ("anthropic-version: 2023-06-01\r\n", True)])
+def test_pages_know_clients_of_anthropic(extra: str, theirs: bool) -> None:
+    assert (b"for Anthropic's clients" in exchange(get("/v1/models?limit=20", extra + CLOSE))) is theirs
+
+
 def test_a_page_that_does_not_exist_is_404() -> None:
     assert exchange(get("/v1/models/none", CLOSE)).startswith(b"HTTP/1.1 404 ")
 

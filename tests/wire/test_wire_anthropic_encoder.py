@@ -353,7 +353,7 @@ def test_a_whole_answer() -> None:
         {"type": "thinking", "thinking": "hm", "signature": "S"},
         {"type": "thinking", "thinking": "hm", "signature": "undimmed..signature."},
         {"type": "redacted_thinking", "data": "undimmed.openai.redacted.R"},
-        {"type": "text", "text": "a", "citations": None},
+        {"type": "text", "text": "a"},  # AI SDK takes no null for citations
         {
             "type": "text",
             "text": "no",

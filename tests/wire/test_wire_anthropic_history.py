@@ -96,8 +96,25 @@ def test_foreign_sources_go() -> None:
     ],
 )
 def test_a_budget_cannot_follow_a_thought_that_went(blocks: list[Any], thinking: Any, sent: Any) -> None:
-    value, _ = clean(USER, answered(*blocks), USER, thinking=thinking)
+    value, lost = clean(USER, answered(*blocks), USER, thinking=thinking)
     assert value["thinking"] == sent
+    assert ("reasoning;approximated" in lost) is (sent != thinking)
+
+
+@pytest.mark.parametrize(
+    ("call", "thinking", "sent"),
+    [
+        ("call_1", {"type": "enabled", "budget_tokens": 2000}, {"type": "disabled"}),
+        ("toolu_1", {"type": "enabled", "budget_tokens": 2000}, {"type": "enabled", "budget_tokens": 2000}),
+        ("call_1", {"type": "adaptive"}, {"type": "adaptive"}),
+    ],
+)
+def test_a_budget_cannot_follow_anothers_call_without_a_mark(call: str, thinking: Any, sent: Any) -> None:
+    messages = USER, answered({**BARE, "id": call}), {"role": "user", "content": []}
+    value, lost = clean(*messages, thinking=thinking)
+    assert value["messages"] == list(messages)
+    assert value["thinking"] == sent
+    assert lost == (("reasoning;approximated",) if sent != thinking else ())
 
 
 @pytest.mark.parametrize("messages", [b'["\xff ::sig:"]', b"3", b'{"x":"::sig:"}', b'[["::sig:"]]'])

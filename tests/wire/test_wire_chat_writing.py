@@ -205,12 +205,6 @@ def test_a_model_without_schemas_gets_the_schema_as_an_instruction() -> None:
             ]}],
         ),
         (
-            "assistant", [ToolCall("c", "k", "in", custom=True)],
-            [{"role": "assistant", "content": None, "tool_calls": [
-                {"id": "c", "type": "custom", "custom": {"name": "k", "input": "in"}},
-            ]}],
-        ),
-        (
             "user", [Text("a"), Image("QUJD", "image/png", detail="low"), Image("QUJD"), Image(url="https://x")],
             [{"role": "user", "content": [
                 {"type": "text", "text": "a"},
@@ -337,15 +331,13 @@ def test_reasoning_goes_back_only_to_those_who_want_it() -> None:
             {"type": "function", "function": {"name": "f", "description": "d", "parameters": {"type": "object"},
                 "strict": True}},
         ),
-        (Tool("k", "d", grammar={"type": "text"}),
-            {"type": "custom", "custom": {"name": "k", "description": "d", "format": {"type": "text"}}}),
     ],
 )  # fmt: skip
 def test_tools(tool: Tool, expected: dict[str, Any]) -> None:
     assert write(Dialogue(HI, tools=[tool], parallel=False))[0]["tools"] == [expected]
 
 
-TOOLS = [Tool("f"), Tool("k", grammar={"type": "text"})]
+TOOLS = [Tool("f"), Tool("k")]
 
 
 @pytest.mark.parametrize(
@@ -356,7 +348,6 @@ TOOLS = [Tool("f"), Tool("k", grammar={"type": "text"})]
         (ToolChoice("none"), ["f", "k"], "none"),
         (ToolChoice("required"), ["f", "k"], "required"),
         (ToolChoice("named", "f"), ["f", "k"], {"type": "function", "function": {"name": "f"}}),
-        (ToolChoice("named", "k"), ["f", "k"], {"type": "custom", "custom": {"name": "k"}}),
         (ToolChoice("required", allowed=["k"]), ["k"], "required"),
         (ToolChoice("auto", allowed=["z"]), [], None),
     ],

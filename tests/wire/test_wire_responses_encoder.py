@@ -12,7 +12,7 @@ from proxy.core.endpoints import Endpoint
 from proxy.core.outcome import OK
 from proxy.wire.dialects import CLIENTS
 from proxy.wire.dialogue import Refusal, Text, Thinking, ToolCall
-from proxy.wire.pieces import Citation, Completion, CompletionChoice, Finish, Finished, Piece
+from proxy.wire.pieces import CallBegan, CallPiece, Citation, Completion, CompletionChoice, Finish, Finished, Piece
 from proxy.wire.responses.encoder import ResponsesEncoder, write_answer
 from proxy.wire.seals import seal_id
 
@@ -53,6 +53,25 @@ def test_the_order_of_a_call() -> None:
         "output_item.added", "function_call_arguments.delta", "function_call_arguments.delta",
         "function_call_arguments.done", "output_item.done", "completed",
     ]  # fmt: skip
+
+
+def test_a_call_of_a_namespace_is_told_in_both_its_names() -> None:
+    tool = {"type": "namespace", "name": "agents", "tools": [{"type": "function", "name": "close"}]}
+    asked = call(tools=[tool])
+    asked.dialogue = DIALECT.read(asked.envelope)
+    encoder = ResponsesEncoder(asked)
+    pieces = [
+        BEGAN,
+        CallBegan(0, "c1", "agents__close"),
+        CallPiece(0, "{}"),
+        CallBegan(1, "c2", "other"),
+        Finished(Finish.STOP),
+    ]
+    events = parse(encoder.encode(pieces) + encoder.close())
+    first, second = events[-1]["response"]["output"]
+    assert (first["namespace"], first["name"]) == ("agents", "close")
+    assert (second.get("namespace"), second["name"]) == (None, "other")
+    assert [event["name"] for event in events if event["type"].endswith("arguments.done")] == ["close", "other"]
 
 
 def test_a_complete_call_is_done_before_the_next_begins() -> None:

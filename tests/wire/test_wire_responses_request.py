@@ -27,6 +27,7 @@ from proxy.wire.dialogue import (
 )
 from proxy.wire.openai_envelope import EnvelopeError
 from proxy.wire.responses.request import read_request
+from proxy.wire.responses.tools import join_name
 from proxy.wire.seals import Seal, seal_id, wrap
 
 F = Feature
@@ -324,6 +325,52 @@ def test_tools() -> None:
         Tool("deep", hosted={"type": "mcp", "name": "deep", "server_label": "wiki"}),
     ]
     assert dialogue.features == {F.TOOLS, F.STRICT_TOOLS, F.CUSTOM_TOOLS, F.HOSTED_TOOLS}
+
+
+def test_tools_of_a_namespace_have_one_name() -> None:
+    function = {"type": "function", "name": "close", "parameters": {"type": "object"}}
+    group = {
+        "type": "namespace",
+        "name": "agents.v1",
+        "description": "d",
+        "tools": [function, {"type": "custom", "name": "say"}],
+    }
+    usual = {"type": "namespace", "name": "functions", "tools": [{"type": "function", "name": "wait"}, {"type": "shell"}]}
+    dialogue = read(tools=[group, usual])
+    assert dialogue.tools == [
+        Tool("agents_v1__close", parameters={"type": "object"}, home=("agents.v1", "close")),
+        Tool("agents_v1__say", grammar={"type": "text"}, home=("agents.v1", "say")),
+        Tool("wait", home=("functions", "wait")),
+        Tool("shell", hosted={"type": "shell"}),
+    ]
+    assert dialogue.features == {F.TOOLS, F.CUSTOM_TOOLS, F.HOSTED_TOOLS}
+
+
+def test_calls_of_a_namespace_have_the_name_of_its_tools() -> None:
+    call = {**fcall("1", "close"), "namespace": "agents.v1"}
+    _, made, answered = turns(user(), call, output("1"))
+    assert made.parts == [ToolCall("1", "agents_v1__close", "{}")]
+    assert answered.parts == [ToolResult("1", "agents_v1__close", [Text("ok")])]
+
+
+def test_a_name_that_is_too_long_is_cut_and_stays_the_only_one() -> None:
+    names = [join_name("mcp__" + "x" * 60, name) for name in ("a", "b")]
+    assert len(set(names)) == 2
+    assert {len(name) for name in names} == {64}
+    assert len(join_name("n" * 31, "f" * 31)) == 64
+
+
+def test_items_can_bring_tools() -> None:
+    early = {"type": "additional_tools", "role": "developer", "tools": [{"type": "function", "name": "f"}]}
+    found = {"type": "tool_search_output", "call_id": "c", "tools": [{"type": "function", "name": "g", "strict": True}]}
+    dialogue = read(
+        input=[early, user(), {"type": "tool_search_call"}, found], tools=[{"type": "function", "name": "f", "strict": True}]
+    )
+    assert dialogue.tools == [Tool("f", strict=True), Tool("g", strict=True)]
+    assert dialogue.unknown == ["input.tool_search_call"]
+    assert len(dialogue.turns) == 1
+    error = refuse(input=[{**early, "tools": {}}])
+    assert error.param == "input[0].tools"
 
 
 @pytest.mark.parametrize(

@@ -2,7 +2,8 @@
 
 A client that was served by somebody else for a turn sends back what our encoder gave it: seals in envelopes, ids that carry
 seals, sources that Anthropic never found. On the way to Anthropic nothing else of a body of its own format is touched, so
-a body is searched for our marks, and only one that holds some is taken apart.
+a body is searched for our marks, and only one that holds some is taken apart. A call that somebody else's model made without
+a thought has no mark but its id; with a budget for thinking Claude cannot go on from it, so it is asked not to think.
 
 Invariant: after it no envelope, no sealed id and no foreign source is left in `messages`, and everything else says what it
 said. Source of what Anthropic refuses: its error messages.
@@ -27,23 +28,34 @@ _ENCODE = msgspec.json.Encoder().encode
 _UNREADABLE = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 _MARKS = (ID_MARK.encode(), b'"' + MARK.encode())
 _THOUGHTS = ("thinking", "redacted_thinking")
+#: What the ids of Claude's own calls begin with, at Anthropic and at the clouds.
+_OWN_CALL = "toolu_"
+_NO_THINKING = b'{"type":"disabled"}'
+_UNTHINKING = f"{Feature.REASONING};approximated"
 
 
 def list_changes(envelope: Envelope) -> tuple[dict[str, bytes | None], tuple[str, ...]]:
     """New values for fields of the body, as `splice` takes them, and what was lost, as `x-undimmed-dropped` names it."""
     messages = envelope.fields.get("messages")
-    if not isinstance(messages, Raw) or not any(mark in envelope.body for mark in _MARKS):
+    if not isinstance(messages, Raw):
+        return {}, ()
+    budget = _has_budget(envelope)
+    marked = any(mark in envelope.body for mark in _MARKS)
+    if not marked and not (budget and b'"tool_use"' in envelope.body):
         return {}, ()
     lost: set[Feature] = set()
     try:
-        kept = [turn for turn in _OBJECTS.decode(messages) if _clean(turn, lost)]
+        turns = _OBJECTS.decode(messages)
+        if marked:
+            turns = [turn for turn in turns if _clean(turn, lost)]
+        unthinking = budget and _breaks_off(turns, bool(lost))
     except _UNREADABLE:
         return {}, ()  # Anthropic will say what is wrong with it
-    changes: dict[str, bytes | None] = {"messages": _ENCODE(kept)}
-    if lost and _breaks_off(kept) and _has_budget(envelope):
-        # With a budget Anthropic goes on from a call only after a thought of its own.
-        changes["thinking"] = b'{"type":"disabled"}'
-    return changes, tuple(sorted(lost))
+    changes: dict[str, bytes | None] = {"messages": _ENCODE(turns)} if marked else {}
+    if not unthinking:
+        return changes, tuple(sorted(lost))
+    changes["thinking"] = _NO_THINKING
+    return changes, (*sorted(lost), _UNTHINKING)
 
 
 def _clean(turn: Fields, lost: set[Feature]) -> bool:
@@ -82,12 +94,15 @@ def _is_foreign(citation: object) -> bool:
     return isinstance(citation, dict) and citation.get("encrypted_index") == FOREIGN_INDEX
 
 
-def _breaks_off(turns: Sequence[Fields]) -> bool:
-    """Whether the last turn of the assistant calls tools without a thought before them."""
+def _breaks_off(turns: Sequence[Fields], lost: bool) -> bool:
+    """Whether the last turn of the assistant calls tools without a thought before them, because it was not Claude's. What
+    Claude's own client has made of Claude's own turn is between the two. `lost`: thoughts of others were taken out."""
     for turn in reversed(turns):
         if _read(turn, "role") == "assistant":
-            kinds = [_read(block, "type") for block in _list_blocks(turn)]
-            return "tool_use" in kinds and kinds[0] not in _THOUGHTS
+            blocks = _list_blocks(turn)
+            calls = [_read(block, "id") for block in blocks if _read(block, "type") == "tool_use"]
+            foreign = lost or not all(isinstance(place, str) and place.startswith(_OWN_CALL) for place in calls)
+            return bool(calls) and foreign and _read(blocks[0], "type") not in _THOUGHTS
     return False
 
 

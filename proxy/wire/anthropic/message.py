@@ -12,7 +12,7 @@ from proxy.wire.anthropic.needs import BYTES_PER_TOKEN, guess_tokens
 from proxy.wire.anthropic.stops import write_stop
 from proxy.wire.anthropic.thoughts import write_redacted, write_signature
 from proxy.wire.anthropic.usage import write_usage
-from proxy.wire.dialogue import Text, Thinking, ToolCall
+from proxy.wire.dialogue import Thinking, ToolCall
 from proxy.wire.pieces import AnswerPart, Completion, CompletionChoice
 from proxy.wire.seals import seal_id
 
@@ -61,11 +61,7 @@ def _write_part(part: AnswerPart) -> dict[str, Any] | None:
         return {"type": "thinking", "thinking": part.text, "signature": signature}
     if not part.text:
         return None
-    return (
-        {"type": "text", "text": part.text, "citations": None}
-        if isinstance(part, Text)
-        else {"type": "text", "text": part.text}
-    )
+    return {"type": "text", "text": part.text}
 
 
 def to_input(arguments: str) -> msgspec.Raw | Mapping[str, Any]:

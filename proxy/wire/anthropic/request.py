@@ -29,6 +29,7 @@ from proxy.wire.dialogue import (
     ToolChoice,
     ToolResult,
 )
+from proxy.wire.hosted import sort_hosted
 from proxy.wire.lenient import repair
 from proxy.wire.openai_envelope import EnvelopeError
 
@@ -107,6 +108,7 @@ def read_request(envelope: Envelope) -> Dialogue:
     dialogue = Dialogue(reader.turns, envelope.stream, features=features)
     _read_tools(request, dialogue)
     _read_choice(request, dialogue)
+    sort_hosted(dialogue)
     _read_thinking(request, dialogue)
     _read_format(request, dialogue)
     _read_sampling(request, dialogue)
@@ -152,7 +154,6 @@ def _read_tools(request: Request, dialogue: Dialogue) -> None:
         if mark is not None:
             dialogue.features.add(Feature.CACHE_CONTROL)
         if hosted is not None:
-            dialogue.features.add(Feature.HOSTED_TOOLS)
             dialogue.tools.append(Tool(tool.name or tool.type or "", hosted=hosted, cache=mark))
             continue
         if not tool.name:

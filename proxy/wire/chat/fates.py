@@ -14,8 +14,9 @@ FATES: Mapping[Feature, Fate] = MappingProxyType(
     {
         Feature.TOOLS: Fate.CARRIED,
         Feature.PARALLEL_TOOLS: Fate.CARRIED,
-        Feature.CUSTOM_TOOLS: Fate.CARRIED,
+        Feature.CUSTOM_TOOLS: Fate.APPROXIMATED,  # functions of one text: who has custom tools has the Responses API too
         Feature.HOSTED_TOOLS: Fate.REFUSED,
+        Feature.SPARE_TOOLS: Fate.DROPPED,
         Feature.TOOL_CHOICE: Fate.CARRIED,
         Feature.ALLOWED_TOOLS: Fate.APPROXIMATED,  # only those are offered, which every server understands
         Feature.PARALLEL_OFF: Fate.CARRIED,

@@ -16,6 +16,7 @@ from proxy.wire.chat.tools import read_tool_choice, read_tools
 from proxy.wire.chat.turns import read_turns
 from proxy.wire.complaints import make_fault, make_missing, make_mistyped, make_unsupported, read_shape
 from proxy.wire.dialogue import AnswerFormat, Dialogue, Reasoning, Sampling
+from proxy.wire.hosted import sort_hosted
 from proxy.wire.openai_envelope import EnvelopeError
 
 _REQUEST = msgspec.json.Decoder(ChatRequest)
@@ -54,6 +55,7 @@ def read_chat(envelope: Envelope) -> Dialogue:
         features=features,
         unknown=list_unknown(envelope, _KNOWN),
     )
+    sort_hosted(dialogue)
     if request.functions and not request.tools:
         dialogue.parallel = False  # an answer in that form has room for one call
     fill_account(dialogue, request)

@@ -27,15 +27,13 @@ _CHOICES = ("none", "auto", "required")
 
 
 def read_tools(request: ChatRequest, features: set[Feature]) -> list[Tool]:
-    """Every tool of the request. Raises EnvelopeError."""
+    """Every tool of the request; those that the vendor runs are noted by `hosted.py`. Raises EnvelopeError."""
     tools = [_read_tool(bytes(raw), f"tools[{number}]", features) for number, raw in enumerate(request.tools or ())]
     tools += [_read_function(function) for function in request.functions or ()]
     if request.web_search_options is not None:
         tools.append(Tool("web_search", hosted={"type": "web_search", **request.web_search_options}))
     for tool in tools:
-        if tool.hosted is not None:
-            features.add(Feature.HOSTED_TOOLS)
-        else:
+        if tool.hosted is None:
             features.add(Feature.TOOLS if tool.grammar is None else Feature.CUSTOM_TOOLS)
         if tool.strict:
             features.add(Feature.STRICT_TOOLS)

@@ -5,7 +5,7 @@ are applied to the finished body, in one place. Usage is always asked for where 
 loses beyond the table of fates, because of its values or of the model, is said in `Written.fates`.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from hashlib import blake2b
 from typing import Any
 
@@ -72,7 +72,7 @@ def _write_tools(dialogue: Dialogue) -> dict[str, Any]:
         return {}
     fields: dict[str, Any] = {"tools": [_write_tool(tool) for tool in offered]}
     if choice.mode == "named":
-        fields["tool_choice"] = _write_named(choice.name, offered)
+        fields["tool_choice"] = {"type": "function", "function": {"name": choice.name}}
     elif dialogue.tool_choice is not None:
         fields["tool_choice"] = choice.mode
     if dialogue.parallel is not None:
@@ -86,17 +86,10 @@ def _write_tool(tool: Tool) -> dict[str, Any]:
     spelled: dict[str, Any] = {"name": tool.name}
     if tool.description is not None:
         spelled["description"] = tool.description
-    if tool.grammar is not None:
-        return {"type": "custom", "custom": {**spelled, "format": tool.grammar}}
     spelled["parameters"] = _NO_PARAMETERS if tool.parameters is None else tool.parameters
     if tool.strict is not None:
         spelled["strict"] = tool.strict
     return {"type": "function", "function": spelled}
-
-
-def _write_named(name: str, offered: Sequence[Tool]) -> dict[str, Any]:
-    kind = "custom" if any(tool.name == name and tool.grammar is not None for tool in offered) else "function"
-    return {"type": kind, kind: {"name": name}}
 
 
 def _write_format(

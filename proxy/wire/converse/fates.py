@@ -13,8 +13,9 @@ FATES: Mapping[Feature, Fate] = MappingProxyType(
     {
         Feature.TOOLS: Fate.CARRIED,
         Feature.PARALLEL_TOOLS: Fate.CARRIED,
-        Feature.CUSTOM_TOOLS: Fate.REFUSED,
+        Feature.CUSTOM_TOOLS: Fate.APPROXIMATED,  # functions of one text
         Feature.HOSTED_TOOLS: Fate.REFUSED,
+        Feature.SPARE_TOOLS: Fate.DROPPED,
         Feature.TOOL_CHOICE: Fate.CARRIED,
         Feature.ALLOWED_TOOLS: Fate.CARRIED,  # the others are not shown to the model
         Feature.PARALLEL_OFF: Fate.DROPPED,

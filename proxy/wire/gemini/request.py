@@ -54,11 +54,13 @@ _BY_FATE: Mapping[Fate, tuple[Feature, ...]] = {
         Feature.SERVICE_TIER,
     ),
     Fate.APPROXIMATED: (
+        Feature.CUSTOM_TOOLS,  # functions of one text
         Feature.TOOL_RESULT_MEDIA,  # stands beside the result
         Feature.LATER_SYSTEM,  # said by the user, in a tag
         Feature.REFUSALS,  # said as text
     ),
     Fate.DROPPED: (
+        Feature.SPARE_TOOLS,
         Feature.PARALLEL_OFF,
         Feature.STRICT_TOOLS,
         Feature.IMAGE_DETAIL,
@@ -74,7 +76,6 @@ _BY_FATE: Mapping[Fate, tuple[Feature, ...]] = {
         Feature.SAFETY,
     ),
     Fate.REFUSED: (
-        Feature.CUSTOM_TOOLS,
         Feature.HOSTED_TOOLS,
         Feature.AUDIO_OUTPUT,
         Feature.FILE_IDS,
@@ -99,7 +100,7 @@ _TIERS |= {"flex": "flex", "priority": "priority"}
 def write_request(dialogue: Dialogue, model: str, facts: ModelFacts, host: Host) -> Written:
     """The body for this model at this host. Raises EnvelopeError."""
     for feature in sorted(dialogue.features & _REFUSED):
-        raise EnvelopeError(f"This target cannot do what the request asks for ({feature}).", code="unsupported_feature")
+        raise EnvelopeError(f"This target cannot do what the request asks for ({feature}).", code="unsupported")
     contents = Contents(host, takes_levels(model, facts))
     contents.write(dialogue)
     fates = contents.fates

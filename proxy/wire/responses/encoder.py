@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 
 from proxy.core.call import Call
 from proxy.core.usage import Usage
-from proxy.wire.dialogue import Refusal, Text, Thinking
+from proxy.wire.dialogue import Dialogue, Refusal, Text, Thinking
 from proxy.wire.pieces import (
     AnswerPart,
     Began,
@@ -35,6 +35,7 @@ from proxy.wire.responses import output
 from proxy.wire.responses.body import Body
 from proxy.wire.responses.marks import make_item_id
 from proxy.wire.responses.output import COMPLETED, INCOMPLETE, Message, OutputItem, Reasoning, ToolCall, join_items
+from proxy.wire.responses.tools import list_homes
 
 #: Why a response is incomplete; what is not here completes it.
 _REASONS: Mapping[Finish, bytes] = {
@@ -47,10 +48,23 @@ _REASONS: Mapping[Finish, bytes] = {
 class ResponsesEncoder:
     """Implements `StreamEncoder`. The API knows one choice: pieces of others are left out."""
 
-    __slots__ = ("_body", "_call", "_calls", "_done", "_finished", "_item", "_places", "_sequence", "_uncited", "_usage")
+    __slots__ = (
+        "_body",
+        "_call",
+        "_calls",
+        "_done",
+        "_finished",
+        "_homes",
+        "_item",
+        "_places",
+        "_sequence",
+        "_uncited",
+        "_usage",
+    )
 
     def __init__(self, call: Call) -> None:
         self._call = call
+        self._homes = list_homes(call.dialogue.tools) if isinstance(call.dialogue, Dialogue) else {}
         self._body: Body | None = None
         self._sequence = output.Sequence()
         self._places = 0
@@ -193,7 +207,7 @@ class ResponsesEncoder:
             return b""
         ended = self._make_room()
         place = self._make_place("ctc" if piece.custom else "fc")
-        call = self._calls[piece.call] = ToolCall(self._sequence, *place, piece)
+        call = self._calls[piece.call] = ToolCall(self._sequence, place, piece, self._homes.get(piece.name))
         return ended + call.open()
 
     def _write_arguments(self, piece: CallPiece) -> bytes:

@@ -7,7 +7,8 @@ the user right behind it, in the order of the calls, wherever in the list they s
 
 Records of what a vendor's own tools did (a web search, a code run) are told by the message that followed them, so another
 vendor can go on without them; they are named in `unknown`. Items that ask for something only their vendor can go on with
-need that vendor: `HOSTED_TOOLS`, or `STATE` where it is held in its account.
+need that vendor: `HOSTED_TOOLS`, or `STATE` where it is held in its account. Items that bring tools (`additional_tools`,
+what a search for tools found) add them to the request's.
 """
 
 from collections.abc import Callable, Mapping
@@ -20,6 +21,7 @@ from proxy.wire import seals
 from proxy.wire.dialogue import OPENAI, Dialogue, Document, Image, Part, Text, Thinking, ToolCall, ToolResult, Turn
 from proxy.wire.openai_envelope import EnvelopeError
 from proxy.wire.responses.content import Fields, read_content, read_text
+from proxy.wire.responses.tools import join_name, read_tools
 
 #: What vendors' own tools did: finished, and told by what follows.
 RECORDS = frozenset(
@@ -30,6 +32,7 @@ RECORDS = frozenset(
         "image_generation_call",
         "mcp_list_tools",
         "mcp_call",
+        "tool_search_call",
     )
 )
 #: What stands for something in one vendor's account.
@@ -119,6 +122,9 @@ class HistoryReader:
             self._dialogue.features.add(Feature.PARALLEL_TOOLS)
         if signature is not None:
             self._dialogue.features.add(Feature.SIGNATURES)
+        namespace = read_text(item.get("namespace"))
+        if namespace:
+            name = join_name(namespace, name)
         turn.parts.append(ToolCall(bare, name, read_text(arguments), custom, signature))
         self._calls[bare] = (len(self._turns) - 1, name)
 
@@ -155,6 +161,9 @@ class HistoryReader:
             features.add(Feature.THINKING_HISTORY)
         if thinking.text or thinking.vendor:
             self._assistant().parts.append(thinking)
+
+    def _read_tools(self, item: Fields, where: str) -> None:
+        self._dialogue.tools += read_tools(item.get("tools"), self._dialogue.features, f"{where}.tools")
 
     def _assistant(self) -> Turn:
         """The assistant's turn that is being read. A result ends it, though it stands elsewhere in the end."""
@@ -214,4 +223,6 @@ _READERS: Mapping[str, Callable[[HistoryReader, Fields, str], None]] = {
     "function_call_output": HistoryReader._read_result,
     "custom_tool_call_output": HistoryReader._read_result,
     "reasoning": HistoryReader._read_reasoning,
+    "additional_tools": HistoryReader._read_tools,
+    "tool_search_output": HistoryReader._read_tools,
 }

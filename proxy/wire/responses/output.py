@@ -204,18 +204,23 @@ class Reasoning:
 
 
 class ToolCall:
-    """A call of a function or of a custom tool. Fragments of several calls may come in turn: each has its own place."""
+    """A call of a function or of a custom tool. Fragments of several calls may come in turn: each has its own place. `home`:
+    the tool's namespace and its name there."""
 
     __slots__ = ("_custom", "_deltas", "_id", "_name", "_place", "_sequence", "_wanted", "index", "whole")
 
-    def __init__(self, sequence: Sequence, item_id: str, index: int, began: CallBegan) -> None:
+    def __init__(self, sequence: Sequence, place: tuple[str, int], began: CallBegan, home: tuple[str, str] | None) -> None:
+        item_id, index = place
+        namespace, name = home or ("", began.name)
         self.index = index
         self.whole = b""
         self._sequence = sequence
         self._id = item_id.encode()
         self._custom = began.custom
-        self._name = _ENCODE(began.name)
+        self._name = _ENCODE(name)
         self._wanted = b'"call_id":%b,"name":%b' % (_ENCODE(seal_id(began.id, began.signature)), self._name)
+        if namespace:
+            self._wanted += b',"namespace":%b' % _ENCODE(namespace)
         self._place = b'"item_id":"%b","output_index":%d' % (self._id, index)
         kind = b"response.custom_tool_call_input.delta" if began.custom else b"response.function_call_arguments.delta"
         self._deltas = _Deltas(sequence, kind, self._place)

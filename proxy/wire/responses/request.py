@@ -16,6 +16,7 @@ import msgspec
 from proxy.core.call import Envelope
 from proxy.core.features import Feature
 from proxy.wire.dialogue import AnswerFormat, Dialogue, Reasoning, Sampling
+from proxy.wire.hosted import sort_hosted
 from proxy.wire.openai_envelope import EnvelopeError, read_value
 from proxy.wire.responses.content import Fields, read_text
 from proxy.wire.responses.items import HistoryReader
@@ -80,8 +81,11 @@ def _read_dialogue(envelope: Envelope) -> Dialogue:
         if key not in _KNOWN and not (isinstance(raw, msgspec.Raw) and bytes(raw) == b"null")
     ]
     dialogue.turns = HistoryReader(dialogue).read(fields.get("instructions"), fields.get("input"))
-    dialogue.tools = read_tools(fields.get("tools"), features)
+    # A tool that is told of again replaces the earlier one.
+    tools = [*dialogue.tools, *read_tools(fields.get("tools"), features)]
+    dialogue.tools = list({tool.name: tool for tool in tools}.values()) if dialogue.tools else tools
     dialogue.tool_choice = read_choice(fields.get("tool_choice"), features)
+    sort_hosted(dialogue)
     _read_text_options(fields.get("text"), dialogue)
     _read_reasoning(fields.get("reasoning"), dialogue)
     dialogue.sampling = _read_sampling(fields, features)

@@ -1,8 +1,11 @@
 """Tools and the choice among them, as the Responses API spells them: flat, where chat nests.
 
-A tool that is neither a function nor custom is run by the vendor (`hosted`): it needs a target that has this API.
+Tools can be grouped in namespaces, which other formats don't have: there, namespace and name make one name, and a call of
+it is told in both again. A tool that is neither a function nor custom is run by the vendor (`hosted`).
 """
 
+import hashlib
+import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -11,15 +14,51 @@ from proxy.wire.dialogue import Tool, ToolChoice
 from proxy.wire.openai_envelope import EnvelopeError
 from proxy.wire.responses.content import Fields, read_text
 
+_ODD = re.compile(r"[^a-zA-Z0-9_-]")
+_MAX_NAME = 64
+_USUAL = "functions"
 _MODES = frozenset(("auto", "none", "required"))
 
 
-def read_tools(value: object, features: set[Feature]) -> list[Tool]:
+def read_tools(value: object, features: set[Feature], place: str = "tools") -> list[Tool]:
+    """`place`: where in the request they stand. Raises EnvelopeError."""
     if value is None:
         return []
     if not isinstance(value, list):
-        raise EnvelopeError("Invalid type for 'tools': expected an array of objects.", "tools", "invalid_type")
-    return [_read_tool(tool, f"tools[{at}]", features) for at, tool in enumerate(value)]
+        raise EnvelopeError(f"Invalid type for '{place}': expected an array of objects.", place, "invalid_type")
+    tools: list[Tool] = []
+    for at, tool in enumerate(value):
+        where = f"{place}[{at}]"
+        inner = tool.get("tools") if isinstance(tool, dict) and tool.get("type") == "namespace" else None
+        if isinstance(inner, list):
+            home = read_text(tool.get("name"))
+            tools += [_settle(_read_tool(each, f"{where}.tools[{i}]", features), home) for i, each in enumerate(inner)]
+        else:
+            tools.append(_read_tool(tool, where, features))
+    return tools
+
+
+def join_name(namespace: str, name: str) -> str:
+    """One name of two, in the letters and the length that every vendor takes. Where it has to be cut, a digest keeps it the
+    only one. In the namespace where functions are at home anyway, it is the name."""
+    if namespace == _USUAL:
+        return name
+    joined = _ODD.sub("_", f"{namespace}__{name}")
+    if len(joined) <= _MAX_NAME:
+        return joined
+    digest = hashlib.sha256(joined.encode()).hexdigest()[:8]
+    return f"{joined[: _MAX_NAME - 9]}_{digest}"
+
+
+def list_homes(tools: Sequence[Tool]) -> dict[str, tuple[str, str]]:
+    """Namespace and name of the tools that have both, by the name made of them."""
+    return {tool.name: tool.home for tool in tools if tool.home is not None}
+
+
+def _settle(tool: Tool, namespace: str) -> Tool:
+    if tool.hosted is None:
+        tool.name, tool.home = join_name(namespace, tool.name), (namespace, tool.name)
+    return tool
 
 
 def _read_tool(tool: object, where: str, features: set[Feature]) -> Tool:
@@ -27,7 +66,6 @@ def _read_tool(tool: object, where: str, features: set[Feature]) -> Tool:
         raise EnvelopeError(f"Invalid type for '{where}': expected an object.", where, "invalid_type")
     kind = tool.get("type")
     if kind not in ("function", "custom"):
-        features.add(Feature.HOSTED_TOOLS)
         return Tool(read_text(tool.get("name")) or read_text(kind), hosted=tool)
     name = tool.get("name")
     if not isinstance(name, str) or not name:
