@@ -53,6 +53,8 @@ LISTS: Mapping[str, tuple[str, ...]] = MappingProxyType(
 SERVICES = frozenset(("batch", "flex", "priority", "fast"))
 #: Names that a target is asked to remember, since an answer may name any model.
 MAX_SERVED = 64
+#: Models that a vendor is asked to remember, since clients may name any that they reach directly.
+MAX_MODELS = 1000
 FOREVER = float("inf")
 
 _BLANK = Price(0, 0)
@@ -180,7 +182,7 @@ class VendorPrices:
         known = self._tariffs.get(model)
         if known is None:
             known = ListTariff(self, model)
-            if len(self._tariffs) < 1000:  # clients may name any model of a provider that they reach directly
+            if len(self._tariffs) < MAX_MODELS:
                 self._tariffs[model] = known
         return known
 

@@ -4,6 +4,7 @@ import pytest
 
 from proxy.core.usage import Price
 from proxy.tokens.price_list import (
+    MAX_MODELS,
     MAX_SERVED,
     ListFile,
     PriceList,
@@ -179,7 +180,7 @@ def test_tiers_by_length() -> None:
 def test_tariffs_are_made_once_and_within_bounds() -> None:
     vendor = VendorPrices([row("m")])
     assert vendor.tariff("m") is vendor.tariff("m")
-    for number in range(1000):
+    for number in range(MAX_MODELS):
         vendor.tariff(f"x{number}")
     assert vendor.tariff("one more") is not vendor.tariff("one more")
     assert vendor.tariff("m").row == row("m")
