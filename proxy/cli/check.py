@@ -151,12 +151,14 @@ def _count(number: int, what: str) -> str:
 def run(args: argparse.Namespace) -> int:
     """0 or 1; ConfigError carries the mistakes of the file to `main`."""
     from proxy.config.discover import read_settings
+    from proxy.stores.price_file import bundled
 
     terminal = out()
     settings = read_settings(args.file, os.environ)
     targets = sum(len(route.targets) for route in settings.routes)
     parts = ((len(settings.providers), "provider"), (len(settings.routes), "route"), (targets, "target"))
     terminal.say(f"{settings.source} is valid: {', '.join(_count(*part) for part in parts)}")
+    terminal.say(f"prices: {bundled()}")
     if not args.online:
         return 0
     verdicts = check_online(settings)

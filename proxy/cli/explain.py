@@ -55,6 +55,7 @@ def find_route(settings: "Settings", model: str) -> "Route | None":
     """As the running proxy finds it: exact names, then globs in order, then provider/model."""
     import fnmatch
 
+    from proxy.config.pricing import usual_price
     from proxy.core.settings import Route, Target
 
     exact = next((route for route in settings.routes if model in route.models), None)
@@ -62,7 +63,10 @@ def find_route(settings: "Settings", model: str) -> "Route | None":
     found = exact or next(globs, None)
     provider, _, upstream = model.partition("/")
     if found is None and upstream and provider in settings.providers and settings.providers[provider].direct:
-        return Route(name="direct", models=(model,), tiers=((Target(provider, upstream),),))
+        pricing = settings.providers[provider].pricing
+        tariff = None if pricing is None else pricing.tariff(upstream)
+        target = Target(provider, upstream, price=usual_price(tariff), tariff=tariff)
+        return Route(name="direct", models=(model,), tiers=((target,),))
     return found
 
 
@@ -70,8 +74,13 @@ def show_price(price: "Price | None") -> str:
     """`$2.50 in, $10 out`; an unknown price is said to be unknown."""
     if price is None:
         return "unknown"
-    request = f", ${price.per_request / 1e9:g} a request" if price.per_request else ""
-    return f"${price.input / 1e9:g} in, ${price.output / 1e9:g} out{request}"
+    rates = [f"${price.input / 1e9:g} in", f"${price.output / 1e9:g} out"]
+    if price.cached is not None:
+        rates.insert(1, f"${price.cached / 1e9:g} cached")
+    if price.per_request:
+        rates.append(f"${price.per_request / 1e9:g} a request")
+    rates += [f"above {above:,} tokens ${tier.input / 1e9:g} in, ${tier.output / 1e9:g} out" for above, tier in price.tiers]
+    return ", ".join(rates)
 
 
 def _note(target: "Target", needs: "Needs") -> str:

@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from decimal import Decimal
 from pathlib import Path as FilePath
 from typing import TypeVar
 
@@ -18,6 +17,7 @@ from proxy.config.models import (
     TargetModel,
     split_address,
 )
+from proxy.config.pricing import make_price, pricing_of, usual_price
 from proxy.config.shapes import PriceModel, Section, TimeoutModel
 from proxy.config.source import Path
 from proxy.core.facts import ModelFacts
@@ -36,7 +36,6 @@ from proxy.core.settings import (
     Timeouts,
     When,
 )
-from proxy.core.usage import Price
 from proxy.providers.model_facts import facts_of
 from proxy.providers.presets import PRESETS, Preset, find_preset
 from proxy.providers.table import KINDS
@@ -116,15 +115,6 @@ def statements(document: Document, places: Sequence[int]) -> dict[str, dict[str,
     return said
 
 
-def _nano(dollars: float | None) -> int:
-    return int(Decimal(str(dollars or 0)) * 1_000_000_000)
-
-
-def _price(model: PriceModel) -> Price:
-    cached = None if model.cached is None else _nano(model.cached)
-    return Price(_nano(model.input), _nano(model.output), cached, _nano(model.per_request))
-
-
 def _number(facts: Mapping[str, list[Statement]], name: str) -> int | None:
     value = facts[name][0].value if name in facts else None
     return value if isinstance(value, int) else None
@@ -144,7 +134,9 @@ def _target(
     model: TargetModel, provider: ProviderModel, facts: Mapping[str, list[Statement]], patience: float | None
 ) -> Target:
     bare = Target(model.provider, model.model)
-    price = facts["price"][0].value if "price" in facts else None
+    said = facts["price"][0].value if "price" in facts else None
+    pricing = None if isinstance(said, PriceModel) else pricing_of(preset_of(provider).name)
+    tariff = None if pricing is None else pricing.tariff(model.model)
     queue = _number(facts, "max_queue")
     return replace(
         bare,
@@ -152,7 +144,8 @@ def _target(
         max_in_flight=_number(facts, "max_in_flight"),
         max_queue=bare.max_queue if queue is None else queue,
         context_window=_number(facts, "context_window"),
-        price=_price(price) if isinstance(price, PriceModel) else None,
+        price=make_price(said) if isinstance(said, PriceModel) else usual_price(tariff),
+        tariff=tariff,
         when=None if model.when is None else When(**dict(model.when)),
         first_content=patience,
         facts=facts_for(model, provider),
@@ -176,6 +169,7 @@ def _provider(name: str, model: ProviderModel, defaults: DefaultsModel, folder: 
         region=model.region or preset.region,
         project=model.project or "",
         api_version=model.api_version or "",
+        pricing=pricing_of(preset.name),
     )
     return provider if model.max_connections is None else replace(provider, max_connections=model.max_connections)
 

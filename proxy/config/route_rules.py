@@ -7,9 +7,10 @@ import fnmatch
 import itertools
 from collections.abc import Iterator
 
-from proxy.config.conversion import Statement, overlay, statements
+from proxy.config.conversion import Statement, overlay, preset_of, statements
 from proxy.config.messages import nearest
 from proxy.config.models import RouteModel, TargetModel, WhenModel
+from proxy.config.pricing import pricing_of, usual_price
 from proxy.config.shapes import TimeoutModel
 from proxy.config.source import Path
 from proxy.config.units import show_duration
@@ -89,18 +90,24 @@ def check_strategy(draft: Draft) -> Findings:
 
 
 def check_prices(draft: Draft) -> Findings:
-    """`cheapest` compares prices, so every target of a tier of several has one."""
+    """`cheapest` compares prices, so every target of a tier of several has one: from the file or from the bundled list."""
     said = statements(draft.document, draft.route_places)
     for index, route in draft.routes:
         if (route.strategy or draft.document.defaults.strategy) != "cheapest":
             continue
         for tier in _places(index, route):
             for place, target in tier if len(tier) > 1 else ():
-                if "price" not in said.get(target.to, {}):
+                if "price" not in said.get(target.to, {}) and not _is_priced(draft, target):
                     yield (
                         (*place, "to"),
                         f'strategy cheapest needs a price for "{target.to}", here or in its provider\'s models',
                     )
+
+
+def _is_priced(draft: Draft, target: TargetModel) -> bool:
+    provider = draft.document.providers.get(target.provider)
+    pricing = None if provider is None else pricing_of(preset_of(provider).name)
+    return pricing is not None and usual_price(pricing.tariff(target.model)) is not None
 
 
 def _limit_pairs(route: TimeoutModel | None, defaults: TimeoutModel | None) -> Iterator[tuple[str, str]]:

@@ -77,6 +77,20 @@ Attempts = Annotated[int, *whole_number(1, 20)]
 Dollars = Annotated[float, Field(ge=0, le=1_000_000, allow_inf_nan=False)]
 
 
+#: USD per million tokens. The cheapest price known is six times as much.
+LEAST_RATE = 0.0005
+
+
+def _per_million(value: float) -> float:
+    """No model costs so little that this is not a price per token, which most price lists are written in."""
+    if 0 < value < LEAST_RATE:
+        raise PydanticCustomError("bad_text", "looks like a price per token; write USD per million tokens")
+    return value
+
+
+Rate = Annotated[Dollars, AfterValidator(_per_million)]
+
+
 class TimeoutModel(Section):
     """Time limits of a call. What is not written here comes from `defaults`, then from the shipped values."""
 
@@ -161,12 +175,40 @@ class ProbeModel(Section):
     )
 
 
-class PriceModel(Section):
-    """US dollars. Unknown prices stay unknown: they are never counted as 0."""
+class RatesModel(Section):
+    """US dollars for a million tokens."""
 
-    input: Dollars = Field(description="USD for a million input tokens.")
-    output: Dollars = Field(description="USD for a million output tokens.")
-    cached: Dollars | None = Field(
+    input: Rate | None = Field(default=None, description="USD for a million input tokens.")
+    output: Rate | None = Field(default=None, description="USD for a million output tokens.")
+    cached: Rate | None = Field(
         default=None, description="USD for a million input tokens read from a cache. Default: as input."
     )
+    cache_write: Rate | None = Field(
+        default=None, description="USD for a million input tokens written into a cache. Default: as input."
+    )
+    cache_write_1h: Rate | None = Field(
+        default=None, description="The same where the cache keeps them for an hour. Default: as cache_write."
+    )
+    audio_in: Rate | None = Field(default=None, description="USD for a million tokens of audio heard. Default: as input.")
+    audio_cached: Rate | None = Field(
+        default=None, description="USD for a million tokens of audio read from a cache. Default: as audio_in, else cached."
+    )
+    audio_out: Rate | None = Field(default=None, description="USD for a million tokens of audio spoken. Default: as output.")
+    image_in: Rate | None = Field(default=None, description="USD for a million tokens of images seen. Default: as input.")
+    image_out: Rate | None = Field(default=None, description="USD for a million tokens of images made. Default: as output.")
+    reasoning: Rate | None = Field(default=None, description="USD for a million reasoning tokens. Default: as output.")
+
+
+class TierModel(RatesModel):
+    """The rates of longer requests, for all of their tokens. What is not written here stays as in the price."""
+
+    above: Positive = Field(description="Input tokens, cached ones included, above which these rates hold.")
+
+
+class PriceModel(RatesModel):
+    """US dollars, in place of the bundled price. Unknown prices stay unknown: they are never counted as 0."""
+
+    input: Rate = Field(description="USD for a million input tokens.")
+    output: Rate = Field(description="USD for a million output tokens.")
+    tiers: tuple[TierModel, ...] = Field(default=(), description="Rates of longer requests; the highest that fits holds.")
     per_request: Dollars | None = Field(default=None, description="USD for each request, on top. Default 0.")

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 
 from proxy.core.facts import UNKNOWN, ModelFacts
 from proxy.core.sources import TOKEN_SOURCES, AwsKeys, CredentialSource
-from proxy.core.usage import Price
+from proxy.core.usage import Price, Pricing, Tariff
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,7 +142,8 @@ class Origin:
 class Provider:
     """A vendor account: `kind` names the wire format (`providers/table.py`), `preset` the vendor's quirks
     (`providers/presets.py`). Where a vendor's addresses are made of parts: `region` (AWS; Google calls it location),
-    `project` (Google), `api_version` (Azure); "" where it has none."""
+    `project` (Google), `api_version` (Azure); "" where it has none. `pricing`: what its models usually cost, where that is
+    known."""
 
     name: str
     kind: str
@@ -158,6 +159,7 @@ class Provider:
     region: str = ""
     project: str = ""
     api_version: str = ""
+    pricing: Pricing | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -180,7 +182,8 @@ class Target:
     """Provider + upstream model in one route. Targets with the same `id` share their live state (breaker, in-flight
     requests, caps): `max_in_flight` and `max_queue` are properties of the id, `weight`, `when` of the place.
     `first_content` (seconds) replaces the route's limit for a slow starter, where nobody has written a limit. `facts`:
-    what is known of the model."""
+    what is known of the model. `price`: what its tokens cost, as far as that is one figure; `tariff`: by when, by which
+    model and in which service tier a call was answered, None where `price` is all there is to say."""
 
     provider: str
     model: str
@@ -192,6 +195,7 @@ class Target:
     when: When | None = None
     first_content: float | None = None
     facts: ModelFacts = UNKNOWN
+    tariff: Tariff | None = None
 
     @property
     def id(self) -> str:

@@ -33,10 +33,12 @@ SPENT = frozenset(
 )
 
 
-def apply_usage(record: AttemptRecord, target: Target, usage: Usage) -> None:
-    """Write an attempt's usage and what it cost."""
+def apply_usage(record: AttemptRecord, target: Target, usage: Usage, wall: float) -> None:
+    """Write an attempt's usage and what it cost: by the model that answered, when the call began (`wall`, Unix time)."""
     record.usage = usage
-    record.cost = cost(usage, target.price)
+    tariff = target.tariff
+    price = target.price if tariff is None else tariff.price(wall, record.served_model, usage.tier)
+    record.cost = cost(usage, price)
 
 
 class Booking:
@@ -68,7 +70,7 @@ class Accounting:
         booking.missing += 1
 
         def done(usage: Usage) -> None:
-            apply_usage(attempt, target, usage)
+            apply_usage(attempt, target, usage, booking.record.wall)
             booking.missing -= 1
             if booking.closed and not booking.missing:
                 self.open -= 1
@@ -80,7 +82,7 @@ class Accounting:
 
     async def estimated(self, call: Call, attempt: AttemptRecord, target: Target, texts: list[str]) -> None:
         """Estimate an attempt whose numbers the client is about to be told."""
-        apply_usage(attempt, target, await self.count(call, target, texts))
+        apply_usage(attempt, target, await self.count(call, target, texts), call.wall)
 
     async def count(self, call: Call, target: Target, texts: list[str]) -> Usage:
         """What a request, and what came back of it, would be in this target's tokens."""

@@ -254,7 +254,7 @@ class Forwarder:
         record.served_model = attempt.served_model
         usage = attempt.usage
         if usage is not None:
-            apply_usage(record, attempt.candidate.target, usage)
+            apply_usage(record, attempt.candidate.target, usage, journey.record.wall)
         elif journey.call.endpoint in TEXTUAL:
             await self._accounting.estimated(journey.call, record, attempt.candidate.target, attempt.texts())
         downstream = journey.downstream
@@ -341,7 +341,7 @@ class Forwarder:
         target = attempt.candidate.target
         record.served_model = attempt.served_model
         if attempt.usage is not None:
-            apply_usage(record, target, attempt.usage)
+            apply_usage(record, target, attempt.usage, journey.record.wall)
         elif record.outcome.kind in SPENT:
             record.possibly_billed = True
             if journey.call.endpoint not in TEXTUAL:

@@ -157,7 +157,9 @@ class Prober:
         outcome = judge(kind, what, probe_call(state, endpoint, request), result, record)
         hide(outcome, credential)
         if record.usage is not None:
-            record.cost = cost(record.usage, state.target.price)
+            tariff = state.target.tariff
+            price = state.target.price if tariff is None else tariff.price(self._services.wall(), None, record.usage.tier)
+            record.cost = cost(record.usage, price)
         record.ok = outcome.ok
         record.detail = outcome.message
         self._plan(state, settings).probed(what, outcome.ok, ended)

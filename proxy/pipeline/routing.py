@@ -208,12 +208,14 @@ class Routing:
         settings = self.settings
         known = (target for route in settings.routes for target in route.targets)
         same = next((t for t in known if t.provider == provider.name and t.model == upstream), None)
+        tariff = provider.pricing.tariff(upstream) if same is None and provider.pricing is not None else None
         target = Target(
             provider=provider.name,
             model=upstream,
             max_in_flight=same.max_in_flight if same else None,
             context_window=same.context_window if same else None,
             price=same.price if same else None,
+            tariff=same.tariff if same else tariff,
             first_content=provider.first_content,
             facts=same.facts if same else facts_of(upstream),
         )

@@ -6,6 +6,7 @@ bytes that it was.
 """
 
 from collections.abc import Callable
+from typing import Any
 
 import msgspec
 from msgspec import Raw, Struct
@@ -15,7 +16,7 @@ from proxy.core.usage import Usage
 from proxy.wire.failures import classify_inner
 from proxy.wire.lenient import repair
 from proxy.wire.openai_stream import Asked, GroqPart
-from proxy.wire.openai_usage import read_usage
+from proxy.wire.openai_usage import note_tier, read_usage
 from proxy.wire.reading import Answer
 from proxy.wire.redaction import describe_page, is_page
 from proxy.wire.trouble import find_error, parse_json
@@ -37,6 +38,7 @@ class Outside(Struct, gc=False):
     model: str | None = None
     error: Raw = _NO_RAW
     x_groq: GroqPart | None = None
+    service_tier: Any = None
 
 
 _OUTSIDE = msgspec.json.Decoder(Outside)
@@ -82,6 +84,7 @@ def read_answer_usage(outside: Outside, asked: Asked) -> Usage | None:
     usage = read_usage(outside.usage, asked.reasoning_outside) if outside.usage else None
     if usage is None and outside.x_groq is not None and outside.x_groq.usage:
         usage = read_usage(outside.x_groq.usage, asked.reasoning_outside)
+    note_tier(usage, outside.service_tier)
     return usage
 
 

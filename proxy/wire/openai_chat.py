@@ -14,7 +14,7 @@ from msgspec import Raw, Struct
 from proxy.core.outcome import OK, Outcome, OutcomeKind
 from proxy.wire.openai_answer import read_answer
 from proxy.wire.openai_stream import Asked, GroqPart, OpenAIStreamReader
-from proxy.wire.openai_usage import UsualUsage, make_usual
+from proxy.wire.openai_usage import UsualUsage, make_usual, note_tier
 from proxy.wire.reading import Answer
 
 _NO_RAW = Raw(b"")
@@ -74,6 +74,7 @@ class UsualAnswer(Struct, gc=False):
     usage: UsualUsage
     model: str | None = None
     error: Raw = _NO_RAW
+    service_tier: Any = None
 
 
 _USUAL = msgspec.json.Decoder(UsualAnswer).decode
@@ -163,6 +164,8 @@ def _read_usual(body: bytes, asked: Asked) -> Answer | None:
     for choice in answer.choices:
         if choice.message is None or not choice.message.content or choice.finish_reason in (None, "error"):
             return None
+    if answer.service_tier not in (None, "default"):
+        note_tier(usage, answer.service_tier)
     return Answer(OK, body, usage, answer.model)
 
 

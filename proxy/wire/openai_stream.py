@@ -23,7 +23,7 @@ from proxy.core.usage import Usage
 from proxy.wire.failures import classify_inner
 from proxy.wire.lenient import repair
 from proxy.wire.openai_refrain import Refrain, learn
-from proxy.wire.openai_usage import read_usage
+from proxy.wire.openai_usage import find_tier, note_tier, read_usage
 from proxy.wire.sse import Block, EventSplitter, are_whole_blocks
 from proxy.wire.trouble import find_error, parse_json, read_trouble
 
@@ -305,6 +305,7 @@ class OpenAIStreamReader(ABC, Generic[ChunkT]):
         if len(usage) == 4 and bytes(usage) == b"null":
             return _strip_usage(raw, payload) if self._asked.hide_usage else raw
         self.usage = read_usage(usage, self._asked.reasoning_outside) or self.usage
+        note_tier(self.usage, find_tier(payload))
         return b"" if self._asked.hide_usage and not chunk.choices else raw
 
     def _keep(self, index: int, kind: str, text: str) -> None:

@@ -2,7 +2,8 @@
 
 `prompt_tokens` contains the cached ones and `completion_tokens` the reasoning ones, for OpenAI and nearly everybody; xAI and
 Perplexity count reasoning (and citations) on top. DeepSeek says hit and miss instead of cached. Counts may be floats,
-absent, null or -1; a part is never larger than its whole. Older recordings and SDKs of the vendors are the source.
+absent, null or -1; a part is never larger than its whole. Audio and images are parts too; of the cached ones only Realtime
+tells the kinds (`cached_tokens_details`). Older recordings and SDKs of the vendors are the source.
 """
 
 import math
@@ -11,7 +12,7 @@ from typing import Any
 
 import msgspec
 
-from proxy.core.usage import Usage
+from proxy.core.usage import Usage, unusual_tier
 
 _ANY = msgspec.json.Decoder()
 #: No answer has as many tokens; what is larger is no count.
@@ -22,10 +23,14 @@ class _PromptParts(msgspec.Struct, gc=False):
     cached_tokens: int
     cache_write_tokens: int = 0
     cache_creation_tokens: int = 0
+    audio_tokens: int = 0
+    image_tokens: int = 0
 
 
 class _CompletionParts(msgspec.Struct, gc=False):
     reasoning_tokens: int
+    audio_tokens: int = 0
+    image_tokens: int = 0
 
 
 class UsualUsage(msgspec.Struct, gc=False):
@@ -55,11 +60,15 @@ def read_usage(raw: msgspec.Raw | bytes, reasoning_outside: bool = False) -> Usa
 
 
 def make_usual(value: UsualUsage) -> Usage | None:
-    """None: some count is odd (negative, a part larger than its whole), so the general rules have to look."""
+    """None: some count is odd (negative, a part larger than its whole) or rare (audio, images), so the general rules have to
+    look."""
     total_in, total_out = value.prompt_tokens, value.completion_tokens
     parts = value.prompt_tokens_details
     cached, written = parts.cached_tokens, parts.cache_write_tokens or parts.cache_creation_tokens
-    reasoning = value.completion_tokens_details.reasoning_tokens
+    made = value.completion_tokens_details
+    if parts.audio_tokens or parts.image_tokens or made.audio_tokens or made.image_tokens:
+        return None
+    reasoning = made.reasoning_tokens
     if total_out < 0 or cached < 0 or written < 0 or cached + written > total_in or not 0 <= reasoning <= total_out:
         return None
     return Usage(total_in, total_out, cached, written, reasoning)
@@ -88,13 +97,49 @@ def make_usage(value: Mapping[str, Any], reasoning_outside: bool = False) -> Usa
     if reasoning_outside:
         total_out += reasoning + (_read_count(value, "citation_tokens") or 0)
     cached = min(cached, total_in)
-    return Usage(
+    usage = Usage(
         input=total_in,
         output=total_out,
         cached=cached,
         cache_write=min(written, total_in - cached),
         reasoning=min(reasoning, total_out),
     )
+    _read_kinds(usage, prompt_parts, completion_parts)
+    return usage
+
+
+def _read_kinds(usage: Usage, prompt: Mapping[str, Any], completion: Mapping[str, Any]) -> None:
+    """Audio and images among the tokens."""
+    usage.audio_in = min(_read_count(prompt, "audio_tokens") or 0, usage.input)
+    usage.image_in = min(_read_count(prompt, "image_tokens") or 0, usage.input - usage.audio_in)
+    usage.audio_out = min(_read_count(completion, "audio_tokens") or 0, usage.output)
+    usage.image_out = min(_read_count(completion, "image_tokens") or 0, usage.output - usage.audio_out)
+    cached = _get_parts(prompt, "cached_tokens_details")
+    usage.audio_cached = min(_read_count(cached, "audio_tokens") or 0, usage.audio_in, usage.cached)
+    usage.image_cached = min(_read_count(cached, "image_tokens") or 0, usage.image_in, usage.cached - usage.audio_cached)
+
+
+def note_tier(usage: Usage | None, tier: object) -> None:
+    """Write the `service_tier` that stands beside a usage into it."""
+    if usage is not None and tier is not None:
+        usage.tier = unusual_tier(tier)
+
+
+class _Beside(msgspec.Struct, gc=False):
+    service_tier: Any = None
+
+
+_BESIDE = msgspec.json.Decoder(_Beside).decode
+
+
+def find_tier(event: bytes) -> object:
+    """The `service_tier` of an answer, or of an event that has been read before: only those with usage are looked at."""
+    if b'"service_tier"' not in event:
+        return None
+    try:
+        return _BESIDE(event).service_tier
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return None  # read only after a repair
 
 
 def _get_parts(value: Mapping[str, Any], *names: str) -> Mapping[str, Any]:

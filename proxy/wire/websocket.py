@@ -238,7 +238,8 @@ class FrameSniffer:
             return
         # Realtime says `token` where all others say `tokens`.
         told = done.response.usage
-        spent = make_usage({**told, "input_tokens_details": told.get("input_token_details")})
+        details = {f"{side}_tokens_details": told.get(f"{side}_token_details") for side in ("input", "output")}
+        spent = make_usage({**told, **details})
         if spent is not None:
             self.usage = spent if self.usage is None else _add(self.usage, spent)
 
@@ -250,4 +251,11 @@ def _add(one: Usage, other: Usage) -> Usage:
         cached=one.cached + other.cached,
         cache_write=one.cache_write + other.cache_write,
         reasoning=one.reasoning + other.reasoning,
+        audio_in=one.audio_in + other.audio_in,
+        audio_cached=one.audio_cached + other.audio_cached,
+        image_in=one.image_in + other.image_in,
+        image_cached=one.image_cached + other.image_cached,
+        audio_out=one.audio_out + other.audio_out,
+        image_out=one.image_out + other.image_out,
+        tier=other.tier,
     )

@@ -10,11 +10,15 @@ from proxy.cli.check import ask, judge_status
 from proxy.cli.main import main
 from proxy.core.exchange import UpstreamRequest
 from proxy.core.settings import Origin
+from proxy.stores.price_file import bundled
 
 
 def test_a_valid_file(file: Path, capsys) -> None:
     assert main(["check"]) == 0
-    assert capsys.readouterr().out == "undimmed.yaml is valid: 2 providers, 1 route, 3 targets\n"
+    first, second = capsys.readouterr().out.splitlines()
+    assert first == "undimmed.yaml is valid: 2 providers, 1 route, 3 targets"
+    assert second == f"prices: {bundled()}"
+    assert str(bundled().date) in second
 
 
 def test_every_mistake_and_status_1(folder: Path, capsys) -> None:

@@ -49,6 +49,20 @@ def test_unknown_prices_are_unknown() -> None:
     assert show_price(Price(0, 0)) == "$0 in, $0 out"
 
 
+def test_prices_are_shown_with_what_they_depend_on() -> None:
+    price = Price(3 * 10**9, 15 * 10**9, 3 * 10**8, tiers=((200_000, Price(6 * 10**9, 22_500_000_000)),))
+    assert show_price(price) == "$3 in, $0.3 cached, $15 out, above 200,000 tokens $6 in, $22.5 out"
+
+
+def test_bundled_prices_are_shown() -> None:
+    text = "providers: {o: {kind: openai, credentials: k, direct: true}}\nroutes: [{model: m, targets: [o/gpt-4o]}]"
+    settings = parse(text, "f.yaml", {})
+    for name in ("m", "o/gpt-4o"):
+        route = find_route(settings, name)
+        assert route is not None
+        assert [price for _, _, price, _ in static_rows(route, Needs())] == ["$2.5 in, $1.25 cached, $10 out"]
+
+
 @pytest.fixture
 def config(folder: Path) -> Path:
     # Nobody listens at port 1, so that nothing on this machine answers for the proxy.

@@ -1,6 +1,10 @@
+from dataclasses import replace
+
 from proxy.config.load import parse
 from proxy.core.settings import Credential, Origin, RetrySettings, Settings, Timeouts, When
-from proxy.core.usage import Price
+from proxy.core.usage import Price, Usage
+from proxy.stores.price_file import bundled
+from proxy.tokens.prices import cost
 
 
 def read(text: str, env: dict[str, str] | None = None) -> Settings:
@@ -170,3 +174,73 @@ def test_server_and_keys() -> None:
 def test_headers_are_lower_case() -> None:
     text = "providers: {a: {kind: vllm, direct: true, headers: {X-Title: me}}}"
     assert read(text).providers["a"].headers == {"x-title": "me"}
+
+
+def test_targets_without_a_price_have_the_bundled_one() -> None:
+    settings = read(
+        """
+        providers:
+          openai: {kind: openai, credentials: k, direct: true}
+          elsewhere: {kind: openai, base_url: "https://llm.example/v1", credentials: k}
+          mine: {kind: vllm}
+        routes:
+          - model: m
+            targets: [[openai/gpt-4o, {to: openai/gpt-4o-mini, price: {input: 1, output: 2}}], openai/unheard-of,
+                      elsewhere/gpt-4o, mine/gpt-4o]
+            strategy: least-busy
+        """
+    )
+    usual, written, unheard, elsewhere, mine = settings.routes[0].targets
+    assert usual.price == Price(2_500_000_000, 10**10, 1_250_000_000)
+    assert usual.tariff is not None
+    assert usual.tariff.price(bundled().as_of) == usual.price
+    assert (written.price, written.tariff) == (Price(10**9, 2 * 10**9), None)
+    assert unheard.price is None
+    assert unheard.tariff is not None
+    assert (elsewhere.price, elsewhere.tariff, mine.price, mine.tariff) == (None, None, None, None)
+    assert settings.providers["mine"].pricing is None
+    pricing = settings.providers["openai"].pricing
+    assert pricing is not None
+    assert pricing.tariff("gpt-4o") is usual.tariff
+
+
+def test_cheapest_may_go_by_bundled_prices() -> None:
+    settings = read(
+        """
+        providers: {a: {kind: groq, credentials: k}, b: {kind: openai, credentials: k}}
+        routes: [{model: m, targets: [[a/openai/gpt-oss-120b, b/gpt-4o]], strategy: cheapest}]
+        """
+    )
+    assert all(target.price for target in settings.routes[0].targets)
+
+
+def test_everything_that_a_price_can_say() -> None:
+    settings = read(
+        """
+        providers: {a: {kind: vllm}}
+        routes:
+          - model: m
+            targets:
+              - to: a/x
+                price:
+                  {input: 2, output: 8, cached: 0.2, cache_write: 2.5, cache_write_1h: 4, audio_in: 30, audio_cached: 0.3,
+                   audio_out: 60, image_in: 5, image_out: 40, reasoning: 3, per_request: 0.005,
+                   tiers: [{above: 400k, input: 8}, {above: 200k, input: 4, output: 12}]}
+        """
+    )
+    nano = 10**9
+    base = Price(
+        2 * nano, 8 * nano, nano // 5, 5_000_000, 5 * nano // 2, 4 * nano, 30 * nano, 3 * nano // 10, 5 * nano,
+        audio_out=60 * nano, image_out=40 * nano, reasoning=3 * nano,
+    )  # fmt: skip
+    tiers = (200_000, replace(base, input=4 * nano, output=12 * nano)), (400_000, replace(base, input=8 * nano))
+    assert settings.routes[0].targets[0].price == replace(base, tiers=tiers)
+
+
+def test_a_written_price_is_charged_once() -> None:
+    """Case 5: cached tokens are part of the input, not added to it again."""
+    target = "{to: a/x, price: {input: 2, output: 8, cached: 0.5}}"
+    price = (
+        read(f"{{providers: {{a: {{kind: vllm}}}}, routes: [{{model: m, targets: [{target}]}}]}}").routes[0].targets[0].price
+    )
+    assert cost(Usage(1000, 100, cached=900), price) == 100 * 2000 + 900 * 500 + 100 * 8000

@@ -24,6 +24,11 @@ REFUSED = [
         route("targets: [[a/x, b/x]], strategy: cheapest"),
         'routes[0].targets[0][1]: strategy cheapest needs a price for "b/x"',
     ),
+    (
+        "providers: {a: {kind: groq, credentials: k}, b: {kind: vllm}}\n"
+        "routes: [{model: m, targets: [[a/openai/gpt-oss-120b, a/nobody-knows]], strategy: cheapest}]",
+        'routes[0].targets[0][1]: strategy cheapest needs a price for "a/nobody-knows"',
+    ),
     # time
     (route("targets: [a/x], timeout: {first_content: 5s, total: 3s}"), "first_content (5s) is above total (3s)"),
     (route("targets: [a/x], timeout: {idle: 5s, total: 3s}"), "idle (5s) is above total"),

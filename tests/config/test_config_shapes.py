@@ -30,6 +30,13 @@ def test_prices_are_dollars(value: float) -> None:
         PriceModel(input=value, output=1, cached=None, per_request=None)
 
 
+@pytest.mark.parametrize("value", [0.00000125, 0.0004])
+def test_prices_per_token_are_told_apart(value: float) -> None:
+    with pytest.raises(ValidationError, match="price per token"):
+        PriceModel(input=value, output=1)
+    assert PriceModel(input=0, output=0.0005).output == 0.0005
+
+
 def test_a_single_item_is_a_list_of_one() -> None:
     assert as_list("x") == ["x"]
     assert as_list(["x"]) == ["x"]

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Callable
+from datetime import UTC, date, datetime
 
 import pytest
 from pipeline_stage import COMPLETION, DONE, STREAM, USAGE, Canned, Stage, act, by_pool, chunk, make_call, stream, whole
@@ -17,6 +18,7 @@ from proxy.pipeline.estimation import EstimateJob
 from proxy.rehearse.behaviour import Behaviour, Latency, Mode
 from proxy.rehearse.client import Wish
 from proxy.rehearse.virtual_loop import run
+from proxy.tokens.price_list import Row, Step, VendorPrices
 
 PRICE = Price(input=2_000_000_000, output=8_000_000_000)
 PRICED = settings(((Target("a", "m", price=PRICE),), (Target("b", "m"),)))
@@ -306,10 +308,32 @@ class TestWaitingForEstimates:
 
 def test_cost_goes_with_usage() -> None:
     _, attempt = make_record("1")
-    apply_usage(attempt, Target("a", "m", price=PRICE), Usage(1_000_000, 0))
+    apply_usage(attempt, Target("a", "m", price=PRICE), Usage(1_000_000, 0), 0.0)
     assert attempt.cost == 2_000_000_000
-    apply_usage(attempt, Target("a", "m"), Usage(5, 5))
+    apply_usage(attempt, Target("a", "m"), Usage(5, 5), 0.0)
     assert (attempt.usage, attempt.cost) == (Usage(5, 5), None)
+
+
+def test_cost_is_that_of_the_model_that_answered_when_the_call_began() -> None:
+    """Case 15, and prices that change."""
+    old, new = ({"input": dollars * 10**9, "output": 0} for dollars in (4, 3))
+    steps = [Step(old), Step(new, since=date(2026, 5, 1))]
+    rows = [Row("m", ["=", "m"], steps, {"flex": [Step({"input": 10**9})]}), Row("s", ["=", "s"], [Step(new)])]
+    target = Target("a", "m", price=PRICE, tariff=VendorPrices(rows).tariff("m"))
+    _, attempt = make_record("1")
+
+    def charged(usage: Usage, wall: float, served: str | None = None) -> int | None:
+        attempt.served_model = served
+        apply_usage(attempt, target, usage, wall)
+        return attempt.cost
+
+    change = datetime(2026, 5, 1, tzinfo=UTC).timestamp()
+    assert charged(Usage(1000), change - 1) == 4_000_000
+    assert charged(Usage(1000), change) == 3_000_000
+    assert charged(Usage(1000), change - 1, "s") == 3_000_000
+    assert charged(Usage(1000), change - 1, "m") == 4_000_000
+    assert charged(Usage(1000, tier="flex"), change) == 1_000_000
+    assert charged(Usage(1000, tier="priority"), change) is None
 
 
 @pytest.mark.parametrize("kind", OutcomeKind)

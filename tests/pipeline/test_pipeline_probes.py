@@ -19,6 +19,9 @@ from proxy.pipeline.probes import ProbeReceiver
 from proxy.rehearse.behaviour import Behaviour, Latency, Mode
 from proxy.rehearse.client import Wish
 from proxy.rehearse.virtual_loop import run
+from proxy.tokens.price_list import Row, Step, VendorPrices
+
+LISTED = Row("m", ["=", "m"], [Step({"input": 1_000_000_000, "output": 2_000_000_000})])
 
 #: Probes every 10 s without jitter, after 20 s of idleness.
 PROBE = ProbeSettings(every=10.0, idle_after=20.0, jitter=0.0, timeout=2.0)
@@ -233,8 +236,15 @@ class TestMoney:
         made = settings((("a/1", "a/2"),), providers={"a": provider("a", probe=probe)}, breaker=OPENS)
         play_probing(body, QUICK, made)
 
-    def test_tokens_and_cost_are_counted_apart_from_calls(self) -> None:
-        target = Target("a", "m", price=Price(1_000_000_000, 2_000_000_000))
+    @pytest.mark.parametrize(
+        "target",
+        [
+            Target("a", "m", price=Price(1_000_000_000, 2_000_000_000)),
+            Target("a", "m", tariff=VendorPrices([LISTED]).tariff("m")),
+        ],
+        ids=["written", "bundled"],
+    )
+    def test_tokens_and_cost_are_counted_apart_from_calls(self, target: Target) -> None:
 
         async def body(stage: Stage) -> None:
             probing = stage.loop.create_task(stage.parts.prober.run())

@@ -8,19 +8,20 @@ from support.simulation import provider, replace, settings
 from proxy.assemble import TargetRegistry, bind_kinds, make_routing
 from proxy.core.endpoints import Endpoint
 from proxy.core.settings import Route, Settings, Target, When
-from proxy.core.usage import Price
+from proxy.core.usage import Price, Pricing
 from proxy.pipeline.queueing import CapacityQueues
 from proxy.pipeline.routing import DIRECT, MAX_DIRECT, Routing, compile_glob
 from proxy.rehearse.virtual_loop import VirtualLoop
+from proxy.tokens.price_list import Row, Step, VendorPrices
 
 
 def route(*models: str, to: tuple[Target, ...] = (Target("a", "m"),), **more: object) -> Route:
     return Route(models[0], models, (to,), **more)  # type: ignore[arg-type]
 
 
-def routing(*routes: Route, direct: tuple[str, ...] = ()) -> Routing:
+def routing(*routes: Route, direct: tuple[str, ...] = (), pricing: Pricing | None = None) -> Routing:
     names = ("a", "b")
-    providers = {name: replace(provider(name), direct=name in direct, first_content=77.0) for name in names}
+    providers = {name: replace(provider(name), direct=name in direct, first_content=77.0, pricing=pricing) for name in names}
     base = settings()
     configured: Settings = replace(base, providers=providers, routes=routes)
     loop = VirtualLoop()
@@ -116,6 +117,13 @@ class TestDirect:
         target = state.route.targets[0]
         assert (target.max_in_flight, target.context_window, target.price) == (3, 8000, price)
         assert (target.weight, target.when) == (1, None), "those belong to the place"
+
+    def test_its_price_is_the_usual_one_of_the_vendor_unless_a_route_knows_better(self) -> None:
+        pricing = VendorPrices([Row("m", ["=", "m"], [Step({"input": 5, "output": 6})])])
+        lamp = route("lamp", to=(Target("a", "known", price=Price(1, 2)),))
+        made = routing(lamp, direct=("a",), pricing=pricing)
+        tariffs = {name: state.route.targets[0].tariff for name in ("m", "known") if (state := made.find(f"a/{name}"))}
+        assert tariffs == {"m": pricing.tariff("m"), "known": None}
 
     def test_it_shares_the_targets_state(self) -> None:
         made = routing(route("lamp"), direct=("a",))

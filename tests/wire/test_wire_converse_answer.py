@@ -51,7 +51,7 @@ def test_all_kinds_of_parts() -> None:
         ToolCall("t1", "weather", '{"city": "Rome", "n": 1.0}'),
     ]
     assert choice.finish == Finished(Finish.TOOL_CALLS)
-    assert (completion.usage, completion.service_tier) == (Usage(10, 5), "flex")
+    assert (completion.usage, completion.service_tier) == (Usage(10, 5, tier="flex"), "flex")
 
 
 def test_citations() -> None:

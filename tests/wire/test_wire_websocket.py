@@ -11,6 +11,7 @@ from websockets.frames import Frame, Opcode
 from proxy.core.call import Call
 from proxy.core.endpoints import Endpoint
 from proxy.core.exchange import ClientRequest
+from proxy.core.usage import Usage
 from proxy.wire.openai_envelope import EnvelopeError
 from proxy.wire.websocket import (
     FrameSniffer,
@@ -153,6 +154,22 @@ def test_usage_is_summed_and_a_goodbye_is_seen(sizes: list[int]) -> None:
     assert (sniffer.usage.input, sniffer.usage.output, sniffer.usage.cached) == (10, 14, 4)
     assert not sniffer.closed
     assert follow(data + frame(Opcode.CLOSE, b"\x03\xe8bye"), sizes).closed
+
+
+def test_kinds_of_realtime_tokens_are_summed_too() -> None:
+    """Case 22: what of the audio came from the cache is told apart."""
+    cached = {"audio_tokens": 20, "image_tokens": 3, "text_tokens": 2}
+    told = done(
+        input_tokens=100,
+        output_tokens=50,
+        input_token_details={"cached_tokens": 25, "audio_tokens": 60, "image_tokens": 9, "cached_tokens_details": cached},
+        output_token_details={"audio_tokens": 40, "text_tokens": 10},
+    )
+    once = Usage(100, 50, cached=25, audio_in=60, audio_cached=20, image_in=9, image_cached=3, audio_out=40)
+    assert follow(frame(Opcode.TEXT, told), []).usage == once
+    assert follow(frame(Opcode.TEXT, told) * 2, []).usage == Usage(
+        200, 100, cached=50, audio_in=120, audio_cached=40, image_in=18, image_cached=6, audio_out=80
+    )
 
 
 @given(splits)

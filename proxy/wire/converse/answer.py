@@ -12,7 +12,7 @@ import msgspec
 from msgspec import Raw, Struct
 
 from proxy.core.outcome import OK, Outcome, OutcomeKind
-from proxy.core.usage import Usage
+from proxy.core.usage import Usage, unusual_tier
 from proxy.wire.converse.tools import ANSWER_TOOL
 from proxy.wire.dialogue import BEDROCK, Text, Thinking, ToolCall
 from proxy.wire.failures import classify_inner
@@ -95,6 +95,7 @@ class TokenUsage(Struct, gc=False, rename="camel"):
     output_tokens: int | float | None = None
     cache_read_input_tokens: int | float | None = None
     cache_write_input_tokens: int | float | None = None
+    cache_details: Any = None
 
 
 class ServiceTier(Struct, gc=False, rename="camel"):
@@ -117,7 +118,8 @@ def read_answer(body: bytes, sealer: str = BEDROCK) -> Completion:
     if answer is None:
         message = describe_page(body) if is_page(body) else "the answer cannot be read"
         return Completion(_find_failure(body) or Outcome(OutcomeKind.MALFORMED, message=message))
-    usage = read_usage(answer.usage)
+    tier = answer.service_tier.type if answer.service_tier is not None else None
+    usage = read_usage(answer.usage, tier)
     content = None if answer.output is None or answer.output.message is None else answer.output.message.content
     if content is None and answer.stop_reason is None:
         nothing = Outcome(OutcomeKind.MALFORMED, message="the answer holds no message")
@@ -131,7 +133,6 @@ def read_answer(body: bytes, sealer: str = BEDROCK) -> Completion:
         _read_block(block, place, sealer, parts, citations)
     called = any(isinstance(part, ToolCall) for part in parts)
     choice = CompletionChoice(parts, Finished(map_stop(answer.stop_reason, called)), citations)
-    tier = answer.service_tier.type if answer.service_tier is not None else None
     return Completion(OK, choices=[choice], usage=usage, service_tier=tier)
 
 
@@ -147,12 +148,18 @@ def decode_leniently(decode: Callable[[bytes], StructT], payload: bytes) -> Stru
         return None
 
 
-def read_usage(usage: TokenUsage | None) -> Usage | None:
-    """None where nothing was counted."""
+def read_usage(usage: TokenUsage | None, tier: str | None = None) -> Usage | None:
+    """None where nothing was counted. `cacheDetails` says how long what was written into the cache stays there:
+    `[{"ttl": "1h", "inputTokens": 20}]`."""
     if usage is None or (usage.input_tokens is None and usage.output_tokens is None):
         return None
     cached, written = _count(usage.cache_read_input_tokens), _count(usage.cache_write_input_tokens)
-    return Usage(_count(usage.input_tokens) + cached + written, _count(usage.output_tokens), cached, written)
+    found = Usage(_count(usage.input_tokens) + cached + written, _count(usage.output_tokens), cached, written)
+    details = usage.cache_details if written and isinstance(usage.cache_details, list) else ()
+    longer = (entry.get("inputTokens") for entry in details if isinstance(entry, dict) and entry.get("ttl") == "1h")
+    found.cache_write_1h = min(sum(_count(count) for count in longer if isinstance(count, int | float)), written)
+    found.tier = unusual_tier(tier)
+    return found
 
 
 def judge_stop(reason: str | None) -> Outcome | None:

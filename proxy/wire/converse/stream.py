@@ -16,6 +16,7 @@ from msgspec import Struct
 
 from proxy.core.outcome import Outcome, OutcomeKind
 from proxy.wire.converse.answer import (
+    ServiceTier,
     TokenUsage,
     decode_leniently,
     judge_exception,
@@ -75,6 +76,7 @@ class Event(Struct, gc=False, rename="camel"):
     start: Start | None = None
     stop_reason: str | None = None
     usage: TokenUsage | None = None
+    service_tier: ServiceTier | None = None
 
 
 _DECODE = msgspec.json.Decoder(Event).decode
@@ -183,7 +185,7 @@ class ConverseDecoder:
         self._stopped = True
 
     def _close(self, event: Event, pieces: list[Piece]) -> None:
-        usage = read_usage(event.usage)
+        usage = read_usage(event.usage, None if event.service_tier is None else event.service_tier.type)
         if usage is not None:
             pieces.append(Spent(usage))
         if self._stopped:

@@ -15,7 +15,7 @@ from proxy.core.outcome import OK, Outcome, OutcomeKind
 from proxy.core.usage import Usage
 from proxy.wire.failures import classify_inner
 from proxy.wire.lenient import repair
-from proxy.wire.openai_usage import make_usage
+from proxy.wire.openai_usage import make_usage, note_tier
 from proxy.wire.reading import Answer
 from proxy.wire.redaction import describe_page, is_page
 from proxy.wire.trouble import find_error, parse_json
@@ -36,6 +36,7 @@ class _Whole(Struct, gc=False):
     error: Raw = _NO_RAW
     output: Raw = _NO_RAW
     usage: dict[str, Any] | None = None
+    service_tier: Any = None
 
 
 class Whole:
@@ -49,6 +50,7 @@ class Whole:
         self.status = found.status or "completed"
         self.error = bytes(found.error) not in _NULLS
         self.usage: Usage | None = make_usage(found.usage) if found.usage is not None else None
+        note_tier(self.usage, found.service_tier)
         self.items = len(items)
         self._output = items
 
