@@ -175,6 +175,7 @@ class Forwarder:
         candidate, permit = taken
         make = Attempt if journey.upgrade is None else TunnelAttempt
         attempt = make(self._services, journey, routing.kinds[candidate.target.provider], candidate, permit)
+        self._services.witness(journey.record, attempt.record)
         try:
             outcome = await attempt.run()
         except asyncio.CancelledError:
