@@ -15,24 +15,27 @@ if TYPE_CHECKING:
     from proxy.stores.ledger.reading import Span
 
 _AGO = re.compile(r"([0-9]+)([mhdw])")
+FORMS = "a date, a time (UTC unless it says otherwise), or 30m, 24h, 7d, 4w (ago)"
 _UNITS = {"m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
 
 
 def parse_time(text: str) -> int:
     """Unix time in ms of `2026-11-25`, `2026-11-25T14:00`, `2026-11-25T14:00+01:00` (UTC where nothing is said) or `7d`
-    (that long ago). ValueError."""
+    (that long ago). argparse.ArgumentTypeError."""
     ago = _AGO.fullmatch(text)
     if ago is not None:
         at = datetime.fromtimestamp(time.time(), UTC) - timedelta(**{_UNITS[ago[2]]: int(ago[1])})  # noqa: TID251
         return int(at.timestamp() * 1000)
-    moment = datetime.fromisoformat(text)
+    try:
+        moment = datetime.fromisoformat(text)
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"expected {FORMS}") from None
     return int((moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp() * 1000)
 
 
 def add_span(parser: argparse.ArgumentParser) -> None:
     """--since, --until, --config."""
-    forms = "a date, a time (UTC unless it says otherwise), or 30m, 24h, 7d, 4w ago"
-    parser.add_argument("--since", type=parse_time, metavar="WHEN", help=f"from then on: {forms}")
+    parser.add_argument("--since", type=parse_time, metavar="WHEN", help=f"from then on: {FORMS}")
     parser.add_argument("--until", type=parse_time, metavar="WHEN", help="up to then")
     add_config(parser)
 

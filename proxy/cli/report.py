@@ -36,8 +36,8 @@ def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") 
     parser = commands.add_parser(
         "report",
         help="say where tokens and money went",
-        description="Tokens, cost, waste (attempts that nobody received) and the cost of failover, from the ledger. The span "
-        "is taken in whole hours. Where prices are unknown the cost is a lower bound (+) or unknown, never 0.",
+        description="Tokens, cost, waste (attempts that nobody received) and the cost of failover, from the ledger. The "
+        "span is taken in whole hours. Where prices are unknown the cost is a lower bound (+) or unknown, never 0.",
     )
     parser.add_argument(
         "--by",
