@@ -35,7 +35,6 @@ class Journal:
         self.error: str | None = None
         self.appended = 0
         self.lost = 0
-        self.starved = threading.Event()
 
     def __repr__(self) -> str:
         return f"<Journal {len(self._segments)} segments, {self.appended} appended, {self.lost} lost>"
@@ -73,7 +72,6 @@ class Journal:
         return self._take_spare() and segments[-1].append(payload)
 
     def _take_spare(self) -> bool:
-        self.starved.set()
         with self._lock:
             spare, self._spare = self._spare, None
             if spare is None:
@@ -106,7 +104,6 @@ class Journal:
             spare = Segment(None, self._size)
         with self._lock:
             self._spare = spare
-        self.starved.clear()
 
     def read(self, most: int) -> tuple[list[bytes], "Mark | None"]:
         """The next payloads after what was released, and the mark to release them by."""

@@ -6,7 +6,6 @@ the database takes rows.
 
 import sqlite3
 from collections.abc import Iterator
-from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import quote
@@ -63,10 +62,9 @@ class Reader:
         """Every call with its attempts, the oldest first."""
         attempts = self._connection.cursor()
         chosen = self._connection.execute("SELECT * FROM calls WHERE wall >= ? AND wall < ? ORDER BY wall", _ends(span))
-        with closing(chosen), closing(attempts):
-            for call in chosen:
-                found = attempts.execute("SELECT * FROM attempts WHERE call = ? ORDER BY number", (call["id"],))
-                yield call, found.fetchall()
+        for call in chosen:
+            found = attempts.execute("SELECT * FROM attempts WHERE call = ? ORDER BY number", (call["id"],))
+            yield call, found.fetchall()
 
     def sums(self, span: Span) -> list[sqlite3.Row]:
         """The rollups of all hours that lie in this span, in part at least."""

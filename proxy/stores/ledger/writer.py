@@ -54,8 +54,9 @@ class SqliteLedger:
         self._error: str | None = None
         self._housekept: float | None = None
         self._pause = PAUSE
-        # Calls of this process that are in the database or were given up as unreadable; and those that met a failure.
+        # Calls of this process that are in the database, those that met a failure, and lost ones when all was last well.
         self._settled = 0
+        self._lost_before = 0
         self._spilled_to = 0
         self._written = self._spilled = self._replayed = 0
 
@@ -103,7 +104,7 @@ class SqliteLedger:
         journal, error = self._journal, self._error
         state = "ok"
         if error is not None:
-            state = "losing" if journal.starved.is_set() and journal.lost else "spilling"
+            state = "losing" if journal.lost > self._lost_before else "spilling"
         return LedgerState(
             state,
             self._written,
@@ -157,6 +158,7 @@ class SqliteLedger:
             while self._carry_group(self._database):
                 self._journal.prepare()
             self._error = None
+            self._lost_before = self._journal.lost
             self._pause = PAUSE
         except Exception as error:  # the thread's edge: it goes on, and what stopped it is shown
             self._fail(error)
