@@ -1,5 +1,10 @@
+from pathlib import Path
+
+import pytest
+
 from proxy.config.load import parse
-from proxy.core.settings import Credential, Origin, RetrySettings, Settings, Timeouts, When
+from proxy.core.errors import ConfigError
+from proxy.core.settings import Credential, LedgerSettings, Origin, RetrySettings, Settings, Timeouts, When
 from proxy.core.usage import Price
 
 
@@ -170,3 +175,34 @@ def test_server_and_keys() -> None:
 def test_headers_are_lower_case() -> None:
     text = "providers: {a: {kind: vllm, direct: true, headers: {X-Title: me}}}"
     assert read(text).providers["a"].headers == {"x-title": "me"}
+
+
+LEDGER = "providers: {a: {kind: ollama, direct: true}}\nledger: "
+
+
+def test_a_ledger_beside_the_file(tmp_path: Path) -> None:
+    def ledger(text: str) -> LedgerSettings | None:
+        return parse(LEDGER + text, "f.yaml", {}, tmp_path).ledger
+
+    assert ledger("") is None
+    assert ledger("{}") == LedgerSettings(str(tmp_path / "undimmed.db"), 90 * 86400)
+    assert ledger("{url: 'sqlite:calls.db', retention: 7d}") == LedgerSettings(str(tmp_path / "calls.db"), 7 * 86400)
+    for absolute in (f"sqlite:{tmp_path}/x.db", f"sqlite://{tmp_path}/x.db"):
+        assert ledger(f"{{url: '{absolute}'}}") == LedgerSettings(f"{tmp_path}/x.db")
+
+
+@pytest.mark.parametrize(
+    ("url", "message"),
+    [
+        ("undimmed.db", "expected sqlite: and a file"),
+        ("postgresql://db/undimmed", "expected sqlite: and a file"),
+        ("sqlite:", "expected sqlite: and a file"),
+        ("sqlite://host/undimmed.db", "expected sqlite: and a file"),
+        ("sqlite:undimmed.db?mode=memory", "expected sqlite: and a file"),
+        ("sqlite:none/undimmed.db", "there is no folder"),
+        ("sqlite:.", "is a folder"),
+    ],
+)
+def test_a_ledger_that_cannot_be(url: str, message: str, tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match=rf"f\.yaml:2: ledger\.url: .*{message}"):
+        parse(f"{LEDGER}{{url: '{url}'}}", "f.yaml", {}, tmp_path)

@@ -15,6 +15,8 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+import structlog
+
 from proxy.core.records import AttemptRecord, CallRecord, ProbeRecord, StateChange
 from proxy.stores.ledger.contract import LedgerState
 from proxy.stores.ledger.database import Database
@@ -22,7 +24,7 @@ from proxy.stores.ledger.entries import CallEntry, begin, decode, encode, pack
 from proxy.stores.ledger.journal import Journal
 from proxy.stores.ledger.recovery import inherit, leftovers, segment_path
 from proxy.stores.ledger.tariff import Tariff
-from proxy.stores.log import describe
+from proxy.stores.log import NAME, describe
 
 #: Seconds for which rows are gathered into one group, and rows in a group at most.
 GATHER = 0.1
@@ -157,6 +159,8 @@ class SqliteLedger:
             self._keep_house(self._database)
             while self._carry_group(self._database):
                 self._journal.prepare()
+            if self._error is not None:
+                structlog.get_logger(NAME).info("ledger_recovered", count=self._replayed)
             self._error = None
             self._lost_before = self._journal.lost
             self._pause = PAUSE
@@ -181,7 +185,10 @@ class SqliteLedger:
         appended = self._journal.appended
         self._spilled += appended - max(self._spilled_to, self._settled)
         self._spilled_to = appended
-        self._error = _words(error)
+        words = _words(error)
+        if words != self._error:
+            structlog.get_logger(NAME).warning("ledger_spilling", error=words)
+        self._error = words
         if self._database is not None:
             self._database.close()
             self._database = None
@@ -192,24 +199,21 @@ class SqliteLedger:
             return
         for owner, files in leftovers(self._path).items():
             if owner != self._owner:
-                self._book_legacy(database, files)
+                booked = book_legacy(database, files, self._tariff)
+                self._written += booked
+                self._replayed += booked
         if self._retention is not None:
             before = int((self._wall() - self._retention) * 1000)
             while database.forget(before) and not self._closing.is_set():
                 self._journal.prepare()
         self._housekept = now
 
-    def _book_legacy(self, database: Database, files: list[Path]) -> None:
-        booked = book_legacy(database, files, self._tariff)
-        self._written += booked
-        self._replayed += booked
-
 
 def _words(error: Exception) -> str:
     """What is wrong; never a value."""
     if isinstance(error, OSError):
         return error.strerror or type(error).__name__
-    return str(error) if isinstance(error, sqlite3.OperationalError | sqlite3.DatabaseError) else describe(error)
+    return str(error) if isinstance(error, sqlite3.DatabaseError) else describe(error)
 
 
 def book_legacy(database: Database, files: list[Path], tariff: Tariff) -> int:
