@@ -3,13 +3,15 @@
 import argparse
 import csv
 import json
+import math
+import shutil
 import sys
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from proxy.cli.ledger_place import add_span, find_ledger, shown, span_of
-from proxy.cli.terminal import OutputLost, Terminal, err, out
+from proxy.cli.terminal import Terminal, err, out
 
 if TYPE_CHECKING:
     from proxy.stores.ledger.reporting import Line
@@ -72,14 +74,14 @@ def show_share(share: float) -> str:
     return "0%" if not share else "<1%" if share < 0.01 else f"{share:.0%}"
 
 
-#: Head and cell of each column, right-aligned.
+#: Head and cell of each column. What is cached or written to a cache is part of the input, reasoning of the output.
 COLUMNS: Sequence[tuple[str, Callable[["Line"], str]]] = (
     ("calls", lambda line: show_count(line["calls"])),
     ("attempts", lambda line: show_count(line["attempts"])),
-    ("input", lambda line: show_count(line.fresh)),
+    ("input", lambda line: show_count(line["input"])),
     ("cached", lambda line: show_count(line["cached"])),
     ("written", lambda line: show_count(line["cache_write"])),
-    ("output", lambda line: show_count(line.visible)),
+    ("output", lambda line: show_count(line["output"])),
     ("reasoning", lambda line: show_count(line["reasoning"])),
     ("estimated", lambda line: show_share(line.estimated_share)),
     ("cost", lambda line: show_money(line.cost, line["unpriced"])),
@@ -89,35 +91,54 @@ COLUMNS: Sequence[tuple[str, Callable[["Line"], str]]] = (
 )
 #: Columns that are left out where all of them say nothing.
 OPTIONAL = {"cached": "cached", "written": "cache_write", "reasoning": "reasoning"}
+#: And those that a narrow screen has no room for, the first to go first.
+DISPENSABLE = ("reasoning", "written", "attempts", "cached", "wasted", "estimated")
+GAP = "  "
 
 
-def _table(heads: Sequence[str], lines: "list[Line]", total: "Line", terminal: Terminal) -> None:
-    from rich.box import SIMPLE_HEAD
-    from rich.console import Console
-    from rich.table import Table
-    from rich.text import Text
+def _width(rows: Sequence[Sequence[str]]) -> list[int]:
+    return [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
 
+
+def _fit(grid: list[list[str]], room: float) -> list[str]:
+    """Take columns out of the grid, heads first, until it fits; those that had to go."""
+    gone = []
+    for head in DISPENSABLE:
+        if sum(_width(grid)) + len(GAP) * len(grid[0]) <= room:
+            break
+        if head in grid[0]:
+            place = grid[0].index(head)
+            for row in grid:
+                del row[place]
+            gone.append(head)
+    return gone
+
+
+def _table(heads: Sequence[str], lines: "list[Line]", total: "Line", terminal: Terminal, room: float) -> list[str]:
+    """Numbers stand right, names left. Gives the heads of the columns there was no room for."""
     columns = [(head, cell) for head, cell in COLUMNS if head not in OPTIONAL or total[OPTIONAL[head]]]
-    table = Table(box=SIMPLE_HEAD, pad_edge=False, show_footer=len(lines) > 1)
-    for number, head in enumerate(heads):
-        table.add_column(head, footer=Text("total") if not number else "", overflow="fold")
-    for head, cell in columns:
-        table.add_column(head, footer=Text(cell(total)), justify="right", no_wrap=True)
-    for line in lines:
-        names = [Text(name or NOTHING) for name in line.group]
-        table.add_row(*names, *[Text(text, style=_style(text)) for text in (cell(line) for _, cell in columns)])
-    color = "standard" if terminal.color else None
-    # Piped, a line is as long as it has to be.
-    width = None if terminal.stream.isatty() else 250
-    console = Console(file=terminal.stream, color_system=color, width=width, highlight=False)  # type: ignore[arg-type]
-    try:
-        console.print(table)
-    except OSError as error:
-        raise OutputLost(error) from error
+    grid = [[*heads, *(head for head, _ in columns)]]
+    grid += [[*(name or NOTHING for name in line.group), *(cell(line) for _, cell in columns)] for line in lines]
+    grid.append(["total", *[""] * (len(heads) - 1), *(cell(total) for _, cell in columns)])
+    gone = _fit(grid, room)
+    widths = _width(grid)
+    rule = "─" * (sum(widths) + len(GAP) * (len(widths) - 1))
+    for number, row in enumerate(grid):
+        last = number == len(grid) - 1
+        if number == 1 or last:
+            terminal.say(GAP + rule)
+        cells = [
+            text.ljust(width) if column < len(heads) else text.rjust(width)
+            for column, (text, width) in enumerate(zip(row, widths, strict=True))
+        ]
+        styles = ["bold" if not number or last else _style(cell.strip()) for cell in cells]
+        painted = [terminal.paint(cell, style) if style else cell for cell, style in zip(cells, styles, strict=True)]
+        terminal.say((GAP + GAP.join(painted)).rstrip())
+    return gone
 
 
 def _style(text: str) -> str:
-    return "yellow" if text == UNKNOWN or text.endswith("+") else ""
+    return "yellow" if text == UNKNOWN or text.endswith("+") else "dim" if text in ("0", "0%", "$0.00") else ""
 
 
 def _notes(total: "Line") -> list[str]:
@@ -194,7 +215,11 @@ def run(args: argparse.Namespace) -> int:
     else:
         hours = [int(row["hour"]) for row in rows]
         terminal.say(f"{shown(place.path)}, {_when(min(hours))} to {_when(max(hours) + 1)} UTC")
-        _table(args.by, lines, total, terminal)
-        for note in _notes(total):
+        room = shutil.get_terminal_size().columns if terminal.stream.isatty() else math.inf
+        gone = _table(args.by, lines, total, terminal, room)
+        notes = _notes(total)
+        if gone:
+            notes.append(f"no room for {', '.join(gone)}: a wider screen or --format json shows all")
+        for note in notes:
             terminal.say(f"  {note}")
     return 0

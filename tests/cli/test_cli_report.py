@@ -69,9 +69,9 @@ def test_a_table_that_a_person_can_read(ledger: Path, capsys: pytest.CaptureFixt
     assert rows == [
         ["gpt", "x", "2", "3", "3,000", "1,500", "0", "33%", "$6.00", "1,500", "$2.00", "$0.00"],
         ["gpt", "y", "1", "1", "1,000", "500", "0", "0%", "$3.00", "0", "$0.00", "unknown"],
-        ["free", "z", "1", "1", "1,000", "400", "100", "0%", "unknown", "0", "$0.00", "$0.00"],
+        ["free", "z", "1", "1", "1,000", "500", "100", "0%", "unknown", "0", "$0.00", "$0.00"],
         ["gpt", "–", "1", "0", "0", "0", "0", "0%", "$0.00", "0", "$0.00", "$0.00"],
-        ["total", "5", "5", "5,000", "2,400", "100", "20%", "$9.00+", "1,500", "$2.00", "unknown"],
+        ["total", "5", "5", "5,000", "2,500", "100", "20%", "$9.00+", "1,500", "$2.00", "unknown"],
     ]
     assert len({len(line.rstrip()) for line in lines if line.strip().startswith(("gpt", "free", "total"))}) == 1, "aligned"
     assert "  1 attempts have no known price: cost is at least what is shown (+)" in lines
@@ -219,3 +219,14 @@ class TestLedger:
         assert "another process writes this ledger; stop it first" in capsys.readouterr().err
         assert main(["report"]) == 0, "reading is always possible"
         database.close()
+
+
+def test_a_narrow_screen_gets_what_matters_and_is_told(ledger: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    from proxy.cli.report import COLUMNS, _fit
+
+    grid = [["route", *(head for head, _ in COLUMNS)], ["gpt", *("1" for _ in COLUMNS)]]
+    assert _fit(grid, 70) == ["reasoning", "written", "attempts", "cached", "wasted"]
+    assert grid[0] == ["route", "calls", "input", "output", "estimated", "cost", "waste", "failover"]
+    assert len(grid[1]) == len(grid[0])
+    assert _fit(grid, 1000) == []
+    assert _fit(grid, 0) == ["estimated"], "the rest is what it is about"

@@ -35,16 +35,6 @@ class Line:
         return self.sums["input"] + self.sums["output"]
 
     @property
-    def fresh(self) -> int:
-        """Input that was neither read from a cache nor written into one."""
-        return max(self.sums["input"] - self.sums["cached"] - self.sums["cache_write"], 0)
-
-    @property
-    def visible(self) -> int:
-        """Output that is no reasoning."""
-        return max(self.sums["output"] - self.sums["reasoning"], 0)
-
-    @property
     def estimated_share(self) -> float:
         """Of all tokens, 0 to 1."""
         return self.sums["estimated"] / self.tokens if self.tokens else 0.0
