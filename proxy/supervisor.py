@@ -156,6 +156,21 @@ class Proxy:
 
     async def start(self) -> tuple[str, int]:
         """Listen. The address is the data plane's, with the port it really got. CannotListen leaves nothing open."""
+        if self._ledger is not None:
+            self._ledger.start()
+        try:
+            address = await self._listen()
+        except CannotListen:
+            await self._close_ledger(self._loop.time())
+            raise
+        self._refresher.follow(self.gateway.routing.rings.values())
+        self._tasks.append(self._loop.create_task(self.parts.prober.run()))
+        self._tasks.append(self._loop.create_task(self.gateway.watch_lag()))
+        if self._own_estimator is not None:
+            self._tasks.append(self._loop.create_task(self._prepare_estimates(self._own_estimator)))
+        return address
+
+    async def _listen(self) -> tuple[str, int]:
         server = self._settings.server
         try:
             address = await self._data.start(server.host, server.port)
@@ -168,13 +183,6 @@ class Proxy:
                 await self._data.stop(0.0)
                 await self._admin.stop()
                 raise _cannot_listen(error, "server.admin", server.admin_host, server.admin_port) from error
-        if self._ledger is not None:
-            self._ledger.start()
-        self._refresher.follow(self.gateway.routing.rings.values())
-        self._tasks.append(self._loop.create_task(self.parts.prober.run()))
-        self._tasks.append(self._loop.create_task(self.gateway.watch_lag()))
-        if self._own_estimator is not None:
-            self._tasks.append(self._loop.create_task(self._prepare_estimates(self._own_estimator)))
         return address
 
     async def _prepare_estimates(self, estimator: ThreadEstimator) -> None:

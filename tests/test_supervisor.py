@@ -25,7 +25,7 @@ from proxy.rehearse.server import LoopbackProvider
 from proxy.rehearse.virtual_loop import run as run_virtually
 from proxy.stores.ledger.reading import Reader, Span
 from proxy.stores.lines import LineWriter
-from proxy.supervisor import WATCH_EVERY, Log, Proxy, _watch_file
+from proxy.supervisor import WATCH_EVERY, CannotListen, Log, Proxy, _watch_file
 
 pytestmark = pytest.mark.live
 
@@ -243,6 +243,20 @@ class TestLedger:
         live(nothing, QUICK, made)
         with Reader(path) as reader:
             assert reader.counts() == (1, 1)
+
+    def test_a_proxy_that_cannot_listen_leaves_no_journal(self, tmp_path: Path) -> None:
+        async def main() -> None:
+            loop = asyncio.get_running_loop()
+            taken = await loop.create_server(asyncio.Protocol, "127.0.0.1", 0)
+            server = replace(SERVER, port=taken.sockets[0].getsockname()[1])
+            made = replace(ONE, server=server, ledger=LedgerSettings(str(tmp_path / "undimmed.db")))
+            with pytest.raises(CannotListen):
+                await Proxy(made, estimator=InlineEstimator(loop)).start()
+            taken.close()
+            await taken.wait_closed()
+
+        asyncio.run(main())
+        assert list(tmp_path.glob("*.spill-*")) == []
 
     def test_without_one_nothing_is_shown(self) -> None:
         async def body(stack: Stack) -> None:

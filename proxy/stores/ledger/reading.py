@@ -1,4 +1,4 @@
-"""The ledger as readers see it: a connection that changes nothing, while the proxy goes on writing.
+"""The ledger as readers see it: one moment of it, by a connection that changes nothing, while the proxy goes on writing.
 
 Times are Unix time in ms, spans half open. What the journal still holds is not seen here: a tenth of a second, as long as
 the database takes rows.
@@ -37,9 +37,12 @@ class Reader:
         if not path.is_file():
             raise Unreadable(f"there is no ledger at {path} yet")
         self._path = path
-        self._connection = sqlite3.connect(f"file:{quote(str(path))}?mode=ro", uri=True, timeout=PATIENCE)
+        self._connection = sqlite3.connect(
+            f"file:{quote(str(path))}?mode=ro", uri=True, timeout=PATIENCE, isolation_level=None
+        )
         self._connection.row_factory = sqlite3.Row
         try:
+            self._connection.execute("BEGIN")
             version = version_of(self._connection)
             if version > VERSION:
                 raise TooNew(f"it was written by a later version (schema {version}, this one knows {VERSION})")
@@ -61,7 +64,9 @@ class Reader:
     def calls(self, span: Span) -> Iterator[tuple[sqlite3.Row, list[sqlite3.Row]]]:
         """Every call with its attempts, the oldest first."""
         attempts = self._connection.cursor()
-        chosen = self._connection.execute("SELECT * FROM calls WHERE wall >= ? AND wall < ? ORDER BY wall", _ends(span))
+        chosen = self._connection.execute(
+            "SELECT * FROM calls WHERE wall >= ? AND wall < ? ORDER BY wall", (span.since, span.until)
+        )
         for call in chosen:
             found = attempts.execute("SELECT * FROM attempts WHERE call = ? ORDER BY number", (call["id"],))
             yield call, found.fetchall()
@@ -70,11 +75,6 @@ class Reader:
         """The rollups of all hours that lie in this span, in part at least."""
         hours = (span.since // HOUR, -(-span.until // HOUR))
         return self._connection.execute("SELECT * FROM rollups WHERE hour >= ? AND hour < ?", hours).fetchall()
-
-    def reach(self) -> tuple[int, int] | None:
-        """First and last hour of the rollups; None: nothing was written yet."""
-        first, last = self._connection.execute("SELECT min(hour), max(hour) FROM rollups").fetchone()
-        return None if first is None else (first, last)
 
     def verify(self) -> Iterator[str]:
         """Everything that is wrong, a sentence each."""
@@ -129,10 +129,6 @@ class Reader:
         (calls,) = self._connection.execute("SELECT count(*) FROM calls").fetchone()
         (attempts,) = self._connection.execute("SELECT count(*) FROM attempts").fetchone()
         return calls, attempts
-
-
-def _ends(span: Span) -> tuple[int, int]:
-    return span.since, span.until
 
 
 @dataclass(frozen=True, slots=True)

@@ -22,7 +22,7 @@ def _value(row: Row, dimension: str) -> str:
 @dataclass(slots=True)
 class Line:
     """One group. Tokens, calls and attempts are counts; money is nano-dollars of what has a price, and `unpriced` says how
-    many attempts have none. `waste` of money is None if nothing of it has a price; `cost` likewise."""
+    many attempts have none. The money of a line is None if nothing of it has a price."""
 
     group: tuple[str, ...]
     sums: dict[str, int]
