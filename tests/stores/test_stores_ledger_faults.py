@@ -9,13 +9,16 @@ import pytest
 from stores_ledgers import SMALL, ids, made, open_ledger, sound, spills, sums, until
 from stores_records import USAGE, attempt
 
-from proxy.stores.ledger import database, writer
+from proxy.core.settings import Route, ServerSettings, Settings, Target, When
+from proxy.core.usage import Price
+from proxy.stores.ledger import database, schema, writer
 from proxy.stores.ledger.database import Busy, Database
-from proxy.stores.ledger.entries import begin, encode, pack
+from proxy.stores.ledger.entries import begin, encode, entry_of, pack
+from proxy.stores.ledger.reading import waiting
 from proxy.stores.ledger.recovery import inherit, leftovers, segment_path
 from proxy.stores.ledger.schema import VERSION
 from proxy.stores.ledger.segment import Segment
-from proxy.stores.ledger.tariff import Tariff
+from proxy.stores.ledger.tariff import Tariff, tariff_of
 from proxy.stores.ledger.upkeep import compact
 from proxy.stores.ledger.writer import book_legacy
 
@@ -230,6 +233,44 @@ def test_the_journal_of_the_living_is_left_alone(path):
     assert inherit([segment_path(path, "1.gone", 1)]).calls == []
 
 
+def test_a_journal_that_cannot_be_read_holds_nothing_up(path):
+    segment_path(path, "1.strange", 1).mkdir()
+    die(path, "2.dead", range(3))
+    ledger = open_ledger(path)
+    until(lambda: ledger.state().replayed == 3)
+    assert ledger.close(10)
+    expect(path, 3)
+    assert [(one.owner, one.calls, one.alive) for one in waiting(path)] == [("1.strange", 0, False)]
+
+
+def test_a_database_that_cannot_be_made_leaves_nothing_half_made(path, monkeypatch):
+    monkeypatch.setattr(schema, "MIGRATIONS", (("CREATE TABLE calls (id TEXT)", "CREATE TABLE calls (id TEXT)"),))
+    with pytest.raises(sqlite3.OperationalError, match="already exists"):
+        Database(path)
+    monkeypatch.undo()
+    Database(path).close()
+
+
+def test_what_cannot_be_deleted_stays_whole(path):
+    ledger_database = Database(path)
+    ledger_database.write([entry_of(made(1))], Tariff())
+    ledger_database._connection.execute("CREATE TRIGGER no BEFORE DELETE ON calls BEGIN SELECT raise(ABORT, 'no'); END")
+    with pytest.raises(sqlite3.IntegrityError):
+        ledger_database.forget(2**60)
+    ledger_database.close()
+    sound(path)
+
+
+def test_the_tariff_of_a_configuration():
+    targets = (Target("a", "x", price=Price(1, 2)), Target("a", "y", when=When(tools=True)))
+    route = Route("gpt", ("gpt",), (targets, (Target("b", "z"),)))
+    tariff = tariff_of(Settings(ServerSettings(), {}, (route,)))
+    assert tariff == Tariff({"a/x": Price(1, 2)}, {"gpt": ("a/x",)})
+    assert tariff.first_choice("gpt", "b/z", "b/z") == "a/x"
+    assert tariff.first_choice("gpt", "a/x", "a/x") is None
+    assert tariff.first_choice("direct", "c/u", "c/v") == "c/u"
+
+
 def test_a_journal_cut_anywhere_gives_what_is_whole(path, tmp_path):
     die(path, "1.dead", range(10))
     whole = spills(path)[0].read_bytes()
@@ -258,16 +299,13 @@ def test_frames_that_are_sound_but_none_of_ours_end_the_journal(path):
 
 def test_an_error_within_a_group_leaves_nothing_of_it(path, monkeypatch):
     ledger_database = Database(path)
-    from proxy.stores.ledger.entries import entry_of
-
     monkeypatch.setattr(database, "_ROLLUP", "INSERT INTO nowhere VALUES (?)")
     with pytest.raises(sqlite3.Error):
         ledger_database.write([entry_of(made(1))], Tariff())
     monkeypatch.undo()
     assert ledger_database.write([entry_of(made(1, attempt(usage=USAGE)))], Tariff()).calls == 1
     ledger_database.close()
-    expect_one = sums(path)
-    assert expect_one["calls"] == 1
+    assert sums(path)["calls"] == 1
 
 
 def test_a_bug_in_the_thread_is_shown_and_it_goes_on(path, monkeypatch):

@@ -63,7 +63,8 @@ def _read(descriptor: int) -> Iterator[CallEntry | Begun]:
 
 
 def inherit(files: list[Path]) -> Legacy | None:
-    """Read one owner's segments; None: it lives, or somebody else is at it. OSError where they cannot be read."""
+    """Read one owner's segments; None: it lives, somebody else is at it, or they are not ours to read. They are left alone
+    then, and hold nothing else up."""
     legacy = Legacy()
     try:
         for path in files:
@@ -73,12 +74,9 @@ def inherit(files: list[Path]) -> Legacy | None:
                 continue
             legacy._files.append((path, descriptor))
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        legacy.close(remove=False)
-        return None
     except OSError:
         legacy.close(remove=False)
-        raise
+        return None
     begun: dict[str, list[Begun]] = {}
     ended: dict[str, CallEntry] = {}
     for _, descriptor in legacy._files:
@@ -95,14 +93,14 @@ def inherit(files: list[Path]) -> Legacy | None:
 
 
 def inspect(files: list[Path]) -> tuple[int, bool]:
-    """How many ended calls one owner's segments hold, and whether it lives. Changes nothing. OSError where they cannot be
-    read; a file that goes meanwhile counts as empty."""
+    """How many ended calls one owner's segments hold, and whether it lives. Changes nothing. A file that goes
+    meanwhile, or cannot be read, counts as empty."""
     calls = 0
     alive = False
     for path in files:
         try:
-            descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
-        except FileNotFoundError:
+            descriptor = os.open(path, os.O_RDWR | os.O_CLOEXEC)
+        except OSError:
             continue
         try:
             fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
