@@ -10,6 +10,7 @@ import time
 from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
+from pathlib import Path
 from random import Random, SystemRandom
 from weakref import WeakKeyDictionary, WeakValueDictionary, ref
 
@@ -38,6 +39,9 @@ from proxy.providers.presets import PRESETS
 from proxy.providers.relays import find_served
 from proxy.providers.table import KINDS
 from proxy.stores import vocabulary
+from proxy.stores.ledger.contract import Ledger
+from proxy.stores.ledger.tariff import tariff_of
+from proxy.stores.ledger.writer import SqliteLedger
 from proxy.stores.sinks import Sinks
 from proxy.stores.tally import Tally
 from proxy.tokens.count import Counter
@@ -168,6 +172,18 @@ def thread_estimator(loop: asyncio.AbstractEventLoop, settings: Settings) -> Thr
     return ThreadEstimator(loop, ThreadPoolExecutor(1, "undimmed-count"), encodings.estimate, encodings.build)
 
 
+def open_ledger(
+    settings: Settings,
+    wall: Callable[[], float] = time.time,  # noqa: TID251 (this is the injection)
+) -> Ledger | None:
+    """The ledger of a configuration, not started yet; None: it names none."""
+    if settings.ledger is None:
+        return None
+    ledger = SqliteLedger(Path(settings.ledger.path), wall, settings.ledger.retention)
+    ledger.use(tariff_of(settings))
+    return ledger
+
+
 def assemble(
     settings: Settings,
     transport: Transport,
@@ -187,6 +203,7 @@ def assemble(
         wall=wall,
         sink=sink,
         max_answer=settings.server.max_answer,
+        witness=sink.attempt_started,
         tunnels=transport if isinstance(transport, Tunnels) else None,
     )
     queues = CapacityQueues(loop)

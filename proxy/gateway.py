@@ -25,6 +25,7 @@ from proxy.pipeline.survey import Surveyor
 from proxy.server import pages
 from proxy.server.application import Identity, Page
 from proxy.server.metrics import CredentialGauge, Gauges, TargetGauge, render
+from proxy.stores.ledger.contract import Ledger, LedgerState
 from proxy.stores.process import read_process
 from proxy.stores.tally import Tally
 
@@ -104,6 +105,7 @@ class Gateway:
         self._began = wall()
         self._lag = 0.0
         self._edges: Edges | None = None
+        self._ledger: Ledger | None = None
         self.tally = tally
         self.draining = False
         self._keys = Keys(forwarder.routing.settings.keys)
@@ -127,6 +129,10 @@ class Gateway:
 
     def watch(self, edges: Edges) -> None:
         self._edges = edges
+
+    def keep(self, ledger: Ledger) -> None:
+        """Show how this ledger is."""
+        self._ledger = ledger
 
     async def watch_lag(self) -> None:
         """Measure how late the loop is, forever."""
@@ -203,6 +209,7 @@ class Gateway:
                 "loaded_s_ago": round(self._wall() - config.loaded_at, 1),
                 "error": config.error,
             },
+            "ledger": None if self._ledger is None else _ledger_view(self._ledger.state()),
             "routes": routes,
             "providers": self._surveyor.providers(self.routing),
         }
@@ -245,7 +252,18 @@ class Gateway:
             refused=edges.refused_requests() if edges else {},
             cut=edges.cut_connections() if edges else {},
             handler_failures=edges.handler_failures() if edges else 0,
+            ledger=self._ledger.state() if self._ledger is not None else None,
         )
+
+
+def _ledger_view(state: LedgerState) -> dict[str, object]:
+    return {
+        "state": state.state,
+        "rows": {"written": state.written, "spilled": state.spilled, "replayed": state.replayed, "lost": state.lost},
+        "waiting": state.waiting,
+        "durable": state.durable,
+        "error": state.error,
+    }
 
 
 def _has_relay(routing: Routing) -> bool:

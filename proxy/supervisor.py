@@ -24,7 +24,7 @@ from random import SystemRandom
 
 import structlog
 
-from proxy.assemble import Parts, assemble, thread_estimator
+from proxy.assemble import Parts, assemble, open_ledger, thread_estimator
 from proxy.core.errors import ConfigError, ConfigProblem
 from proxy.core.records import Sink
 from proxy.core.settings import Settings
@@ -33,6 +33,7 @@ from proxy.pipeline.estimation import Estimator, ThreadEstimator
 from proxy.server.admin import AdminPlane
 from proxy.server.guard import is_loopback
 from proxy.server.listener import DataPlane
+from proxy.stores.ledger.tariff import tariff_of
 from proxy.stores.lines import LineWriter
 from proxy.stores.log import NAME, LogFormat, LogSink, configure, describe
 from proxy.transport.client import HttpTransport
@@ -49,6 +50,8 @@ GONE: FileStamp = (0, 0, 0)
 EXIT_CANNOT_START = 3
 #: Seconds for which a stopping proxy still lets new connections in, as long as anybody is there at all.
 GRACE = 2.0
+#: Seconds that the ledger gets even where the drain limit is over.
+LEDGER_GRACE = 0.5
 #: After the start, a moment without calls is looked for so often (seconds) and so many times.
 QUIET_EVERY = 0.5
 QUIET_TRIES = 20
@@ -102,6 +105,9 @@ class Proxy:
         self._transport = HttpTransport(self._loop)
         self._set_pool_limits(settings)
         sinks: list[Sink] = [LogSink(calls=log.calls)] if log is not None else []
+        self._ledger = open_ledger(settings)
+        if self._ledger is not None:
+            sinks.append(self._ledger)
         self._own_estimator: ThreadEstimator | None = None
         if estimator is None:
             estimator = self._own_estimator = thread_estimator(self._loop, settings)
@@ -112,6 +118,8 @@ class Proxy:
         self._refresher = Refresher(surroundings(self._loop, issuers))
         self._log = log
         self.gateway.watch(self)
+        if self._ledger is not None:
+            self.gateway.keep(self._ledger)
         self._tasks: list[asyncio.Task[None]] = []
         self._rejected: tuple[str, FileStamp] | None = None
 
@@ -148,6 +156,21 @@ class Proxy:
 
     async def start(self) -> tuple[str, int]:
         """Listen. The address is the data plane's, with the port it really got. CannotListen leaves nothing open."""
+        if self._ledger is not None:
+            self._ledger.start()
+        try:
+            address = await self._listen()
+        except CannotListen:
+            await self._close_ledger(self._loop.time())
+            raise
+        self._refresher.follow(self.gateway.routing.rings.values())
+        self._tasks.append(self._loop.create_task(self.parts.prober.run()))
+        self._tasks.append(self._loop.create_task(self.gateway.watch_lag()))
+        if self._own_estimator is not None:
+            self._tasks.append(self._loop.create_task(self._prepare_estimates(self._own_estimator)))
+        return address
+
+    async def _listen(self) -> tuple[str, int]:
         server = self._settings.server
         try:
             address = await self._data.start(server.host, server.port)
@@ -160,11 +183,6 @@ class Proxy:
                 await self._data.stop(0.0)
                 await self._admin.stop()
                 raise _cannot_listen(error, "server.admin", server.admin_host, server.admin_port) from error
-        self._refresher.follow(self.gateway.routing.rings.values())
-        self._tasks.append(self._loop.create_task(self.parts.prober.run()))
-        self._tasks.append(self._loop.create_task(self.gateway.watch_lag()))
-        if self._own_estimator is not None:
-            self._tasks.append(self._loop.create_task(self._prepare_estimates(self._own_estimator)))
         return address
 
     async def _prepare_estimates(self, estimator: ThreadEstimator) -> None:
@@ -193,6 +211,16 @@ class Proxy:
         await self._refresher.aclose()
         await self.parts.accounting.drained()
         await self._transport.aclose()
+        await self._close_ledger(deadline)
+
+    async def _close_ledger(self, deadline: float) -> None:
+        """Let it write what is waiting. What it cannot, the next process finds."""
+        if self._ledger is None:
+            return
+        left = max(deadline - self._loop.time(), LEDGER_GRACE)
+        if not await self._loop.run_in_executor(None, self._ledger.close, left):
+            state = self._ledger.state()
+            structlog.get_logger(NAME).warning("ledger_unwritten", count=state.waiting, reason=state.error)
 
     def reload(self, load: Callable[[], Settings], stamp: FileStamp = GONE) -> None:
         """Replace the routing, or keep the old one and remember why. `stamp`: of the file that is read; what is wrong with
@@ -208,6 +236,8 @@ class Proxy:
         self._set_pool_limits(settings)
         self.gateway.use(routing)
         self._refresher.follow(routing.rings.values())
+        if self._ledger is not None:
+            self._ledger.use(tariff_of(settings))
         structlog.get_logger(NAME).info("config_loaded", source=settings.source, routes=len(settings.routes))
 
     def _reject(self, error: str, stamp: FileStamp) -> None:

@@ -17,14 +17,15 @@ from support.live import SERVER, Stack, running
 from support.simulation import BREAKER, InlineEstimator, replace, settings
 
 from proxy.core.errors import ConfigError, ConfigProblem
-from proxy.core.settings import ServerSettings, Settings
+from proxy.core.settings import LedgerSettings, ServerSettings, Settings
 from proxy.core.usage import Usage, UsageSource
 from proxy.pipeline.estimation import EstimateJob, ThreadEstimator
 from proxy.rehearse.behaviour import Behaviour, Mode, constant
 from proxy.rehearse.server import LoopbackProvider
 from proxy.rehearse.virtual_loop import run as run_virtually
+from proxy.stores.ledger.reading import Reader, Span
 from proxy.stores.lines import LineWriter
-from proxy.supervisor import WATCH_EVERY, Log, Proxy, _watch_file
+from proxy.supervisor import WATCH_EVERY, CannotListen, Log, Proxy, _watch_file
 
 pytestmark = pytest.mark.live
 
@@ -182,6 +183,84 @@ class TestStopping:
             others = [task for task in asyncio.all_tasks() if task is not asyncio.current_task()]
             names = [repr(task.get_coro()) for task in others if "proxy.supervisor" in repr(task) or "probes" in repr(task)]
             assert names == []
+
+        live(body)
+
+
+class TestLedger:
+    """Calls are written down for good, and how that goes is shown."""
+
+    def test_calls_are_in_it_when_the_proxy_has_stopped(self, tmp_path: Path) -> None:
+        path = tmp_path / "undimmed.db"
+
+        async def body(stack: Stack) -> None:
+            for _ in range(3):
+                assert await ask(stack.port) == 200
+            assert await ask(stack.port, "nothing") == 404
+            cut = await Caller.post(stack.port)
+            await cut.until(b"content")
+            stack.proxy.reload(lambda: stack.proxy.gateway.routing.settings)
+            view = (await health(stack.port))["ledger"]
+            assert isinstance(view, dict)
+            assert (view["state"], view["durable"], view["error"], view["rows"]["lost"]) == ("ok", True, None, 0)
+            page = await Caller.get(stack.port, "/metrics")
+            await page.rest()
+            await page.close()
+            assert b"undimmed_ledger_ok 1\n" in page.got
+            assert b'undimmed_ledger_rows_total{result="lost"} 0\n' in page.got
+            await stack.proxy.stop(0.05)
+            await cut.rest()
+            await cut.close()
+
+        slow = Behaviour(latency=constant(0.0), chunks=30, gap=0.01)
+        live(body, slow, replace(ONE, ledger=LedgerSettings(str(path))))
+        with Reader(path) as reader:
+            assert list(reader.verify()) == []
+            found = [(call["status"], call["outcome"], len(attempts)) for call, attempts in reader.calls(Span())]
+        assert sorted(found) == [(200, "ok", 1)] * 3 + [(404, "bad_request", 0), (499, "shutdown", 1)]
+        assert list(tmp_path.glob("*.spill-*")) == []
+
+    def test_what_cannot_be_written_fails_nobody_and_is_left_for_the_next(self, tmp_path: Path) -> None:
+        path = tmp_path / "undimmed.db"
+        path.write_bytes(b"no database" * 1000)
+
+        async def body(stack: Stack) -> None:
+            assert await ask(stack.port) == 200
+            while (view := (await health(stack.port))["ledger"]) and view["state"] == "ok":  # type: ignore[index]
+                await asyncio.sleep(0.01)
+            assert view["error"] == "file is not a database"  # type: ignore[index]
+            assert (await health(stack.port))["status"] == "ok"
+            await stack.proxy.stop(0.0)
+
+        made = replace(ONE, ledger=LedgerSettings(str(path)))
+        live(body, QUICK, made)
+        assert len(list(tmp_path.glob("*.spill-*"))) == 1
+        path.unlink()
+
+        async def nothing(stack: Stack) -> None:
+            return
+
+        live(nothing, QUICK, made)
+        with Reader(path) as reader:
+            assert reader.counts() == (1, 1)
+
+    def test_a_proxy_that_cannot_listen_leaves_no_journal(self, tmp_path: Path) -> None:
+        async def main() -> None:
+            loop = asyncio.get_running_loop()
+            taken = await loop.create_server(asyncio.Protocol, "127.0.0.1", 0)
+            server = replace(SERVER, port=taken.sockets[0].getsockname()[1])
+            made = replace(ONE, server=server, ledger=LedgerSettings(str(tmp_path / "undimmed.db")))
+            with pytest.raises(CannotListen):
+                await Proxy(made, estimator=InlineEstimator(loop)).start()
+            taken.close()
+            await taken.wait_closed()
+
+        asyncio.run(main())
+        assert list(tmp_path.glob("*.spill-*")) == []
+
+    def test_without_one_nothing_is_shown(self) -> None:
+        async def body(stack: Stack) -> None:
+            assert (await health(stack.port))["ledger"] is None
 
         live(body)
 

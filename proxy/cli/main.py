@@ -32,6 +32,8 @@ COMMANDS = {
     "run": ("proxy.cli.run", "start the proxy"),
     "check": ("proxy.cli.check", "say whether a configuration is valid, and name every mistake"),
     "explain": ("proxy.cli.explain", "say where a request for a model would go, and why not elsewhere"),
+    "report": ("proxy.cli.report", "say where tokens and money went"),
+    "ledger": ("proxy.cli.ledger", "export, verify or compact the ledger"),
     "schema": ("proxy.cli.schema", "print the JSON Schema of undimmed.yaml, for editors"),
     "demo": ("proxy.cli.demo", "watch an outage on simulated providers: no keys, no network"),
 }

@@ -18,6 +18,7 @@ RULES: tuple[Rule, ...] = (
     server_rules.check_anything,
     server_rules.check_keys,
     server_rules.check_breaker,
+    server_rules.check_ledger,
     provider_rules.check_names,
     provider_rules.check_kinds,
     provider_rules.check_places,

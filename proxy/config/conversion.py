@@ -11,6 +11,7 @@ from proxy.config.models import (
     DefaultsModel,
     Document,
     KeyModel,
+    LedgerModel,
     ProviderModel,
     RouteModel,
     ServerModel,
@@ -25,6 +26,7 @@ from proxy.core.features import Feature
 from proxy.core.settings import (
     BreakerSettings,
     ClientKey,
+    LedgerSettings,
     Origin,
     ProbeSettings,
     Provider,
@@ -227,6 +229,13 @@ def _key(model: KeyModel, routes: Sequence[RouteModel]) -> ClientKey:
     return ClientKey(model.name, model.hash, frozenset(names.get(name, name) for name in model.routes))
 
 
+def _ledger(model: LedgerModel | None, folder: FilePath) -> LedgerSettings | None:
+    if model is None:
+        return None
+    settings = LedgerSettings(str(folder / model.url.removeprefix("sqlite:")))
+    return settings if model.retention is None else replace(settings, retention=model.retention)
+
+
 def build(document: Document, source: str, folder: FilePath) -> Settings:
     """Settings of a document without problems. Relative paths in it begin at `folder`."""
     defaults = document.defaults
@@ -240,4 +249,5 @@ def build(document: Document, source: str, folder: FilePath) -> Settings:
         timeouts=fit_timeouts(defaults.timeout, None),
         retry=overlay(RetrySettings(), defaults.retry),
         source=source,
+        ledger=_ledger(document.ledger, folder),
     )

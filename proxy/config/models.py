@@ -33,6 +33,9 @@ _LISTEN = re.compile(r"(\[[0-9A-Fa-f:.%]+\]|[A-Za-z0-9._-]+):([0-9]{1,5})")
 ADDRESS_FORMS = "an address and a port, such as 127.0.0.1:8080, 0.0.0.0:8080 or [::1]:8080"
 
 
+LEDGER_FORMS = "sqlite: and a file, such as sqlite:undimmed.db or sqlite:/var/lib/undimmed/undimmed.db"
+
+
 def split_address(value: str) -> tuple[str, int]:
     """Host (no brackets) and port of a listen address that has passed validation."""
     host, _, port = value.rpartition(":")
@@ -52,6 +55,15 @@ def _address_or_off(value: object) -> object:
     return "off" if value is False or value == "off" else _address(value)
 
 
+def _ledger_url(value: object) -> object:
+    path = value.removeprefix("sqlite:") if isinstance(value, str) and value.startswith("sqlite:") else ""
+    if path.startswith("//"):
+        path = path[2:] if path.startswith("///") else ""
+    if not path or path.endswith("/") or "?" in path:
+        raise PydanticCustomError("wrong_form", "expected {forms}", {"forms": LEDGER_FORMS})
+    return f"sqlite:{path}"
+
+
 def _digest(value: object) -> object:
     text = value.lower().removeprefix("sha256:") if isinstance(value, str) else ""
     if not re.fullmatch(r"[0-9a-f]{64}", text):
@@ -63,6 +75,7 @@ def _digest(value: object) -> object:
 
 Address = Annotated[str, BeforeValidator(_address)]
 AddressOrOff = Annotated[str, BeforeValidator(_address_or_off)]
+LedgerUrl = Annotated[str, BeforeValidator(_ledger_url)]
 Digest = Annotated[str, BeforeValidator(_digest)]
 
 
@@ -214,6 +227,15 @@ class KeyModel(Section):
     )
 
 
+class LedgerModel(Section):
+    """Where every call is written down for good. Without this section nowhere."""
+
+    url: LedgerUrl = Field(default="sqlite:undimmed.db", description="sqlite:FILE; the folder must exist.")
+    retention: Duration | None = Field(
+        default=None, description="For calls and attempts to be kept. Hourly sums stay for good. Default 90d."
+    )
+
+
 class DefaultsModel(Section):
     """What holds where a route or provider says nothing else."""
 
@@ -234,3 +256,6 @@ class Document(Section):
     routes: tuple[RouteModel, ...] = Field(default=(), description="What clients may ask for, and what serves it.")
     defaults: DefaultsModel = Field(default_factory=DefaultsModel, description="For all routes and providers.")
     keys: tuple[KeyModel, ...] = Field(default=(), description="Client keys. Without any, only this machine may connect.")
+    ledger: LedgerModel | None = Field(
+        default=None, description="Where calls, tokens and money are written down for good. Default: nowhere."
+    )

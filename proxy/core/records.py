@@ -5,7 +5,7 @@ answer text and no secret is ever part of a record. They are structs because som
 made several times faster than dataclasses.
 """
 
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from msgspec import Struct, field
 
@@ -87,8 +87,15 @@ class ProbeRecord(Struct, gc=False):
     cost: int | None = None
 
 
+@runtime_checkable
+class Witness(Protocol):
+    """A sink that also wants to hear of each attempt before it is sent. Must not block and must not raise."""
+
+    def attempt_started(self, call: CallRecord, attempt: AttemptRecord) -> None: ...
+
+
 class Sink(Protocol):
-    """Takes what happened: the tally, the log, later the ledger. Must not block and must not raise."""
+    """Takes what happened: the tally, the log, the ledger. Must not block and must not raise."""
 
     def call_finished(self, record: CallRecord) -> None: ...
 

@@ -250,6 +250,14 @@ class ServerSettings:
 
 
 @dataclass(frozen=True, slots=True)
+class LedgerSettings:
+    """Where calls are written down for good: a file of SQLite, and for how many seconds its rows are kept (sums stay)."""
+
+    path: str
+    retention: float = 90 * 86400.0
+
+
+@dataclass(frozen=True, slots=True)
 class Settings:
     """One complete configuration. Replaced as a whole on reload, never changed."""
 
@@ -261,3 +269,4 @@ class Settings:
     timeouts: Timeouts = Timeouts()
     retry: RetrySettings = RetrySettings()
     source: str = "environment"
+    ledger: LedgerSettings | None = None

@@ -33,6 +33,12 @@ SPENT = frozenset(
 )
 
 
+def may_be_billed(attempt: AttemptRecord) -> bool:
+    """Of an attempt that reported nothing: may its provider charge for it all the same? Also where it had said 200 and then
+    failed: its model was at work by then."""
+    return attempt.outcome.kind in SPENT or (attempt.status is not None and 200 <= attempt.status < 300)
+
+
 def apply_usage(record: AttemptRecord, target: Target, usage: Usage, wall: float) -> None:
     """Write an attempt's usage and what it cost: by the model that answered, when the call began (`wall`, Unix time)."""
     record.usage = usage

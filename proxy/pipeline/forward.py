@@ -15,7 +15,7 @@ from proxy.core.exchange import ClientRequest, Downstream
 from proxy.core.outcome import OutcomeKind
 from proxy.core.problem import Problem
 from proxy.core.records import CallRecord
-from proxy.pipeline.accounting import SPENT, Accounting, apply_usage
+from proxy.pipeline.accounting import Accounting, apply_usage, may_be_billed
 from proxy.pipeline.accounts import REFUSED, Accounts
 from proxy.pipeline.attempt import Attempt
 from proxy.pipeline.deadline import limits
@@ -175,6 +175,7 @@ class Forwarder:
         candidate, permit = taken
         make = Attempt if journey.upgrade is None else TunnelAttempt
         attempt = make(self._services, journey, routing.kinds[candidate.target.provider], candidate, permit)
+        self._services.witness(journey.record, attempt.record)
         try:
             outcome = await attempt.run()
         except asyncio.CancelledError:
@@ -342,7 +343,7 @@ class Forwarder:
         record.served_model = attempt.served_model
         if attempt.usage is not None:
             apply_usage(record, target, attempt.usage, journey.record.wall)
-        elif record.outcome.kind in SPENT:
+        elif may_be_billed(record):
             record.possibly_billed = True
             if journey.call.endpoint not in TEXTUAL:
                 return

@@ -10,15 +10,19 @@ from dataclasses import dataclass, field
 from random import Random
 
 from proxy.core.exchange import Transport
-from proxy.core.records import Sink
+from proxy.core.records import AttemptRecord, CallRecord, Sink
 from proxy.core.tunnel import Tunnels
 from proxy.pipeline.alarms import Alarms
+
+
+def _unwitnessed(call: CallRecord, attempt: AttemptRecord) -> None:
+    """Nobody wants to hear of attempts that have only begun."""
 
 
 @dataclass(slots=True)
 class Services:
     """`wall` gives Unix time, for records only; all decisions use the loop's clock. `tunnels` None: protocols cannot be
-    switched."""
+    switched. `witness` hears of each attempt before it is sent."""
 
     loop: asyncio.AbstractEventLoop
     transport: Transport
@@ -27,6 +31,7 @@ class Services:
     sink: Sink
     max_answer: int = 64 * 1024 * 1024
     tunnels: Tunnels | None = None
+    witness: Callable[[CallRecord, AttemptRecord], None] = _unwitnessed
     alarms: Alarms = field(init=False)
 
     def __post_init__(self) -> None:

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from proxy.stores.histogram import Histogram
+from proxy.stores.ledger.contract import LedgerState
 from proxy.stores.process import ProcessFigures
 from proxy.stores.tally import Tally
 from proxy.tokens.prices import dollars
@@ -58,6 +59,7 @@ class Gauges:
     refused: Mapping[str, int] = field(default_factory=dict)
     cut: Mapping[str, int] = field(default_factory=dict)
     handler_failures: int = 0
+    ledger: LedgerState | None = None
 
 
 #: Suffix of the name, labels, value.
@@ -235,6 +237,22 @@ def _cut(_: Tally, gauges: Gauges) -> Samples:
         yield "", (("reason", reason),), count
 
 
+def _ledger_rows(_: Tally, gauges: Gauges) -> Samples:
+    if gauges.ledger is not None:
+        for result in ("written", "spilled", "replayed", "lost"):
+            yield "", (("result", result),), getattr(gauges.ledger, result)
+
+
+def _ledger_waiting(_: Tally, gauges: Gauges) -> Samples:
+    if gauges.ledger is not None:
+        yield "", (), gauges.ledger.waiting
+
+
+def _ledger_ok(_: Tally, gauges: Gauges) -> Samples:
+    if gauges.ledger is not None:
+        yield "", (), int(gauges.ledger.state == "ok")
+
+
 def _single(read: Callable[[Gauges], int | float]) -> Callable[[Tally, Gauges], Samples]:
     def samples(_: Tally, gauges: Gauges) -> Samples:
         yield "", (), read(gauges)
@@ -306,6 +324,14 @@ METRICS: tuple[Metric, ...] = (
         "Log lines lost because nobody took them.",
         _single(lambda g: g.log_lines_dropped),
     ),
+    Metric(
+        "undimmed_ledger_rows_total",
+        "counter",
+        "Calls for the ledger: written, spilled for want of a database, replayed into it later, lost.",
+        _ledger_rows,
+    ),
+    Metric("undimmed_ledger_waiting", "gauge", "Calls that wait in the ledger's journal.", _ledger_waiting),
+    Metric("undimmed_ledger_ok", "gauge", "1 while the ledger's database takes what it is given.", _ledger_ok),
     Metric("undimmed_build_info", "gauge", "Always 1; the version is a label.", _build),
     Metric("process_resident_memory_bytes", "gauge", "Resident memory.", _single(lambda g: g.process.resident)),
     Metric("process_cpu_seconds_total", "counter", "User and system CPU time.", _single(lambda g: g.process.cpu)),

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from proxy.core.records import CallRecord, ProbeRecord, Sink, StateChange
+from proxy.core.records import AttemptRecord, CallRecord, ProbeRecord, Sink, StateChange, Witness
 
 
 class Sinks:
@@ -10,6 +10,11 @@ class Sinks:
 
     def __init__(self, sinks: Sequence[Sink]) -> None:
         self._sinks = tuple(sinks)
+        self._witnesses = tuple(sink for sink in sinks if isinstance(sink, Witness))
+
+    def attempt_started(self, call: CallRecord, attempt: AttemptRecord) -> None:
+        for witness in self._witnesses:
+            witness.attempt_started(call, attempt)
 
     def call_finished(self, record: CallRecord) -> None:
         for sink in self._sinks:

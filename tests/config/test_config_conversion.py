@@ -1,7 +1,11 @@
 from dataclasses import replace
+from pathlib import Path
+
+import pytest
 
 from proxy.config.load import parse
-from proxy.core.settings import Credential, Origin, RetrySettings, Settings, Timeouts, When
+from proxy.core.errors import ConfigError
+from proxy.core.settings import Credential, LedgerSettings, Origin, RetrySettings, Settings, Timeouts, When
 from proxy.core.usage import Price, Usage
 from proxy.stores.price_file import bundled
 from proxy.tokens.prices import cost
@@ -244,3 +248,34 @@ def test_a_written_price_is_charged_once() -> None:
         read(f"{{providers: {{a: {{kind: vllm}}}}, routes: [{{model: m, targets: [{target}]}}]}}").routes[0].targets[0].price
     )
     assert cost(Usage(1000, 100, cached=900), price) == 100 * 2000 + 900 * 500 + 100 * 8000
+
+
+LEDGER = "providers: {a: {kind: ollama, direct: true}}\nledger: "
+
+
+def test_a_ledger_beside_the_file(tmp_path: Path) -> None:
+    def ledger(text: str) -> LedgerSettings | None:
+        return parse(LEDGER + text, "f.yaml", {}, tmp_path).ledger
+
+    assert ledger("") is None
+    assert ledger("{}") == LedgerSettings(str(tmp_path / "undimmed.db"), 90 * 86400)
+    assert ledger("{url: 'sqlite:calls.db', retention: 7d}") == LedgerSettings(str(tmp_path / "calls.db"), 7 * 86400)
+    for absolute in (f"sqlite:{tmp_path}/x.db", f"sqlite://{tmp_path}/x.db"):
+        assert ledger(f"{{url: '{absolute}'}}") == LedgerSettings(f"{tmp_path}/x.db")
+
+
+@pytest.mark.parametrize(
+    ("url", "message"),
+    [
+        ("undimmed.db", "expected sqlite: and a file"),
+        ("postgresql://db/undimmed", "expected sqlite: and a file"),
+        ("sqlite:", "expected sqlite: and a file"),
+        ("sqlite://host/undimmed.db", "expected sqlite: and a file"),
+        ("sqlite:undimmed.db?mode=memory", "expected sqlite: and a file"),
+        ("sqlite:none/undimmed.db", "there is no folder"),
+        ("sqlite:.", "is a folder"),
+    ],
+)
+def test_a_ledger_that_cannot_be(url: str, message: str, tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match=rf"f\.yaml:2: ledger\.url: .*{message}"):
+        parse(f"{LEDGER}{{url: '{url}'}}", "f.yaml", {}, tmp_path)

@@ -42,7 +42,11 @@ def test_known_keys_of_every_place() -> None:
 
 COMPLAINTS = [
     ("provders: {}", 'provders: unknown key; did you mean "providers"?'),
-    ("ledger: {url: x}", "ledger: unknown key; known: server, providers, routes, defaults, keys"),
+    ("alerts: {url: x}", "alerts: unknown key; known: server, providers, routes, defaults, keys, ledger"),
+    (
+        "ledger: {url: x}",
+        "ledger.url: expected sqlite: and a file, such as sqlite:undimmed.db or sqlite:/var/lib/undimmed/undimmed.db",
+    ),
     ("providers: []", "providers: expected a mapping (`key: value` pairs)"),
     ("routes: {}", "routes: expected a list"),
     ("providers: {x: 3}", "providers.x: expected a mapping (`key: value` pairs)"),

@@ -63,7 +63,8 @@ def test_the_schema_is_one() -> None:
         {"routes": [{"model": "m", "targets": ["a/x"], "strategy": "fastst"}]},
         {"providers": {"a": {"kind": "opnai"}}},
         {"providers": {"a": {"kind": "openai", "nonsense": 1}}},
-        {"ledger": {}},
+        {"alerts": {}},
+        {"ledger": {"path": "x"}},
     ],
 )
 def test_the_schema_shows_mistakes(wrong: dict[str, object]) -> None:

@@ -26,11 +26,12 @@ def free_port() -> int:
 class ProxyProcess:
     """Start it by `with`; it is ready then. `ready_after`: seconds from its start to its listening line."""
 
-    def __init__(self, folder: Path, base_url: str) -> None:
+    def __init__(self, folder: Path, base_url: str, more: str = "") -> None:
+        """`more`: further sections of the configuration."""
         self.host, self.port = "127.0.0.1", free_port()
         self.log = folder / "log"
         self._config = folder / "undimmed.yaml"
-        self._config.write_text(CONFIG.format(port=self.port, base_url=base_url))
+        self._config.write_text(CONFIG.format(port=self.port, base_url=base_url) + more)
         self.ready_after = 0.0
 
     def __enter__(self) -> "ProxyProcess":

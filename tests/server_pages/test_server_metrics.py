@@ -8,6 +8,7 @@ from proxy.core.outcome import OK, Outcome, OutcomeKind
 from proxy.core.records import AttemptRecord, CallRecord, ProbeRecord, StateChange
 from proxy.core.usage import Usage
 from proxy.server.metrics import METRICS, CredentialGauge, Gauges, TargetGauge, escape, render
+from proxy.stores.ledger.contract import LedgerState
 from proxy.stores.process import ProcessFigures
 from proxy.stores.tally import Tally
 
@@ -30,6 +31,7 @@ GAUGES = Gauges(
     log_lines_dropped=9,
     refused={"bad_host": 2},
     cut={"slow_reader": 1},
+    ledger=LedgerState("spilling", 5, 4, 3, 2, 1, True, "disk full"),
 )
 
 

@@ -1,4 +1,4 @@
-from stores_records import call
+from stores_records import attempt, call
 
 from proxy.core.records import ProbeRecord, StateChange
 from proxy.stores.sinks import Sinks
@@ -27,3 +27,17 @@ def test_everybody_hears_everything():
     sinks.state_changed(change)
     sinks.probed(probe)
     assert first.all == second.all == [record, change, probe]
+
+
+class Witnessing(Heard):
+    def attempt_started(self, call, attempt):
+        self.all.append((call, attempt))
+
+
+def test_attempts_that_begin_are_told_to_those_who_want_to_hear():
+    plain, witness = Heard(), Witnessing()
+    sinks = Sinks([plain, witness])
+    record = call(attempt())
+    sinks.attempt_started(record, record.attempts[0])
+    assert plain.all == []
+    assert witness.all == [(record, record.attempts[0])]

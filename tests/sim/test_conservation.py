@@ -1,0 +1,79 @@
+"""What vendors would charge against what the ledger says, after random chaos and restarts of the ledger: every token that
+was reported agrees, and whatever was billed beyond that is an attempt that says so."""
+
+import os
+import sqlite3
+import time
+from collections import Counter
+from pathlib import Path
+from random import Random
+
+import pytest
+from support.simulation import Outcome, rehearse
+from test_seeds import load, world
+
+from proxy.core.records import CallRecord
+from proxy.stores.ledger.reading import Reader
+from proxy.stores.ledger.writer import SqliteLedger
+
+SEEDS = int(os.environ.get("UNDIMMED_SEEDS", "8"))
+
+
+def keep(calls: list[CallRecord], path: Path, rng: Random) -> None:
+    """Through ledgers one after the other; what was handed over just before a restart is handed over again."""
+    at = 0
+    while at < len(calls):
+        size = rng.randint(1, 200)
+        ledger = SqliteLedger(path, time.time)
+        ledger.start()
+        for record in calls[max(at - 3, 0) : at + size]:
+            for number, attempt in enumerate(record.attempts):
+                begun = CallRecord(
+                    record.id, record.route, record.endpoint, record.stream, record.key, record.wall, record.started_at
+                )
+                begun.attempts = record.attempts[:number]
+                ledger.attempt_started(begun, attempt)
+            ledger.call_finished(record)
+        assert ledger.close(30)
+        at += size
+
+
+def books(run: Outcome) -> Counter[tuple[str, int, int]]:
+    """Vendors' bills: who billed how much, how often."""
+    return Counter(
+        (name, entry.input, entry.output) for name, p in run.network.providers.items() for entry in p.bill.entries
+    )
+
+
+@pytest.mark.parametrize("seed", range(SEEDS), ids=lambda seed: f"seed{seed}")
+def test_ledger_and_bills_agree(seed: int, tmp_path: Path) -> None:
+    rng = Random(seed)
+    configured, schedules = world(rng)
+    run = rehearse(schedules, load(rng), configured, seed=seed)
+    path = tmp_path / "undimmed.db"
+    keep(run.notes.calls, path, rng)
+
+    with Reader(path) as reader:
+        assert list(reader.verify()) == []
+        assert reader.counts() == (len(run.notes.calls), sum(len(record.attempts) for record in run.notes.calls))
+    connection = sqlite3.connect(path)
+    reported = Counter(
+        connection.execute("SELECT provider, input, output FROM attempts WHERE source = 'provider'").fetchall()
+    )
+    admitted = Counter(
+        provider
+        for (provider,) in connection.execute(
+            "SELECT provider FROM attempts WHERE source IS NOT 'provider' AND (source = 'estimate' OR possibly_billed)"
+        )
+    )
+    summed = connection.execute("SELECT sum(input), sum(output), sum(estimated) FROM rollups").fetchone()
+    rows = connection.execute(
+        "SELECT sum(input), sum(output), sum(iif(source = 'provider', 0, input + output)) FROM attempts"
+    ).fetchone()
+    connection.close()
+    assert summed == tuple(number or 0 for number in rows)
+    assert not reported - books(run), "what was reported was billed, once"
+    unreported = Counter[str]()
+    for (provider, _, _), count in (books(run) - reported).items():
+        unreported[provider] += count
+    assert not unreported - admitted, "what was billed beyond it is an attempt that says so"
