@@ -41,6 +41,8 @@ _AUTHORITY = re.compile(r"([A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\])(?::[0-9]{1,5})?",
 _REMEMBERED = 256
 #: A petabyte. aiohttp's parser takes 2^64-1 for "no body" and then swallows all that follows.
 _LENGTH_DIGITS = 15
+#: Headers that say where a body ends, what it is, or who sends it: there must be no second spelling of them.
+_AMBIGUOUS = frozenset((b"content-length", b"transfer-encoding", b"content-type", b"content-encoding", b"x-api-key"))
 
 
 class Head(Protocol):
@@ -150,8 +152,9 @@ def is_plain_check(version: HttpVersion, path: str, headers: Mapping[str, str]) 
 
 
 def _readable(headers: tuple[tuple[bytes, bytes], ...]) -> bool:
-    # Underscores: CGI-like servers behind or before us read `a_b` and `a-b` as one name.
-    if b"_" in b"".join([name for name, _ in headers]):
+    # CGI-like servers before us read `a_b` and `a-b` as one name. Agents send `session_id`, which is nobody's other name.
+    names = b"".join([name for name, _ in headers])
+    if b"_" in names and any(b"_" in name and name.lower().replace(b"_", b"-") in _AMBIGUOUS for name, _ in headers):
         return False
     values = [value for _, value in headers]
     return b"".join(values).isascii() or all(map(_is_utf8, values))

@@ -37,7 +37,9 @@ _NO_BROWSERS = "Browsers are not served: call this proxy from a server of yours,
 BAD_SYNTAX = _malformed("bad_syntax", "The request is not valid HTTP/1.1.")
 BAD_TARGET = _malformed("bad_target", "The request target must be a path in origin form, such as /v1/chat/completions.")
 BAD_PATH = _malformed("bad_path", "The path or its query holds something that not everybody reads alike.")
-BAD_HEADER = _malformed("bad_header", "A header name holds an underscore, or a header value bytes that are not text.")
+BAD_HEADER = _malformed(
+    "bad_header", "A header is spelled with an underscore for its hyphen, or holds bytes that are not text."
+)
 BAD_HOST = _malformed("bad_host", "The Host header is missing or malformed.")
 BAD_FRAMING = _malformed("bad_framing", "The body's length is unclear; Transfer-Encoding must be 'chunked', in HTTP/1.1.")
 BODY_ON_GET = _malformed("body_on_get", "GET and HEAD requests must not carry a body.")

@@ -164,6 +164,21 @@ def test_header_text_may_be_utf8_but_nothing_else(parse) -> None:
     assert vet_head(parse(raw % "grüß".encode("latin-1")), rules) is refusals.BAD_HEADER
 
 
+@pytest.mark.parametrize(
+    ("name", "verdict"),
+    [
+        (b"session_id", None),  # Codex, pi
+        (b"Conversation_ID", None),
+        (b"X_Api_Key", refusals.BAD_HEADER),
+        (b"content_TYPE", refusals.BAD_HEADER),
+        (b"Content_Length", refusals.BAD_HEADER),
+    ],
+)
+def test_no_header_that_counts_has_a_second_spelling(parse, name: bytes, verdict: refusals.Refusal | None) -> None:
+    raw = b"GET /x HTTP/1.1\r\nHost: localhost\r\n%b: 1\r\n\r\n" % name
+    assert vet_head(parse(raw), make_rules("127.0.0.1", (), 1000)) is verdict
+
+
 def test_parse_errors_never_quote_the_request() -> None:
     long = http_exceptions.LineTooLong(b"secret", 8190)
     many = http_exceptions.BadHttpMessage("Too many headers received")
