@@ -214,6 +214,24 @@ def test_a_program_that_does_not_end_is_ended_with_all_it_started(run) -> None:
     run(scenario())
 
 
+def test_a_program_that_prints_without_end_is_ended(run) -> None:
+    async def scenario() -> None:
+        # Several at once, so that some are ended while more of their output waits to be read than anybody wants.
+        printing = [run_program(("sh", "-c", "yes canary")) for _ in range(8)]
+        assert [type(ended) for ended in await asyncio.gather(*printing, return_exceptions=True)] == [TimeoutError] * 8
+
+    run(scenario())
+
+
+def test_a_child_that_left_and_keeps_the_pipe_open_is_not_waited_for(run) -> None:
+    async def scenario() -> None:
+        script = "import subprocess; subprocess.Popen(['sleep', '60'], start_new_session=True)"
+        with pytest.raises(TimeoutError):
+            await run_program((sys.executable, "-c", script), limit=1.0)
+
+    run(scenario())
+
+
 def test_a_programs_status_and_output(run) -> None:
     async def scenario() -> None:
         printed = await run_program(("sh", "-c", "echo one; echo two >&2; cat; exit 3"))
