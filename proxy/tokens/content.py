@@ -9,24 +9,11 @@ from collections.abc import Callable, Mapping
 import msgspec
 
 from proxy.tokens.parts import PromptParts
-from proxy.wire.lenient import repair
+from proxy.wire.lenient import UNREADABLE, decode_leniently
 
 #: A file that is only named by its id: as much as one page.
 UNSEEN_PAGES = 1
 TOOL_CALL = 3
-
-_UNREADABLE = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
-
-
-def _read(payload: bytes) -> object:
-    """Raises one of `_UNREADABLE`."""
-    try:
-        return msgspec.json.decode(payload)
-    except _UNREADABLE:
-        repaired = repair(payload)
-        if repaired is None:
-            raise
-    return msgspec.json.decode(repaired)
 
 
 def read_field(parts: PromptParts, fields: Mapping[str, object], name: str) -> object:
@@ -35,8 +22,8 @@ def read_field(parts: PromptParts, fields: Mapping[str, object], name: str) -> o
     if not isinstance(raw, msgspec.Raw | bytes | bytearray | memoryview):
         return None
     try:
-        return _read(bytes(raw))
-    except _UNREADABLE:
+        return decode_leniently(msgspec.json.decode, bytes(raw))
+    except UNREADABLE:
         parts.lower_bound = True
         return None
 

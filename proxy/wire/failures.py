@@ -38,7 +38,8 @@ from proxy.wire.failure_words import (
     UNKNOWN_MODEL,
     UNVERIFIED,
 )
-from proxy.wire.trouble import Trouble, name_trouble, read_trouble
+from proxy.wire.redaction import describe_page, is_page
+from proxy.wire.trouble import Trouble, find_error, name_trouble, parse_json, read_trouble
 
 _WINDOW = re.compile(
     r"(?:context length (?:is|of|\()|context size \(|prompt length is|tokens allowed \(|limit of|>)"
@@ -66,6 +67,20 @@ def classify_inner(trouble: Trouble) -> Outcome:
     else:
         kind = _judge(status, trouble, delay, {})
     return _make_outcome(kind, status, trouble, delay)
+
+
+def find_failure(body: bytes) -> Outcome | None:
+    """The error in a body or an event that should have been something else; None: it holds none."""
+    trouble = find_error(parse_json(body))
+    return None if trouble is None else classify_inner(trouble)
+
+
+def judge_unreadable(body: bytes, otherwise: str) -> Outcome:
+    """Why a whole body is no answer: its error, that it is a page, or what the caller found wrong with it."""
+    failure = find_failure(body)
+    if failure is not None:
+        return failure
+    return Outcome(OutcomeKind.MALFORMED, message=describe_page(body) if is_page(body) else otherwise)
 
 
 def _make_outcome(kind: OutcomeKind, status: int | None, trouble: Trouble, delay: float | None) -> Outcome:

@@ -13,16 +13,13 @@ from msgspec import Raw, Struct
 
 from proxy.core.outcome import OK, Outcome, OutcomeKind
 from proxy.core.usage import Usage
-from proxy.wire.failures import classify_inner
-from proxy.wire.lenient import repair
+from proxy.wire.failures import find_failure, judge_unreadable
+from proxy.wire.lenient import UNREADABLE, decode_outside
 from proxy.wire.openai_stream import Asked, GroqPart
 from proxy.wire.openai_usage import note_tier, read_usage
 from proxy.wire.reading import Answer
-from proxy.wire.redaction import describe_page, is_page
-from proxy.wire.trouble import find_error, parse_json
 
 _NO_RAW = Raw(b"")
-_UNREADABLE = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 
 #: From the bytes of `choices`: the generated texts (only if they are wanted), whether there is content at all, and the
 #: finish reasons.
@@ -52,7 +49,7 @@ def read_answer(body: bytes, asked: Asked, read_choices: ReadChoices) -> Answer:
     usage = read_answer_usage(outside, asked)
     try:
         texts, content, finishes = read_choices(outside.choices, usage is None)
-    except _UNREADABLE:
+    except UNREADABLE:
         return malformed(body, "the answer has no readable choices", usage)
     if not finishes:
         return malformed(body, "the answer has no choices", usage)
@@ -67,16 +64,13 @@ def read_answer(body: bytes, asked: Asked, read_choices: ReadChoices) -> Answer:
 def read_outside(body: bytes) -> Outside | Answer:
     """The top level, or the answer that says why it is none."""
     try:
-        outside = _decode(body)
-    except _UNREADABLE:
-        trouble = find_error(parse_json(body))
-        if trouble is not None:
-            return Answer(classify_inner(trouble), body)
-        return malformed(body, describe_page(body) if is_page(body) else "the answer cannot be read")
+        outside = decode_outside(_OUTSIDE.decode, body)
+    except UNREADABLE:
+        return Answer(judge_unreadable(body, "the answer cannot be read"), body)
     if outside.error or not (outside.choices or outside.data):
-        trouble = find_error(parse_json(body))
-        if trouble is not None:
-            return Answer(classify_inner(trouble), body)
+        failure = find_failure(body)
+        if failure is not None:
+            return Answer(failure, body)
     return outside
 
 
@@ -91,18 +85,3 @@ def read_answer_usage(outside: Outside, asked: Asked) -> Usage | None:
 def malformed(body: bytes, message: str, usage: Usage | None = None) -> Answer:
     """An answer that is none, with what its provider says it used all the same."""
     return Answer(Outcome(OutcomeKind.MALFORMED, message=message), body, usage)
-
-
-def _decode(body: bytes) -> Outside:
-    try:
-        outside = _OUTSIDE.decode(body)
-        if not body.isascii():
-            body.decode()
-        return outside
-    except msgspec.ValidationError:
-        raise
-    except msgspec.DecodeError:
-        repaired = repair(body)
-        if repaired is None:
-            raise
-        return _OUTSIDE.decode(repaired)

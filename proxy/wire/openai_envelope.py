@@ -17,7 +17,7 @@ from msgspec import Raw
 
 from proxy.core.call import Envelope
 from proxy.core.endpoints import Endpoint
-from proxy.wire.lenient import repair
+from proxy.wire.lenient import UNREADABLE, repair
 
 MAX_MODEL = 256
 
@@ -25,7 +25,6 @@ _EMBEDDINGS = Endpoint.EMBEDDINGS
 _FIELDS = msgspec.json.Decoder(dict[str, Raw])
 _ENCODE = msgspec.json.Encoder().encode
 _VALUE = msgspec.json.Decoder()
-_UNREADABLE = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 
 _NOT_JSON = (
     "We could not parse the JSON body of your request. (HINT: This likely means you aren't using your HTTP library "
@@ -93,7 +92,7 @@ def read_value(envelope: Envelope, key: str) -> Any:
         return None
     try:
         return _VALUE.decode(raw)
-    except _UNREADABLE:
+    except UNREADABLE:
         return None
 
 
@@ -155,7 +154,7 @@ def _wants_usage(raw: Raw) -> bool:
 def _decode_small(raw: Raw, name: str) -> Any:
     try:
         return _VALUE.decode(raw)
-    except _UNREADABLE:
+    except UNREADABLE:
         raise EnvelopeError(f"Invalid '{name}': it cannot be read.", name, "invalid_value") from None
 
 

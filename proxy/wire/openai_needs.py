@@ -16,6 +16,7 @@ from msgspec import Raw, Struct
 
 from proxy.core.call import Envelope, Needs
 from proxy.core.features import Feature
+from proxy.wire.lenient import UNREADABLE
 from proxy.wire.openai_envelope import read_value
 
 _BYTES_PER_TOKEN = 4
@@ -32,7 +33,6 @@ _PART_FEATURES: Mapping[str, Feature] = {
 _TYPE = b'"type"'
 _PART_SIGNS = (b"image_url", b"input_image", b"input_audio", b'"file"')
 _ANSWER_FORMATS: Mapping[str, Feature] = {"json_object": Feature.JSON_OBJECT, "json_schema": Feature.JSON_SCHEMA}
-_UNREADABLE = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 
 
 class _ImageUrl(Struct, gc=False):
@@ -156,21 +156,21 @@ def _find_start(messages: bytes) -> bytes:
 def _split(messages: bytes) -> list[Raw]:
     try:
         return _RAW_LIST.decode(messages)
-    except _UNREADABLE:
+    except UNREADABLE:
         return []
 
 
 def _read_role(message: Raw) -> str | None:
     try:
         return _SPEAKER.decode(message).role
-    except _UNREADABLE:
+    except UNREADABLE:
         return None
 
 
 def _read_content(message: Raw) -> _Content:
     try:
         return _CONTENT.decode(message)
-    except _UNREADABLE:
+    except UNREADABLE:
         return _Content()
 
 

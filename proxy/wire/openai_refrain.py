@@ -12,7 +12,7 @@ other event is decoded.
 from collections.abc import Callable
 from typing import Protocol, TypeVar
 
-import msgspec
+from proxy.wire.lenient import UNREADABLE
 
 
 class Modelled(Protocol):
@@ -25,7 +25,6 @@ class Modelled(Protocol):
 ChunkT = TypeVar("ChunkT", bound=Modelled)
 
 _PROBE = "~probe~"
-_UNREADABLE = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 
 
 class Refrain:
@@ -74,7 +73,7 @@ def learn(
     chunk that holds nothing else. None: it holds something else, or where its text stands is not certain."""
     try:
         chunk = decode(event[6:-2])
-    except _UNREADABLE:
+    except UNREADABLE:
         return None  # it took repairs to read it, or it has several lines
     text = find_text(chunk)
     if not text or not _is_plain(text):

@@ -20,12 +20,12 @@ from msgspec import Raw, Struct
 
 from proxy.core.outcome import OK, Outcome, OutcomeKind
 from proxy.core.usage import Usage
-from proxy.wire.failures import classify_inner
-from proxy.wire.lenient import repair
+from proxy.wire.failures import classify_inner, find_failure
+from proxy.wire.lenient import UNREADABLE, repair
 from proxy.wire.openai_refrain import Refrain, learn
 from proxy.wire.openai_usage import find_tier, note_tier, read_usage
 from proxy.wire.sse import Block, EventSplitter, are_whole_blocks
-from proxy.wire.trouble import find_error, parse_json, read_trouble
+from proxy.wire.trouble import read_trouble
 
 TERMINATOR = b"data: [DONE]\n\n"
 
@@ -38,7 +38,6 @@ _LF = 0x0A
 _NO_RAW = Raw(b"")
 _FIELDS = msgspec.json.Decoder(dict[str, Raw])
 _ENCODE = msgspec.json.Encoder().encode
-_UNREADABLE = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 _NULL_USAGE = (b',"usage":null', b', "usage": null')
 
 
@@ -201,8 +200,8 @@ class OpenAIStreamReader(ABC, Generic[ChunkT]):
         if not block.stray:
             return block.raw
         # A body that is no event stream: a bare JSON error (Ollama), or a page, of which nothing goes on.
-        trouble = find_error(parse_json(block.stray))
-        return b"" if trouble is None else self._fail(classify_inner(trouble))
+        failure = find_failure(block.stray)
+        return b"" if failure is None else self._fail(failure)
 
     def _take(self, payload: bytes, raw: bytes) -> bytes:
         """One event. Gives back what of it may go on: mostly `raw` itself."""
@@ -233,7 +232,7 @@ class OpenAIStreamReader(ABC, Generic[ChunkT]):
             chunk = self._decode(payload)
             if not payload.isascii():
                 payload.decode()
-        except _UNREADABLE:
+        except UNREADABLE:
             salvaged = self._salvage(payload)
             if salvaged is None:
                 return b""
@@ -263,9 +262,9 @@ class OpenAIStreamReader(ABC, Generic[ChunkT]):
         if bare == b"[DONE]":
             self.done = self._silent = True
             return None
-        trouble = find_error(parse_json(payload))
-        if trouble is not None:
-            self._fail(classify_inner(trouble))
+        failure = find_failure(payload)
+        if failure is not None:
+            self._fail(failure)
             return None
         repaired = repair(payload)
         try:
@@ -273,7 +272,7 @@ class OpenAIStreamReader(ABC, Generic[ChunkT]):
                 chunk = self._decode(repaired)
                 self.data_events -= 1
                 return chunk
-        except _UNREADABLE:
+        except UNREADABLE:
             pass
         self._fail(Outcome(OutcomeKind.MALFORMED, message="an event of the stream cannot be read"))
         return None
@@ -295,10 +294,10 @@ class OpenAIStreamReader(ABC, Generic[ChunkT]):
 
     def _fails_flat(self, payload: bytes) -> bool:
         """Mistral and older vLLM: {"object": "error", "message": …} without an `error` member."""
-        trouble = find_error(parse_json(payload))
-        if trouble is not None:
-            self._fail(classify_inner(trouble))
-        return trouble is not None
+        failure = find_failure(payload)
+        if failure is not None:
+            self._fail(failure)
+        return failure is not None
 
     def _take_usage(self, chunk: ChunkT, payload: bytes, raw: bytes) -> bytes:
         usage = chunk.usage
@@ -336,9 +335,9 @@ class OpenAIStreamReader(ABC, Generic[ChunkT]):
 
     def _judge_unopened(self, rest: bytes) -> Outcome:
         """The verdict on a stream that never showed a choice."""
-        trouble = find_error(parse_json(rest)) if rest.startswith((b"{", b"[")) else None
-        if trouble is not None:
-            return classify_inner(trouble)
+        failure = find_failure(rest) if rest.startswith((b"{", b"[")) else None
+        if failure is not None:
+            return failure
         if self.done:
             return Outcome(OutcomeKind.MALFORMED, message="the stream finished without any content")
         if self.data_events == 0 and rest and not rest.startswith((b":", b"data")):
@@ -356,6 +355,6 @@ def _strip_usage(raw: bytes, payload: bytes) -> bytes:
                 return raw[:at] + raw[at + len(spelling) :]
     try:
         fields: Mapping[str, Raw] = _FIELDS.decode(payload)
-    except _UNREADABLE:
+    except UNREADABLE:
         return raw  # it was read after a repair: a null too many is better than other bytes
     return b"data: " + _ENCODE({key: value for key, value in fields.items() if key != "usage"}) + b"\n\n"

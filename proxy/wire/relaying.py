@@ -16,7 +16,8 @@ from msgspec import Raw, Struct
 from proxy.core.call import Call
 from proxy.core.outcome import OK, Outcome, OutcomeKind
 from proxy.core.usage import Usage
-from proxy.wire.failures import classify_inner
+from proxy.wire.failures import classify_inner, find_failure, judge_unreadable
+from proxy.wire.lenient import UNREADABLE
 from proxy.wire.openai_answer import malformed
 from proxy.wire.openai_envelope import read_value
 from proxy.wire.openai_stream import TERMINATOR
@@ -39,7 +40,6 @@ _EVENT_DATA = re.compile(rb"(?:event:[^\n]*\n)?data:")
 #: Formats of a transcription that are text.
 _TEXTS = frozenset({"text", "srt", "vtt"})
 _NO_RAW = Raw(b"")
-_UNREADABLE = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 
 
 class BytesReader:
@@ -184,8 +184,8 @@ class EventReader:
         if block.data is None:
             if not block.stray:
                 return block.raw
-            trouble = find_error(parse_json(block.stray))
-            return b"" if trouble is None else self._fail(classify_inner(trouble))
+            failure = find_failure(block.stray)
+            return b"" if failure is None else self._fail(failure)
         self.data_events += 1
         if block.event == b"error":
             return self._fail(classify_inner(read_trouble(block.data)))
@@ -196,16 +196,15 @@ class EventReader:
             return b""
         try:
             event = _EVENT.decode(block.data)
-        except _UNREADABLE:
-            trouble = find_error(parse_json(block.data))
+        except UNREADABLE:
             unreadable = Outcome(OutcomeKind.MALFORMED, message="an event of the stream cannot be read")
-            return self._fail(unreadable if trouble is None else classify_inner(trouble))
+            return self._fail(find_failure(block.data) or unreadable)
         return self._look(event, block)
 
     def _look(self, event: _Event, block: Block) -> bytes:
-        trouble = find_error(parse_json(block.data or b"")) if event.error or event.type in ("", "error") else None
-        if trouble is not None:
-            return self._fail(classify_inner(trouble))
+        failure = find_failure(block.data or b"") if event.error or event.type in ("", "error") else None
+        if failure is not None:
+            return self._fail(failure)
         if event.choices is None or any(choice.delta and choice.delta.content for choice in event.choices):
             self.content = True
         if event.usage:
@@ -268,16 +267,13 @@ def read_relay_answer(call: Call, body: bytes) -> Answer:
         return _read_text(body)
     try:
         outside = _OUTSIDE.decode(body)
-    except _UNREADABLE:
-        trouble = find_error(parse_json(body))
-        if trouble is not None:
-            return Answer(classify_inner(trouble), body)
-        return malformed(body, describe_page(body) if is_page(body) else "the answer cannot be read")
+    except UNREADABLE:
+        return Answer(judge_unreadable(body, "the answer cannot be read"), body)
     held = bytes(getattr(outside, relay.member)) if relay.member else b""
     if outside.error or held in _VOID:
-        trouble = find_error(parse_json(body))
-        if trouble is not None:
-            return Answer(classify_inner(trouble), body)
+        failure = find_failure(body)
+        if failure is not None:
+            return Answer(failure, body)
     usage = _usage_of(outside)
     if held in _VOID and not (relay.member == "text" and bytes(outside.segments) not in _VOID):
         return malformed(body, f"the answer has no {relay.member or 'sound'}", usage)
@@ -294,8 +290,8 @@ def _read_text(body: bytes) -> Answer:
         return malformed(body, "the answer is empty")
     if is_page(body):
         return malformed(body, describe_page(body))
-    trouble = find_error(parse_json(body)) if body.lstrip().startswith(b"{") else None
-    return Answer(OK if trouble is None else classify_inner(trouble), body)
+    failure = find_failure(body) if body.lstrip().startswith(b"{") else None
+    return Answer(failure or OK, body)
 
 
 def _usage_of(outside: _Outside) -> Usage | None:
@@ -310,7 +306,7 @@ def _read_usage(raw: Raw) -> Usage | None:
     """Transcripts say `input_token_details`, Jina only a total; what is charged by the second has no tokens at all."""
     try:
         value = _ANY.decode(raw)
-    except _UNREADABLE:
+    except UNREADABLE:
         return None
     if not isinstance(value, Mapping):
         return None

@@ -18,13 +18,11 @@ from msgspec import Struct
 from proxy.core.call import Envelope
 from proxy.core.endpoints import Endpoint
 from proxy.core.outcome import OK
-from proxy.wire.failures import classify_inner
+from proxy.wire.failures import find_failure, judge_unreadable
+from proxy.wire.lenient import UNREADABLE
 from proxy.wire.multipart import read_form
-from proxy.wire.openai_answer import malformed
 from proxy.wire.openai_envelope import EnvelopeError, read_fields
 from proxy.wire.reading import Answer
-from proxy.wire.redaction import describe_page, is_page
-from proxy.wire.trouble import find_error, parse_json
 
 #: What a request that names no model has in its place.
 NO_MODEL = "*"
@@ -162,7 +160,6 @@ class _Thing(Struct, gc=False):
 
 
 _THING = msgspec.json.Decoder(_Thing)
-_UNREADABLE = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 
 
 def read_resource_answer(body: bytes) -> Answer:
@@ -170,12 +167,10 @@ def read_resource_answer(body: bytes) -> Answer:
     thing = _read_thing(body)
     if thing is not None and thing.object and thing.object != "error":
         return Answer(OK, body, resource_id=thing.id)
-    trouble = find_error(parse_json(body))
-    if trouble is not None:
-        return Answer(classify_inner(trouble), body)
     if thing is None:
-        return malformed(body, describe_page(body) if is_page(body) else "the answer cannot be read")
-    return Answer(OK, body, resource_id=thing.id)
+        return Answer(judge_unreadable(body, "the answer cannot be read"), body)
+    failure = find_failure(body)
+    return Answer(OK, body, resource_id=thing.id) if failure is None else Answer(failure, body)
 
 
 def list_batch_files(body: bytes) -> list[str]:
@@ -187,5 +182,5 @@ def list_batch_files(body: bytes) -> list[str]:
 def _read_thing(body: bytes) -> _Thing | None:
     try:
         return _THING.decode(body)
-    except _UNREADABLE:
+    except UNREADABLE:
         return None

@@ -1,6 +1,5 @@
 """OpenAI's embeddings as Amazon's Titan takes them through InvokeModel: one text, one vector. Source: AWS's user guide."""
 
-import struct
 from typing import Any
 
 import msgspec
@@ -10,10 +9,9 @@ from proxy.core.call import Envelope
 from proxy.core.usage import Usage
 from proxy.wire.openai_envelope import EnvelopeError, read_value
 from proxy.wire.reading import Answer
-from proxy.wire.vectors import fail, read_texts, write_vectors
+from proxy.wire.vectors import NO_VECTORS, fail, read_texts, write_vectors
 
 _ENCODE = msgspec.json.Encoder().encode
-_UNREADABLE = (msgspec.DecodeError, UnicodeDecodeError, RecursionError, OverflowError, struct.error)
 _KNOWN = frozenset(("model", "input", "dimensions", "encoding_format"))
 
 
@@ -44,5 +42,5 @@ def read_embedding(envelope: Envelope, model: str, body: bytes) -> Answer:
         answer = _DECODE(body)
         counted = answer.input_text_token_count
         return write_vectors(envelope, model, [answer.embedding], None if counted is None else Usage(max(0, counted)))
-    except _UNREADABLE:
+    except NO_VECTORS:
         return fail(body)

@@ -14,10 +14,13 @@ from msgspec import Raw
 from proxy.core.call import Envelope
 from proxy.core.outcome import OK, Outcome, OutcomeKind
 from proxy.core.usage import Usage
-from proxy.wire.failures import classify_inner
+from proxy.wire.failures import find_failure
+from proxy.wire.lenient import UNREADABLE
 from proxy.wire.openai_envelope import EnvelopeError, read_value
 from proxy.wire.reading import Answer
-from proxy.wire.trouble import find_error, parse_json
+
+#: What comes of reading an answer that holds no vectors, or none that a client can have.
+NO_VECTORS = (*UNREADABLE, OverflowError, struct.error)
 
 _ENCODE = msgspec.json.Encoder().encode
 _NUMBERS = msgspec.json.Decoder(list[float]).decode
@@ -32,10 +35,10 @@ def read_texts(envelope: Envelope) -> list[str]:
     return texts
 
 
-def write_vectors(envelope: Envelope, model: str, vectors: Sequence[Raw], usage: Usage | None) -> Answer:
+def write_vectors(envelope: Envelope, model: str, vectors: Sequence[Raw], usage: Usage | None, told: int = 0) -> Answer:
     """The answer to a request. Raises msgspec's errors, OverflowError and EnvelopeError where the vectors are none, or not
-    as many as the request has texts (a probe's has none to read). Without `usage` the client reads 0 tokens, and the proxy
-    counts for itself."""
+    as many as the request has texts (a probe's has none to read). Without `usage` the client reads `told` tokens, and the
+    proxy counts for itself."""
     if not vectors or (envelope.fields and len(vectors) != len(read_texts(envelope))):
         raise msgspec.ValidationError("the answer lacks embeddings")
     packed = read_value(envelope, "encoding_format") == "base64"
@@ -43,7 +46,7 @@ def write_vectors(envelope: Envelope, model: str, vectors: Sequence[Raw], usage:
         {"object": "embedding", "index": index, "embedding": _write_vector(vector, packed)}
         for index, vector in enumerate(vectors)
     ]
-    tokens = 0 if usage is None else usage.input
+    tokens = told if usage is None else usage.input
     counts = {"prompt_tokens": tokens, "total_tokens": tokens}
     body = _ENCODE({"object": "list", "data": data, "model": model, "usage": counts})
     return Answer(OK, body, usage, model)
@@ -51,9 +54,8 @@ def write_vectors(envelope: Envelope, model: str, vectors: Sequence[Raw], usage:
 
 def fail(body: bytes) -> Answer:
     """What an answer without vectors says instead."""
-    trouble = find_error(parse_json(body))
     nothing = Outcome(OutcomeKind.MALFORMED, message="the answer has no readable embeddings")
-    return Answer(nothing if trouble is None else classify_inner(trouble), b"")
+    return Answer(find_failure(body) or nothing, b"")
 
 
 def _write_vector(vector: Raw, packed: bool) -> Raw | str:

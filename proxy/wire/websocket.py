@@ -21,6 +21,7 @@ from msgspec import Struct
 from proxy.core.call import Call, Envelope
 from proxy.core.exchange import ClientRequest, HeaderList
 from proxy.core.usage import Usage
+from proxy.wire.lenient import UNREADABLE
 from proxy.wire.openai_envelope import EnvelopeError, read_model
 from proxy.wire.openai_usage import make_usage
 
@@ -144,7 +145,6 @@ class _Done(Struct, gc=False):
 
 
 _DONE = msgspec.json.Decoder(_Done)
-_UNREADABLE = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 #: Bytes of a message that are kept to see what it is, and bytes of one that is worth reading.
 _START = 256
 _MAX_MESSAGE = 1024 * 1024
@@ -232,7 +232,7 @@ class FrameSniffer:
     def _note(self, message: bytes) -> None:
         try:
             done = _DONE.decode(message)
-        except _UNREADABLE:
+        except UNREADABLE:
             return
         if done.type != "response.done" or done.response is None or done.response.usage is None:
             return

@@ -15,15 +15,12 @@ from proxy.wire.anthropic.stops import read_stop
 from proxy.wire.anthropic.tools import ANSWER_TOOL
 from proxy.wire.anthropic.usage import read_usage
 from proxy.wire.dialogue import ANTHROPIC, Text, Thinking, ToolCall
-from proxy.wire.failures import classify_inner
-from proxy.wire.lenient import repair
+from proxy.wire.failures import judge_unreadable
+from proxy.wire.lenient import UNREADABLE, decode_outside
 from proxy.wire.pieces import AnswerPart, Citation, Completion, CompletionChoice, Finish
 from proxy.wire.reading import Answer
-from proxy.wire.redaction import describe_page, is_page
-from proxy.wire.trouble import find_error, parse_json
 
 _NO_RAW = Raw(b"")
-_UNREADABLE = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 
 
 class Answered(Struct):
@@ -88,8 +85,8 @@ def read_count(body: bytes) -> Answer:
     """Judge the answer to a question for the number of tokens. Its bytes are the client's answer."""
     try:
         _COUNT(body)
-    except _UNREADABLE:
-        return Answer(_explain(body, "the answer holds no number of tokens"), body)
+    except UNREADABLE:
+        return Answer(judge_unreadable(body, "the answer holds no number of tokens"), body)
     return Answer(OK, body, Usage())  # nothing was generated, and nothing is billed
 
 
@@ -101,34 +98,12 @@ def write_count(tokens: int) -> bytes:
 def _read(body: bytes) -> Answered | Outcome:
     """The message, or why there is none."""
     try:
-        message = _decode(body)
-    except _UNREADABLE:
-        return _explain(body, "the answer cannot be read")
+        message = decode_outside(_DECODE, body)
+    except UNREADABLE:
+        return judge_unreadable(body, "the answer cannot be read")
     if message.error or message.type == "error" or message.content is None or not message.stop_reason:
-        return _explain(body, "the answer is no finished message")
+        return judge_unreadable(body, "the answer is no finished message")
     return message
-
-
-def _decode(body: bytes) -> Answered:
-    try:
-        message = _DECODE(body)
-        if not body.isascii():
-            body.decode()
-        return message
-    except msgspec.ValidationError:
-        raise
-    except msgspec.DecodeError:
-        repaired = repair(body)
-        if repaired is None:
-            raise
-        return _DECODE(repaired)
-
-
-def _explain(body: bytes, otherwise: str) -> Outcome:
-    trouble = find_error(parse_json(body))
-    if trouble is not None:
-        return classify_inner(trouble)
-    return Outcome(OutcomeKind.MALFORMED, message=describe_page(body) if is_page(body) else otherwise)
 
 
 def _says(block: Content) -> bool:

@@ -12,12 +12,11 @@ from msgspec import Raw
 
 from proxy.core.call import Envelope
 from proxy.core.endpoints import Endpoint
-from proxy.wire.lenient import repair
+from proxy.wire.lenient import UNREADABLE, repair
 from proxy.wire.openai_envelope import MAX_MODEL, EnvelopeError
 
 _FIELDS = msgspec.json.Decoder(dict[str, Raw])
 _VALUE = msgspec.json.Decoder()
-_UNREADABLE = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 
 
 def read_envelope(body: bytes, endpoint: Endpoint) -> Envelope:
@@ -68,5 +67,5 @@ def _read_stream(raw: Raw | None) -> bool:
 def _decode_small(raw: Raw) -> Any:
     try:
         return _VALUE.decode(raw)
-    except _UNREADABLE:
+    except UNREADABLE:
         return ()  # of none of the types that are asked for

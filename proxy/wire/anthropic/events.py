@@ -15,14 +15,13 @@ import msgspec
 from msgspec import Raw, Struct
 
 from proxy.core.outcome import Outcome, OutcomeKind
-from proxy.wire.failures import classify_inner
-from proxy.wire.lenient import repair
+from proxy.wire.failures import classify_inner, find_failure
+from proxy.wire.lenient import UNREADABLE, repair
 from proxy.wire.redaction import describe_page, is_page
 from proxy.wire.sse import Block, EventSplitter
-from proxy.wire.trouble import find_error, parse_json, read_trouble
+from proxy.wire.trouble import read_trouble
 
 _NO_RAW = Raw(b"")
-_UNREADABLE = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 _NAME = b"event: "
 _DATA = b"data: {"
 _STARTS = (b":", b"data", b"event", b"id", b"retry")
@@ -83,7 +82,7 @@ def read_event(payload: bytes) -> Event | Outcome:
         event = _DECODE(payload)
         if not payload.isascii():
             payload.decode()
-    except _UNREADABLE:
+    except UNREADABLE:
         salvaged = _salvage(payload)
         if isinstance(salvaged, Outcome):
             return salvaged
@@ -95,14 +94,14 @@ def read_event(payload: bytes) -> Event | Outcome:
 
 def _salvage(payload: bytes) -> Event | Outcome:
     """What the strict decoder could not read: an error in an odd shape, a lone surrogate, or garbage."""
-    trouble = find_error(parse_json(payload))
-    if trouble is not None:
-        return classify_inner(trouble)
+    failure = find_failure(payload)
+    if failure is not None:
+        return failure
     repaired = repair(payload)
     try:
         if repaired is not None:
             return _DECODE(repaired)
-    except _UNREADABLE:
+    except UNREADABLE:
         pass
     return Outcome(OutcomeKind.MALFORMED, message="an event of the stream cannot be read")
 
@@ -129,9 +128,9 @@ class EventCutter:
         """The stream is over and has shown no event: what there was instead."""
         rest = self._stray or self.rest
         if rest.startswith((b"{", b"[")):
-            trouble = find_error(parse_json(rest))
-            if trouble is not None:
-                return classify_inner(trouble)
+            failure = find_failure(rest)
+            if failure is not None:
+                return failure
         if rest and not any(rest.startswith(start) or start.startswith(rest) for start in _STARTS):
             said = describe_page(rest) if is_page(rest) else "the answer is not an event stream"
             return Outcome(OutcomeKind.MALFORMED, message=said)
@@ -159,10 +158,10 @@ class EventCutter:
     def _judge_stray(self, block: Block) -> bool:
         """A body that is no event stream: a bare JSON error, or a page, of which nothing goes on."""
         self._stray = self._stray or block.stray
-        trouble = find_error(parse_json(block.stray))
-        if trouble is not None:
-            self.failure = classify_inner(trouble)
-        return trouble is not None
+        failure = find_failure(block.stray)
+        if failure is not None:
+            self.failure = failure
+        return failure is not None
 
 
 def _cut_whole(data: bytes) -> list[tuple[bytes, bytes]] | None:

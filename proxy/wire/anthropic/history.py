@@ -17,6 +17,7 @@ from msgspec import Raw
 from proxy.core.call import Envelope
 from proxy.core.features import Feature
 from proxy.wire.anthropic.citations import FOREIGN_INDEX
+from proxy.wire.lenient import UNREADABLE
 from proxy.wire.seals import ID_MARK, MARK, split_id, unwrap
 
 #: The keys of a turn or a block, their values the bytes that they were.
@@ -25,7 +26,6 @@ Fields = dict[str, Raw]
 _OBJECTS = msgspec.json.Decoder(list[Fields])
 _VALUE = msgspec.json.Decoder()
 _ENCODE = msgspec.json.Encoder().encode
-_UNREADABLE = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 _MARKS = (ID_MARK.encode(), b'"' + MARK.encode())
 _THOUGHTS = ("thinking", "redacted_thinking")
 #: What the ids of Claude's own calls begin with, at Anthropic and at the clouds.
@@ -49,7 +49,7 @@ def list_changes(envelope: Envelope) -> tuple[dict[str, bytes | None], tuple[str
         if marked:
             turns = [turn for turn in turns if _clean(turn, lost)]
         unthinking = budget and _breaks_off(turns, bool(lost))
-    except _UNREADABLE:
+    except UNREADABLE:
         return {}, ()  # Anthropic will say what is wrong with it
     changes: dict[str, bytes | None] = {"messages": _ENCODE(turns)} if marked else {}
     if not unthinking:

@@ -15,12 +15,12 @@ from proxy.core.features import HARD, Feature
 from proxy.wire.anthropic.blocks import Block, Message, Source
 from proxy.wire.anthropic.request import read_request
 from proxy.wire.dialogue import Dialogue, Document, Part, Text, Thinking, ToolCall, ToolResult
+from proxy.wire.lenient import UNREADABLE
 from proxy.wire.openai_envelope import EnvelopeError
 
 #: A rough figure for everything that nobody counts.
 BYTES_PER_TOKEN = 4
 
-_UNREADABLE = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 _RAW_LIST = msgspec.json.Decoder(list[Raw])
 _MESSAGE = msgspec.json.Decoder(Message)
 _SYSTEM = msgspec.json.Decoder(str | list[Block] | None)
@@ -70,7 +70,7 @@ def affinity_of(envelope: Envelope) -> str:
             if message.role == "user":
                 start += "\0" + _join(message.content)
                 break
-    except _UNREADABLE:
+    except UNREADABLE:
         return ""
     return blake2b(start.encode("utf-8", "replace"), digest_size=16).hexdigest() if start else ""
 

@@ -30,7 +30,7 @@ from proxy.wire.dialogue import (
     ToolResult,
 )
 from proxy.wire.hosted import sort_hosted
-from proxy.wire.lenient import repair
+from proxy.wire.lenient import UNREADABLE, repair
 from proxy.wire.openai_envelope import EnvelopeError
 
 
@@ -89,7 +89,6 @@ class Request(Struct, gc=False):
 _REQUEST = msgspec.json.Decoder(Request)
 _TOOL = msgspec.json.Decoder(_Tool)
 _ANY = msgspec.json.Decoder()
-_UNREADABLE = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 _KNOWN = frozenset((*Request.__struct_fields__, "model", "stream"))
 #: Ours for theirs, which are the words of OpenAI.
 _TIERS = {"standard_only": "default"}
@@ -124,7 +123,7 @@ def _decode(body: bytes) -> Request:
         return _REQUEST.decode(body)
     except msgspec.ValidationError as error:
         raise _make_error(error) from None
-    except _UNREADABLE as error:
+    except UNREADABLE as error:
         repaired = repair(body)
         if repaired is None:
             raise EnvelopeError(f"The request body is not valid JSON: {error}") from None
@@ -148,7 +147,7 @@ def _read_tools(request: Request, dialogue: Dialogue) -> None:
             tool = _TOOL.decode(raw)
             # Dated types: run by Anthropic, or by the client on a schema that only Anthropic's models know.
             hosted = _ANY.decode(raw) if tool.type not in (None, "custom") else None
-        except _UNREADABLE as error:
+        except UNREADABLE as error:
             raise _make_error(error) from None
         mark = read_mark(tool.cache_control)
         if mark is not None:

@@ -17,14 +17,12 @@ from proxy.wire.chat.quirks import USUAL, Quirks
 from proxy.wire.chat.spelling import read_signature
 from proxy.wire.chat.thoughts import read_thoughts
 from proxy.wire.dialogue import Refusal, Text, Thinking, ToolCall
-from proxy.wire.lenient import repair
+from proxy.wire.lenient import UNREADABLE, repair
 from proxy.wire.openai_answer import read_answer_usage, read_outside
 from proxy.wire.openai_chat import Function, MessageChoice, list_parts
 from proxy.wire.openai_stream import Asked
 from proxy.wire.pieces import AnswerPart, Completion, CompletionChoice, Finished
 from proxy.wire.reading import Answer
-
-_UNREADABLE = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 
 
 class _FullChoice(MessageChoice):
@@ -53,7 +51,7 @@ def read_completion(body: bytes, quirks: Quirks = USUAL) -> Completion:
     usage = read_answer_usage(outside, Asked(reasoning_outside=quirks.reasoning_outside))
     try:
         choices = _CHOICES.decode(outside.choices)
-    except _UNREADABLE:
+    except UNREADABLE:
         return _fail(OutcomeKind.MALFORMED, "the answer has no readable choices", usage)
     if not choices:
         return _fail(OutcomeKind.MALFORMED, "the answer has no choices", usage)
@@ -81,7 +79,7 @@ def _fail(kind: OutcomeKind, message: str, usage: Usage | None) -> Completion:
 def _read_label(body: bytes) -> _Label:
     try:
         return _LABEL.decode(body)
-    except _UNREADABLE:
+    except UNREADABLE:
         return _LABEL.decode(repair(body) or b"{}")
 
 

@@ -13,6 +13,7 @@ from msgspec import Raw
 
 from proxy.core.call import Envelope
 from proxy.core.features import Feature
+from proxy.wire.lenient import UNREADABLE
 
 #: Of an assistant's message: its reasoning in all spellings.
 _OF_MESSAGES = ("reasoning_content", "reasoning", "reasoning_details")
@@ -22,7 +23,6 @@ _MARKS = tuple(f'"{name}"'.encode() for name in _OF_MESSAGES + _OF_CALLS)
 
 _MESSAGES = msgspec.json.Decoder(list[dict[str, Any]])
 _ENCODE = msgspec.json.Encoder().encode
-_UNREADABLE = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 
 
 def list_changes(envelope: Envelope) -> tuple[dict[str, bytes | None], tuple[str, ...]]:
@@ -32,7 +32,7 @@ def list_changes(envelope: Envelope) -> tuple[dict[str, bytes | None], tuple[str
         return {}, ()
     try:
         messages = _MESSAGES.decode(raw)
-    except _UNREADABLE:
+    except UNREADABLE:
         return {}, ()  # the vendor will say what is wrong with it
     lost = False
     for message in messages:

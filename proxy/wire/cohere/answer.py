@@ -5,7 +5,7 @@ from typing import Any
 import msgspec
 from msgspec import Struct
 
-from proxy.core.outcome import OK, Outcome, OutcomeKind
+from proxy.core.outcome import OK
 from proxy.wire.cohere.shapes import (
     FINISHES,
     CohereCall,
@@ -16,13 +16,9 @@ from proxy.wire.cohere.shapes import (
     read_usage,
 )
 from proxy.wire.dialogue import Text, Thinking, ToolCall
-from proxy.wire.failures import classify_inner
-from proxy.wire.lenient import repair
+from proxy.wire.failures import judge_unreadable
+from proxy.wire.lenient import UNREADABLE, decode_leniently
 from proxy.wire.pieces import AnswerPart, Completion, CompletionChoice, Finish, Finished
-from proxy.wire.redaction import describe_page, is_page
-from proxy.wire.trouble import find_error, parse_json
-
-_UNREADABLE = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 
 
 class Message(Struct, gc=False):
@@ -45,13 +41,13 @@ _DECODE = msgspec.json.Decoder(ChatAnswer).decode
 def read_answer(body: bytes) -> Completion:
     """Judge and read a whole answer."""
     try:
-        answer = _decode(body)
-    except _UNREADABLE:
-        return Completion(_judge(body, describe_page(body) if is_page(body) else "the answer cannot be read"))
+        answer = decode_leniently(_DECODE, body)
+    except UNREADABLE:
+        return Completion(judge_unreadable(body, "the answer cannot be read"))
     message = answer.message
     usage = read_usage(answer.usage)
     if not isinstance(message, Message):
-        return Completion(_judge(body, "the answer holds no message"), usage=usage)
+        return Completion(judge_unreadable(body, "the answer holds no message"), usage=usage)
     failure = judge_finish(answer.finish_reason, None)
     if failure is not None:
         return Completion(failure, usage=usage)
@@ -74,18 +70,3 @@ def _list_parts(message: Message) -> list[AnswerPart]:
         name, arguments = (function.name, function.arguments) if function is not None else (None, None)
         parts.append(ToolCall(call.id or f"call_{number}", name or "", arguments or "{}"))
     return parts
-
-
-def _decode(body: bytes) -> ChatAnswer:
-    try:
-        return _DECODE(body)
-    except _UNREADABLE:
-        repaired = repair(body)
-        if repaired is None:
-            raise
-        return _DECODE(repaired)
-
-
-def _judge(body: bytes, otherwise: str) -> Outcome:
-    trouble = find_error(parse_json(body))
-    return Outcome(OutcomeKind.MALFORMED, message=otherwise) if trouble is None else classify_inner(trouble)

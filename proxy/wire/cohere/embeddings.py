@@ -4,7 +4,6 @@ Cohere wants to know what the vectors are for. A client can say it in Cohere's o
 documents that will be searched. Vectors are asked for as numbers, which every model of Cohere's gives. Source: Cohere's SDK.
 """
 
-import struct
 from collections.abc import Sequence
 from typing import Any
 
@@ -16,13 +15,12 @@ from proxy.core.usage import Usage
 from proxy.wire.cohere.shapes import CohereUsage, read_usage
 from proxy.wire.openai_envelope import read_value
 from proxy.wire.reading import Answer
-from proxy.wire.vectors import fail, read_texts, write_vectors
+from proxy.wire.vectors import NO_VECTORS, fail, read_texts, write_vectors
 
 EMBED_PATH = "/v2/embed"
 USUAL_INPUT_TYPE = "search_document"
 
 _ENCODE = msgspec.json.Encoder().encode
-_UNREADABLE = (msgspec.DecodeError, UnicodeDecodeError, RecursionError, OverflowError, struct.error)
 _KNOWN = frozenset(("model", "input", "dimensions", "encoding_format", "input_type", "truncate"))
 
 
@@ -63,5 +61,5 @@ def read_embeddings(envelope: Envelope, model: str, body: bytes, counted: int | 
         vectors: Sequence[Raw] = (found.floats if isinstance(found, ByType) else found) or ()
         usage = read_usage(answer.meta) or (None if counted is None else Usage(counted))
         return write_vectors(envelope, model, vectors, usage)
-    except _UNREADABLE:
+    except NO_VECTORS:
         return fail(body)

@@ -12,15 +12,14 @@ from proxy.core.call import Envelope
 from proxy.core.outcome import OK, Outcome, OutcomeKind
 from proxy.core.usage import Usage
 from proxy.wire.cohere.shapes import CohereUsage, read_usage
-from proxy.wire.failures import classify_inner
+from proxy.wire.failures import find_failure
+from proxy.wire.lenient import UNREADABLE
 from proxy.wire.openai_envelope import splice
 from proxy.wire.reading import Answer
-from proxy.wire.trouble import find_error, parse_json
 
 RERANK_PATH = "/v2/rerank"
 
 _ENCODE = msgspec.json.Encoder().encode
-_UNREADABLE = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 
 
 class Result(Struct, gc=False):
@@ -51,7 +50,7 @@ def read_rerank(body: bytes) -> Answer:
     """Judge an answer; its bytes are the client's. Never raises."""
     try:
         ranking = _DECODE(body)
-    except _UNREADABLE:
+    except UNREADABLE:
         return _fail(body)
     if ranking.results is None:
         return _fail(body)
@@ -62,6 +61,5 @@ def read_rerank(body: bytes) -> Answer:
 
 
 def _fail(body: bytes) -> Answer:
-    trouble = find_error(parse_json(body))
     nothing = Outcome(OutcomeKind.MALFORMED, message="the answer has no readable results")
-    return Answer(nothing if trouble is None else classify_inner(trouble), body)
+    return Answer(find_failure(body) or nothing, body)

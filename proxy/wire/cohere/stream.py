@@ -23,8 +23,8 @@ from proxy.wire.cohere.shapes import (
     read_source,
     read_usage,
 )
-from proxy.wire.failures import classify_inner
-from proxy.wire.lenient import repair
+from proxy.wire.failures import find_failure
+from proxy.wire.lenient import UNREADABLE, decode_leniently
 from proxy.wire.pieces import (
     Began,
     CallBegan,
@@ -37,9 +37,7 @@ from proxy.wire.pieces import (
     ThinkingPiece,
 )
 from proxy.wire.sse import Block, EventSplitter
-from proxy.wire.trouble import find_error, parse_json
-
-_UNREADABLE = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
+from proxy.wire.trouble import parse_json
 
 
 class MessageDelta(Struct, gc=False):
@@ -110,20 +108,18 @@ class CohereDecoder:
 
     def _take(self, payload: bytes, pieces: list[Piece]) -> None:
         try:
-            event = _decode(payload)
-        except _UNREADABLE:
+            event = decode_leniently(_DECODE, payload)
+        except UNREADABLE:
             self._fail(payload, "an event of the stream cannot be read")
             return
         read = _EVENTS.get(event.type or "")
         if read is not None:
             read(self, event, event.delta or _NO_DELTA, pieces)
-        elif event.type is None and find_error(parse_json(payload)) is not None:
-            self._fail(payload, "")
+        elif event.type is None:
+            self.failure = find_failure(payload)
 
     def _fail(self, payload: bytes, otherwise: str) -> None:
-        trouble = find_error(parse_json(payload))
-        known = Outcome(OutcomeKind.MALFORMED, message=otherwise)
-        self.failure = known if trouble is None else classify_inner(trouble)
+        self.failure = find_failure(payload) or Outcome(OutcomeKind.MALFORMED, message=otherwise)
 
     def _begin(self, event: Event, delta: Delta, pieces: list[Piece]) -> None:
         pieces.append(Began(event.id or ""))
@@ -170,16 +166,6 @@ class CohereDecoder:
         if self.failure is None and delta.finish_reason:
             pieces.append(Finished(FINISHES.get(delta.finish_reason, Finish.STOP)))
             self.done = True
-
-
-def _decode(payload: bytes) -> Event:
-    try:
-        return _DECODE(payload)
-    except _UNREADABLE:
-        repaired = repair(payload)
-        if repaired is None:
-            raise
-        return _DECODE(repaired)
 
 
 _EVENTS: Mapping[str, Callable[[CohereDecoder, Event, Delta, list[Piece]], None]] = {

@@ -4,9 +4,9 @@ Claude's `inputTokens` leave out what was read from or written to a cache, so th
 assumed. Converse does not count reasoning apart. Sources: the service model of botocore, recorded answers.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import replace
-from typing import Any, TypeVar
+from typing import Any
 
 import msgspec
 from msgspec import Raw, Struct
@@ -15,15 +15,12 @@ from proxy.core.outcome import OK, Outcome, OutcomeKind
 from proxy.core.usage import Usage, unusual_tier
 from proxy.wire.converse.tools import ANSWER_TOOL
 from proxy.wire.dialogue import BEDROCK, Text, Thinking, ToolCall
-from proxy.wire.failures import classify_inner
-from proxy.wire.lenient import repair
+from proxy.wire.failures import classify_inner, find_failure, judge_unreadable
+from proxy.wire.lenient import UNREADABLE, decode_leniently
 from proxy.wire.pieces import AnswerPart, Citation, Completion, CompletionChoice, Finish, Finished
-from proxy.wire.redaction import describe_page, is_page
-from proxy.wire.trouble import find_error, name_trouble, parse_json, read_trouble
+from proxy.wire.trouble import name_trouble, read_trouble
 
 _NO_RAW = Raw(b"")
-StructT = TypeVar("StructT", bound=Struct)
-_UNREADABLE = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 
 _FINISHES: Mapping[str, Finish] = {
     "end_turn": Finish.STOP,
@@ -114,16 +111,16 @@ _DECODE = msgspec.json.Decoder(ConverseAnswer).decode
 
 def read_answer(body: bytes, sealer: str = BEDROCK) -> Completion:
     """Judge and read a whole answer. `sealer`: whose signatures the model writes."""
-    answer = decode_leniently(_DECODE, body)
-    if answer is None:
-        message = describe_page(body) if is_page(body) else "the answer cannot be read"
-        return Completion(_find_failure(body) or Outcome(OutcomeKind.MALFORMED, message=message))
+    try:
+        answer = decode_leniently(_DECODE, body)
+    except UNREADABLE:
+        return Completion(judge_unreadable(body, "the answer cannot be read"))
     tier = answer.service_tier.type if answer.service_tier is not None else None
     usage = read_usage(answer.usage, tier)
     content = None if answer.output is None or answer.output.message is None else answer.output.message.content
     if content is None and answer.stop_reason is None:
         nothing = Outcome(OutcomeKind.MALFORMED, message="the answer holds no message")
-        return Completion(_find_failure(body) or nothing, usage=usage)
+        return Completion(find_failure(body) or nothing, usage=usage)
     failure = judge_stop(answer.stop_reason)
     if failure is not None:
         return Completion(failure, usage=usage)
@@ -134,18 +131,6 @@ def read_answer(body: bytes, sealer: str = BEDROCK) -> Completion:
     called = any(isinstance(part, ToolCall) for part in parts)
     choice = CompletionChoice(parts, Finished(map_stop(answer.stop_reason, called)), citations)
     return Completion(OK, choices=[choice], usage=usage, service_tier=tier)
-
-
-def decode_leniently(decode: Callable[[bytes], StructT], payload: bytes) -> StructT | None:
-    """None: not even with lone surrogates taken for question marks."""
-    try:
-        return decode(payload)
-    except _UNREADABLE:
-        repaired = repair(payload)
-    try:
-        return None if repaired is None else decode(repaired)
-    except _UNREADABLE:
-        return None
 
 
 def read_usage(usage: TokenUsage | None, tier: str | None = None) -> Usage | None:
@@ -213,11 +198,6 @@ def _read_block(block: Content, place: int, sealer: str, parts: list[AnswerPart]
         text = "".join(piece.text or "" for piece in cited.content or ())
         parts += [Text(text)] if text else []
         citations += [read_source(raw) for raw in cited.citations or ()]
-
-
-def _find_failure(body: bytes) -> Outcome | None:
-    trouble = find_error(parse_json(body))
-    return None if trouble is None else classify_inner(trouble)
 
 
 def _count(value: float | None) -> int:

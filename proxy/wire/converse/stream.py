@@ -18,7 +18,6 @@ from proxy.core.outcome import Outcome, OutcomeKind
 from proxy.wire.converse.answer import (
     ServiceTier,
     TokenUsage,
-    decode_leniently,
     judge_exception,
     judge_stop,
     map_stop,
@@ -28,6 +27,7 @@ from proxy.wire.converse.answer import (
 from proxy.wire.converse.tools import ANSWER_TOOL
 from proxy.wire.dialogue import BEDROCK
 from proxy.wire.eventstream import Frame, FrameSplitter
+from proxy.wire.lenient import UNREADABLE, decode_leniently
 from proxy.wire.pieces import (
     Began,
     CallBegan,
@@ -132,8 +132,9 @@ class ConverseDecoder:
         read = _EVENTS.get(headers.get(":event-type"))  # type: ignore[arg-type]
         if read is None:
             return
-        event = decode_leniently(_DECODE, frame.payload)
-        if event is None:
+        try:
+            event = decode_leniently(_DECODE, frame.payload)
+        except UNREADABLE:
             self.failure = Outcome(OutcomeKind.MALFORMED, message="an event of the stream cannot be read")
         else:
             read(self, event, pieces)

@@ -3,14 +3,12 @@
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 
-import msgspec
-
 from proxy.core.outcome import OK, Outcome, OutcomeKind
 from proxy.wire.dialogue import GOOGLE, Text, Thinking, ToolCall
-from proxy.wire.failures import classify_inner
-from proxy.wire.gemini.chunk import Chunk, decode_chunk
+from proxy.wire.failures import find_failure, judge_unreadable
+from proxy.wire.gemini.chunk import decode_chunk
 from proxy.wire.gemini.reading import Reading
-from proxy.wire.lenient import repair
+from proxy.wire.lenient import UNREADABLE, decode_leniently
 from proxy.wire.pieces import (
     Began,
     CallBegan,
@@ -26,23 +24,19 @@ from proxy.wire.pieces import (
     ThinkingPiece,
     ThinkingSealed,
 )
-from proxy.wire.redaction import describe_page, is_page
-from proxy.wire.trouble import find_error, parse_json
-
-_UNREADABLE = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 
 
 def read_completion(body: bytes) -> Completion:
     """Judge and read a whole answer; its outcome says why it is none."""
     reading = Reading()
     try:
-        chunk = _decode(body)
+        chunk = decode_leniently(decode_chunk, body)
         pieces = reading.take(chunk)
-    except _UNREADABLE:
-        return _fail(body, describe_page(body) if is_page(body) else "the answer cannot be read")
-    trouble = find_error(parse_json(body)) if chunk.error else None
-    if trouble is not None:
-        return Completion(classify_inner(trouble))
+    except UNREADABLE:
+        return Completion(judge_unreadable(body, "the answer cannot be read"))
+    told = find_failure(body) if chunk.error else None
+    if told is not None:
+        return Completion(told)
     completion = _fold(pieces)
     failure = reading.judge()
     if failure is not None:
@@ -50,23 +44,6 @@ def read_completion(body: bytes) -> Completion:
     elif not completion.choices:
         completion.outcome = Outcome(OutcomeKind.MALFORMED, message="the answer has no candidates")
     return completion
-
-
-def _fail(body: bytes, otherwise: str) -> Completion:
-    trouble = find_error(parse_json(body))
-    if trouble is not None:
-        return Completion(classify_inner(trouble))
-    return Completion(Outcome(OutcomeKind.MALFORMED, message=otherwise))
-
-
-def _decode(body: bytes) -> Chunk:
-    try:
-        return decode_chunk(body)
-    except _UNREADABLE:
-        repaired = repair(body)
-        if repaired is None:
-            raise
-        return decode_chunk(repaired)
 
 
 def _fold(pieces: Sequence[Piece]) -> Completion:

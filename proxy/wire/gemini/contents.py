@@ -34,13 +34,13 @@ from proxy.wire.dialogue import (
 )
 from proxy.wire.gemini.host import Host
 from proxy.wire.gemini.media import write_audio, write_document, write_image
+from proxy.wire.lenient import UNREADABLE
 from proxy.wire.openai_envelope import EnvelopeError
 
 #: Takes the place of a seal on calls that no Gemini model made.
 NO_SEAL = "skip_thought_signature_validator"
 
 _OBJECT = msgspec.json.Decoder(dict[str, Raw])
-_UNREADABLE = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 
 JsonPart = dict[str, Any]
 
@@ -209,6 +209,6 @@ def _write_response(result: ToolResult) -> Raw | dict[str, Any]:
 def _is_object(text: str) -> bool:
     try:
         _OBJECT.decode(text)
-    except _UNREADABLE:
+    except UNREADABLE:
         return False
     return True

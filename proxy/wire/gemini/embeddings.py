@@ -6,29 +6,22 @@ shape has to have are then a rough estimate of four bytes to the token, and the 
 counts.
 """
 
-import base64
-import struct
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import msgspec
 from msgspec import Raw, Struct
 
 from proxy.core.call import Envelope
-from proxy.core.outcome import OK, Outcome, OutcomeKind
 from proxy.core.usage import Usage
-from proxy.wire.failures import classify_inner
 from proxy.wire.gemini.usage import UsageMetadata, read_usage
-from proxy.wire.openai_envelope import EnvelopeError, read_value
+from proxy.wire.openai_envelope import read_value
 from proxy.wire.reading import Answer
-from proxy.wire.trouble import find_error, parse_json
+from proxy.wire.vectors import NO_VECTORS, fail, read_texts, write_vectors
 
 _ENCODE = msgspec.json.Encoder().encode
-_UNREADABLE = (msgspec.DecodeError, UnicodeDecodeError, RecursionError, struct.error, OverflowError)
 _KNOWN = frozenset(("model", "input", "dimensions", "encoding_format"))
 _BYTES_PER_TOKEN = 4
-_PROBE = ("hi",)  # a probe is nobody's request and has no fields
 
 
 class _Vector(Struct, gc=False):
@@ -44,7 +37,6 @@ class _Vectors(Struct, gc=False, rename="camel"):
 
 
 _DECODE = msgspec.json.Decoder(_Vectors).decode
-_NUMBERS = msgspec.json.Decoder(list[float])
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +50,7 @@ class EmbeddingsRequest:
 
 def write_embeddings(envelope: Envelope, model: str) -> EmbeddingsRequest:
     """Raises EnvelopeError where the input is not text."""
-    texts = _read_texts(envelope)
+    texts = read_texts(envelope)
     dimensions = read_value(envelope, "dimensions")
     size = {} if dimensions is None else {"outputDimensionality": dimensions}
     rows = [{"content": {"parts": [{"text": text}]}, **size} for text in texts]
@@ -74,45 +66,13 @@ def read_embeddings(envelope: Envelope, model: str, body: bytes) -> Answer:
     try:
         answer = _DECODE(body)
         vectors = [answer.embedding] if answer.embedding is not None else answer.embeddings or []
-        texts = _read_texts(envelope) if envelope.fields else _PROBE
-        if len(vectors) != len(texts):
-            return _fail(body)
-        packed = read_value(envelope, "encoding_format") == "base64"
-        data = [_write_row(index, vector, packed) for index, vector in enumerate(vectors)]
-    except _UNREADABLE:
-        return _fail(body)
-    usage = None if answer.usage_metadata is None else read_usage(answer.usage_metadata)
-    tokens = _estimate(texts) if usage is None else usage.input
-    counts = {"prompt_tokens": tokens, "total_tokens": tokens}
-    written = _ENCODE({"object": "list", "data": data, "model": model, "usage": counts})
-    return Answer(OK, written, None if usage is None else Usage(usage.input), model)
-
-
-def _read_texts(envelope: Envelope) -> Sequence[str]:
-    given = read_value(envelope, "input")
-    texts = [given] if isinstance(given, str) else given
-    if not isinstance(texts, list) or not texts or not all(isinstance(text, str) for text in texts):
-        raise EnvelopeError("This target embeds text only: a string, or an array of strings.", "input", "invalid_type")
-    return texts
-
-
-def _write_row(index: int, vector: _Vector, packed: bool) -> dict[str, Any]:
-    """Raises msgspec's errors where the vector is none."""
-    numbers = _NUMBERS.decode(vector.values)
-    if not numbers:
-        raise msgspec.ValidationError("an empty vector")
-    value: object = vector.values
-    if packed:
-        value = base64.b64encode(struct.pack(f"<{len(numbers)}f", *numbers)).decode()
-    return {"object": "embedding", "index": index, "embedding": value}
+        found = None if answer.usage_metadata is None else read_usage(answer.usage_metadata)
+        usage = None if found is None else Usage(found.input)
+        told = _estimate(read_texts(envelope)) if usage is None and envelope.fields else 0
+        return write_vectors(envelope, model, [vector.values for vector in vectors], usage, told)
+    except NO_VECTORS:
+        return fail(body)
 
 
 def _estimate(texts: Sequence[str]) -> int:
     return sum(-(-len(text.encode()) // _BYTES_PER_TOKEN) for text in texts)
-
-
-def _fail(body: bytes) -> Answer:
-    trouble = find_error(parse_json(body))
-    if trouble is not None:
-        return Answer(classify_inner(trouble), b"")
-    return Answer(Outcome(OutcomeKind.MALFORMED, message="the answer has no readable embeddings"), b"")

@@ -10,18 +10,14 @@ follows.
 
 from collections.abc import Sequence
 
-import msgspec
-
 from proxy.core.outcome import Outcome, OutcomeKind
-from proxy.wire.failures import classify_inner
-from proxy.wire.gemini.chunk import Chunk, decode_chunk
+from proxy.wire.failures import find_failure
+from proxy.wire.gemini.chunk import decode_chunk
 from proxy.wire.gemini.reading import Reading
-from proxy.wire.lenient import repair
+from proxy.wire.lenient import UNREADABLE, decode_leniently
 from proxy.wire.pieces import Piece
 from proxy.wire.sse import Block, EventSplitter
-from proxy.wire.trouble import find_error, parse_json
-
-_UNREADABLE = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
+from proxy.wire.trouble import parse_json
 
 
 class GeminiDecoder:
@@ -80,32 +76,17 @@ class GeminiDecoder:
             return []
         self.events += 1
         try:
-            chunk = _decode(payload)
+            chunk = decode_leniently(decode_chunk, payload)
             pieces = self._reading.take(chunk)
-        except _UNREADABLE:
+        except UNREADABLE:
             self._fail(payload, "an event of the stream cannot be read")
             return []
         if chunk.error:
-            trouble = find_error(parse_json(payload))
-            if trouble is not None:
-                self.failure = classify_inner(trouble)
+            self.failure = find_failure(payload)
+            if self.failure is not None:
                 return []
         self.failure = self._reading.failure
         return pieces
 
     def _fail(self, payload: bytes, otherwise: str) -> None:
-        trouble = find_error(parse_json(payload))
-        if trouble is not None:
-            self.failure = classify_inner(trouble)
-        else:
-            self.failure = Outcome(OutcomeKind.MALFORMED, message=otherwise)
-
-
-def _decode(payload: bytes) -> Chunk:
-    try:
-        return decode_chunk(payload)
-    except _UNREADABLE:
-        repaired = repair(payload)
-        if repaired is None:
-            raise
-        return decode_chunk(repaired)
+        self.failure = find_failure(payload) or Outcome(OutcomeKind.MALFORMED, message=otherwise)

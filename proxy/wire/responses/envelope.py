@@ -16,13 +16,13 @@ from proxy.core.call import Envelope, Needs
 from proxy.core.endpoints import Endpoint
 from proxy.core.features import HARD, Feature
 from proxy.wire import openai_envelope, openai_needs
+from proxy.wire.lenient import UNREADABLE
 from proxy.wire.openai_envelope import EnvelopeError, read_value
 from proxy.wire.responses.marks import is_own_item, is_own_response
 from proxy.wire.responses.request import read_request
 
 _SIGN = b"undimmed_"
 _START = 512
-_UNREADABLE = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 
 
 class _Speaker(Struct, gc=False):
@@ -103,6 +103,6 @@ def _find_question(items: bytes) -> bytes:
             speaker = _SPEAKER.decode(item)
             if speaker.role == "user":
                 return bytes(item)
-    except _UNREADABLE:
+    except UNREADABLE:
         pass  # belongs nowhere; whoever is asked will say what is wrong
     return b""

@@ -13,13 +13,13 @@ from msgspec import Raw
 from proxy.core.call import Envelope
 from proxy.core.features import Feature
 from proxy.wire import seals
+from proxy.wire.lenient import UNREADABLE
 from proxy.wire.responses.marks import is_own_item
 
 _SIGNS = (b"undimmed", seals.ID_MARK.encode())
 _ITEMS = msgspec.json.Decoder(list[Raw])
 _ITEM = msgspec.json.Decoder(dict[str, Any])
 _ENCODE = msgspec.json.Encoder().encode
-_UNREADABLE = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 
 
 def clean_history(envelope: Envelope) -> tuple[bytes | None, tuple[str, ...]]:
@@ -29,7 +29,7 @@ def clean_history(envelope: Envelope) -> tuple[bytes | None, tuple[str, ...]]:
         return None, ()
     try:
         items = _ITEMS.decode(raw)
-    except _UNREADABLE:
+    except UNREADABLE:
         return None, ()
     cleaned = [_clean_item(item) if _has_sign(bytes(item)) else item for item in items]
     if all(new is old for new, old in zip(cleaned, items, strict=True)):
@@ -47,7 +47,7 @@ def _clean_item(raw: Raw) -> Raw | dict[str, Any] | None:
     """None: leave it out. The item itself where the marks are only words in a text."""
     try:
         item = _ITEM.decode(raw)
-    except _UNREADABLE:
+    except UNREADABLE:
         return raw
     own = is_own_item(item.get("id"))
     if item.get("type") == "reasoning":

@@ -21,18 +21,17 @@ from msgspec import Raw, Struct
 
 from proxy.core.outcome import Outcome, OutcomeKind
 from proxy.core.usage import Usage
-from proxy.wire.failures import classify_inner
-from proxy.wire.lenient import repair
+from proxy.wire.failures import classify_inner, find_failure
+from proxy.wire.lenient import UNREADABLE, repair
 from proxy.wire.responses.whole import Whole, judge_output, read_failure, read_whole
 from proxy.wire.sse import Block, EventSplitter
-from proxy.wire.trouble import find_error, parse_json, read_trouble
+from proxy.wire.trouble import read_trouble
 
 #: Characters of generated text kept for counting; what is beyond is not counted.
 MAX_TEXT = 2 * 1024 * 1024
 
 _LF = 0x0A
 _NO_RAW = Raw(b"")
-_UNREADABLE = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 _NOTHING = (b"", b"null", b"false", b'""', b"{}", b"[]", b"0")
 
 #: Kinds of generated text by the event that brings it, for `texts`.
@@ -130,9 +129,9 @@ class ResponsesStreamReader:
         if self._end is not None:
             return judge_output(self._end, self.content)
         rest = self._splitter.rest().strip()
-        trouble = find_error(parse_json(rest)) if rest.startswith((b"{", b"[")) else None
-        if trouble is not None:
-            return classify_inner(trouble)
+        failure = find_failure(rest) if rest.startswith((b"{", b"[")) else None
+        if failure is not None:
+            return failure
         if self.data_events == 0 and rest and not rest.startswith((b":", b"data", b"event")):
             return Outcome(OutcomeKind.MALFORMED, message="the answer is not an event stream")
         where = "without its terminal event" if self.content else "before its first content"
@@ -149,8 +148,8 @@ class ResponsesStreamReader:
         if not block.stray:
             return block.raw
         # A body that is no event stream: a bare JSON error, or a page, of which nothing goes on.
-        trouble = find_error(parse_json(block.stray))
-        return b"" if trouble is None else self._fail(classify_inner(trouble))
+        failure = find_failure(block.stray)
+        return b"" if failure is None else self._fail(failure)
 
     def _take(self, payload: bytes, raw: bytes) -> bytes:
         """One event. Gives back what of it may go on: mostly `raw` itself."""
@@ -158,7 +157,7 @@ class ResponsesStreamReader:
             event = _DECODE(payload)
             if not payload.isascii():
                 payload.decode()
-        except _UNREADABLE:
+        except UNREADABLE:
             salvaged = self._salvage(payload)
             if salvaged is None:
                 return b""
@@ -185,9 +184,9 @@ class ResponsesStreamReader:
         elif not self.content and kind.endswith(".done"):
             self._take_done(payload)
         elif kind == "":
-            trouble = find_error(parse_json(payload))
-            if trouble is not None:
-                return self._fail(classify_inner(trouble))
+            failure = find_failure(payload)
+            if failure is not None:
+                return self._fail(failure)
         return raw
 
     def _take_start(self, response: Raw) -> None:
@@ -216,7 +215,7 @@ class ResponsesStreamReader:
         """Some servers tell the whole text at its end and never a delta."""
         try:
             done = _DECODE_DONE(payload)
-        except _UNREADABLE:
+        except UNREADABLE:
             return  # another kind of end, whose members of these names are no texts
         self._note("content", done.text or done.refusal)
         self._note("tool", done.arguments or done.input)
@@ -242,15 +241,11 @@ class ResponsesStreamReader:
         try:
             if repaired is not None:
                 return _DECODE(repaired)
-        except _UNREADABLE:
+        except UNREADABLE:
             pass
         self.data_events += 1
-        trouble = find_error(parse_json(payload))
-        self._fail(
-            classify_inner(trouble)
-            if trouble is not None
-            else Outcome(OutcomeKind.MALFORMED, message="an event of the stream cannot be read")
-        )
+        unreadable = Outcome(OutcomeKind.MALFORMED, message="an event of the stream cannot be read")
+        self._fail(find_failure(payload) or unreadable)
         return None
 
     def _fail(self, outcome: Outcome) -> bytes:

@@ -13,15 +13,12 @@ from msgspec import Raw, Struct
 
 from proxy.core.outcome import OK, Outcome, OutcomeKind
 from proxy.core.usage import Usage
-from proxy.wire.failures import classify_inner
-from proxy.wire.lenient import repair
+from proxy.wire.failures import find_failure, judge_unreadable
+from proxy.wire.lenient import UNREADABLE, decode_leniently
 from proxy.wire.openai_usage import make_usage, note_tier
 from proxy.wire.reading import Answer
-from proxy.wire.redaction import describe_page, is_page
-from proxy.wire.trouble import find_error, parse_json
 
 _NO_RAW = Raw(b"")
-_UNREADABLE = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 _NULLS = (b"", b"null")
 #: Members of output items and their parts that are generated text.
 _TEXTS = ("text", "refusal", "arguments", "input", "transcript", "code", "name")
@@ -68,28 +65,22 @@ def read_whole(data: bytes | Raw) -> Whole | None:
     if not data:
         return None
     try:
-        return _read(data)
-    except _UNREADABLE:
-        repaired = repair(bytes(data))
-    try:
-        return _read(repaired) if repaired is not None else None
-    except _UNREADABLE:
+        return decode_leniently(_read, bytes(data))
+    except UNREADABLE:
         return None
 
 
-def _read(data: bytes | Raw) -> Whole:
+def _read(data: bytes) -> Whole:
     found = _DECODE(data)
-    if not bytes(data).isascii():
-        bytes(data).decode()  # the decoder does not look into what it skips
+    if not data.isascii():
+        data.decode()  # the decoder does not look into what it skips
     return Whole(found, (_OUTPUT(found.output) if found.output else None) or [])
 
 
 def read_failure(data: bytes | Raw) -> Outcome:
     """Of a response that failed: its error, by code."""
-    trouble = find_error(parse_json(bytes(data)))
-    if trouble is None:
-        return Outcome(OutcomeKind.SERVER_ERROR, message="the provider ended the answer with an error")
-    return classify_inner(trouble)
+    unnamed = Outcome(OutcomeKind.SERVER_ERROR, message="the provider ended the answer with an error")
+    return find_failure(bytes(data)) or unnamed
 
 
 def judge_output(whole: Whole, content: bool) -> Outcome:
@@ -112,13 +103,9 @@ def read_responses_answer(body: bytes) -> Answer:
 def _explain(body: bytes, whole: Whole | None) -> Answer:
     """Why these bytes are no answer."""
     usage = whole.usage if whole is not None else None
-    trouble = find_error(parse_json(body))
-    if trouble is not None:
-        return Answer(classify_inner(trouble), body, usage)
     if whole is not None and whole.status == "failed":
-        return Answer(read_failure(b""), body, usage)
-    message = describe_page(body) if is_page(body) else "the answer cannot be read"
-    return Answer(Outcome(OutcomeKind.MALFORMED, message=message), body, usage)
+        return Answer(read_failure(body), body, usage)
+    return Answer(judge_unreadable(body, "the answer cannot be read"), body, usage)
 
 
 def _list_texts(item: object) -> Iterator[str]:
