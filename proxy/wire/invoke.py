@@ -12,7 +12,6 @@ import msgspec
 from msgspec import Struct
 
 from proxy.core.outcome import Outcome, OutcomeKind
-from proxy.core.usage import Usage
 from proxy.wire.converse.answer import judge_exception
 from proxy.wire.eventstream import Frame, FrameSplitter
 from proxy.wire.reading import StreamReader
@@ -31,34 +30,18 @@ _KIND = msgspec.json.Decoder(Kind).decode
 _UNREADABLE = (msgspec.DecodeError, UnicodeDecodeError, RecursionError, ValueError)
 
 
-class InvokeReader:
-    """Implements `StreamReader` over the reader of the events inside."""
+class InvokeReader(StreamReader):
+    """Over the reader of the events inside. A message is stored nowhere."""
 
     __slots__ = (
         "_inner",
         "_splitter",
-        "content",
-        "data_events",
-        "done",
-        "failure",
-        "model",
-        "terminator",
-        "usage",
     )
 
-    #: A message is stored nowhere.
-    resource_id: str | None = None
-
     def __init__(self, inner: StreamReader) -> None:
+        super().__init__(inner.terminator)
         self._inner = inner
         self._splitter = FrameSplitter()
-        self.content = False
-        self.failure: Outcome | None = None
-        self.done = False
-        self.usage: Usage | None = None
-        self.model: str | None = None
-        self.data_events = 0
-        self.terminator = inner.terminator
 
     def feed(self, data: bytes) -> bytes:
         out: list[bytes] = []

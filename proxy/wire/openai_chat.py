@@ -107,7 +107,7 @@ class ChatStreamReader(OpenAIStreamReader[ChatChunk]):
             content = delta.content
             if isinstance(content, str):
                 if content:
-                    self._keep(index, "content", content)
+                    self._keep("content", content, index)
                     if delta.tool_calls is None:  # nobody sends two kinds of text at once
                         continue
             elif content:
@@ -126,13 +126,13 @@ class ChatStreamReader(OpenAIStreamReader[ChatChunk]):
 
     def _look_beside(self, index: int, delta: Delta) -> None:
         if delta.reasoning_content:
-            self._keep(index, "reasoning", delta.reasoning_content)
+            self._keep("reasoning", delta.reasoning_content, index)
         elif delta.reasoning:
-            self._keep(index, "reasoning", delta.reasoning)
+            self._keep("reasoning", delta.reasoning, index)
         elif delta.reasoning_details:
             self.content = True
         if delta.refusal:
-            self._keep(index, "refusal", delta.refusal)
+            self._keep("refusal", delta.refusal, index)
         if delta.tool_calls or delta.function_call:
             self.content = True
             self._keep_all(index, _list_calls(delta))
@@ -142,7 +142,7 @@ class ChatStreamReader(OpenAIStreamReader[ChatChunk]):
 
     def _keep_all(self, index: int, texts: Iterator[tuple[str, str]]) -> None:
         for kind, text in texts:
-            self._keep(index, kind, text)
+            self._keep(kind, text, index)
 
 
 def read_chat_answer(body: bytes, asked: Asked = Asked()) -> Answer:  # noqa: B008 (frozen)

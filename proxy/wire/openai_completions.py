@@ -49,7 +49,7 @@ class CompletionStreamReader(OpenAIStreamReader[TextChunk]):
             else:
                 self._finishes.setdefault(index, None)
             if choice.text:
-                self._keep(index, "content", choice.text)
+                self._keep("content", choice.text, index)
 
 
 def read_completion_answer(body: bytes, asked: Asked = Asked()) -> Answer:  # noqa: B008 (frozen)

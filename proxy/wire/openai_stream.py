@@ -10,7 +10,7 @@ never judged whole; one read costs no more than its bytes. Refuses to know the p
 what follows from a verdict.
 """
 
-from abc import ABC, abstractmethod
+from abc import abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Generic, Protocol, TypeVar
@@ -19,11 +19,11 @@ import msgspec
 from msgspec import Raw, Struct
 
 from proxy.core.outcome import OK, Outcome, OutcomeKind
-from proxy.core.usage import Usage
 from proxy.wire.failures import classify_inner, find_failure
 from proxy.wire.lenient import UNREADABLE, repair
 from proxy.wire.openai_refrain import Refrain, learn
 from proxy.wire.openai_usage import find_tier, note_tier, read_usage
+from proxy.wire.reading import StreamReader
 from proxy.wire.sse import Block, EventSplitter, are_whole_blocks
 from proxy.wire.trouble import read_trouble
 
@@ -31,8 +31,6 @@ TERMINATOR = b"data: [DONE]\n\n"
 
 #: Events with content that are tried as a refrain.
 LESSONS = 3
-#: Characters of generated text kept for counting; what is beyond is not counted.
-MAX_TEXT = 2 * 1024 * 1024
 
 _LF = 0x0A
 _NO_RAW = Raw(b"")
@@ -82,48 +80,26 @@ class Chunk(Protocol):
 ChunkT = TypeVar("ChunkT", bound=Chunk)
 
 
-class OpenAIStreamReader(ABC, Generic[ChunkT]):
-    """The common part of the readers; implements `StreamReader`."""
+class OpenAIStreamReader(StreamReader, Generic[ChunkT]):
+    """The common part of the readers. A stored completion is the client's to find: no other request goes by its id."""
 
     __slots__ = (
         "_asked",
         "_decode",
         "_finishes",
-        "_kept",
         "_lessons",
         "_refrain",
-        "_silent",
         "_splitter",
-        "_texts",
-        "content",
-        "data_events",
-        "done",
-        "failure",
-        "model",
-        "terminator",
-        "usage",
     )
 
-    #: A stored completion is the client's to find: no other request of the API goes by it.
-    resource_id: str | None = None
-
     def __init__(self, decode: Callable[[bytes], ChunkT], asked: Asked) -> None:
+        super().__init__(TERMINATOR)
         self._decode = decode
         self._asked = asked
         self._splitter = EventSplitter()
         self._finishes: dict[int, str | None] = {}
-        self._texts: dict[str, bytearray] = {}
-        self._kept = 0
-        self._silent = False
         self._refrain: Refrain | None = None
         self._lessons = LESSONS
-        self.content = False
-        self.failure: Outcome | None = None
-        self.done = False
-        self.usage: Usage | None = None
-        self.model: str | None = None
-        self.data_events = 0
-        self.terminator = TERMINATOR
 
     @abstractmethod
     def _look(self, chunk: ChunkT) -> None:
@@ -163,9 +139,6 @@ class OpenAIStreamReader(ABC, Generic[ChunkT]):
         if self._is_empty():
             return Outcome(OutcomeKind.MALFORMED, message="the stream finished without any content")
         return OK
-
-    def texts(self) -> list[str]:
-        return [text.decode() for text in self._texts.values()]
 
     def _take_lines(self, data: bytes) -> bytes:
         """Several events of one line each. Gives back the same object where all of them may go on."""
@@ -223,7 +196,7 @@ class OpenAIStreamReader(ABC, Generic[ChunkT]):
         count, text = found
         self.data_events += count
         self.model = refrain.model or self.model
-        self._keep(0, "content", text)
+        self._keep("content", text)
         return True
 
     def _judge(self, payload: bytes, raw: bytes) -> bytes:
@@ -306,22 +279,6 @@ class OpenAIStreamReader(ABC, Generic[ChunkT]):
         self.usage = read_usage(usage, self._asked.reasoning_outside) or self.usage
         note_tier(self.usage, find_tier(payload))
         return b"" if self._asked.hide_usage and not chunk.choices else raw
-
-    def _keep(self, index: int, kind: str, text: str) -> None:
-        self.content = True
-        self._kept += len(text)
-        if self._kept > MAX_TEXT:
-            return
-        key = kind if index == 0 else f"{kind}:{index}"
-        written = self._texts.get(key)
-        if written is None:
-            written = self._texts[key] = bytearray()
-        written += text.encode()
-
-    def _fail(self, outcome: Outcome) -> bytes:
-        self.failure = outcome
-        self._silent = True
-        return b""
 
     def _is_finished(self) -> bool:
         if not all(self._finishes.values()):

@@ -1,11 +1,14 @@
 """What comes of reading a provider's answer, whole or streamed, in whatever wire format."""
 
-from typing import Protocol
+from abc import ABC, abstractmethod
 
 from msgspec import Struct, field
 
 from proxy.core.outcome import Outcome
 from proxy.core.usage import Usage
+
+#: Characters of generated text kept for counting; what is beyond is not counted.
+MAX_TEXT = 2 * 1024 * 1024
 
 
 class Answer(Struct, gc=False):
@@ -21,7 +24,7 @@ class Answer(Struct, gc=False):
     resource_id: str | None = None
 
 
-class StreamReader(Protocol):
+class StreamReader(ABC):
     """Reads a provider's stream as it comes and gives back what the client may see of it.
 
     `feed` takes any split of the bytes and returns whole events in the client's format, ready to write (often the very
@@ -34,24 +37,63 @@ class StreamReader(Protocol):
     `resource_id`: what the provider's account may keep the answer under, None where it keeps none.
     """
 
-    content: bool
-    failure: Outcome | None
-    done: bool
-    usage: Usage | None
-    model: str | None
-    data_events: int
-    terminator: bytes
+    __slots__ = (
+        "_kept",
+        "_silent",
+        "_texts",
+        "content",
+        "data_events",
+        "done",
+        "failure",
+        "model",
+        "resource_id",
+        "terminator",
+        "usage",
+    )
 
-    @property
-    def resource_id(self) -> str | None: ...
+    def __init__(self, terminator: bytes = b"") -> None:
+        self._texts: dict[str, bytearray] = {}
+        self._kept = 0
+        #: It has failed or ended: whatever comes now is nobody's.
+        self._silent = False
+        self.content = False
+        self.failure: Outcome | None = None
+        self.done = False
+        self.usage: Usage | None = None
+        self.model: str | None = None
+        self.data_events = 0
+        self.terminator = terminator
+        self.resource_id: str | None = None
 
+    @abstractmethod
     def feed(self, data: bytes) -> bytes: ...
 
+    @abstractmethod
     def end(self) -> Outcome:
         """The verdict, once the stream is done or the provider closed it in order: OK, STREAM_BROKEN (no finish reason, an
         event cut in the middle) or MALFORMED (finished without any content)."""
-        ...
 
     def texts(self) -> list[str]:
         """Generated text so far, one string per choice and kind, for counting where no usage came."""
-        ...
+        return [text.decode() for text in self._texts.values()]
+
+    def _keep(self, kind: str, text: str, index: int = 0, content: bool = True) -> None:
+        """Note generated text of a choice or block. `content` False: it tells of content that is yet to come."""
+        if not text:
+            return
+        if content:
+            self.content = True
+        self._kept += len(text)
+        if self._kept > MAX_TEXT:
+            return
+        key = kind if index == 0 else f"{kind}:{index}"
+        written = self._texts.get(key)
+        if written is None:
+            written = self._texts[key] = bytearray()
+        written += text.encode()
+
+    def _fail(self, outcome: Outcome) -> bytes:
+        """Nothing goes on from here."""
+        self.failure = outcome
+        self._silent = True
+        return b""

@@ -4,7 +4,7 @@ Also of these a 200 is not yet a success. A file that turns out to be an error i
 `error`, a stream that stops before its last event, an answer without what it is there for are failures, so that another
 target can be asked. Beyond that nothing is read but usage: what was judged goes on as the bytes that came.
 
-`BytesReader` and `EventReader` implement `StreamReader`. Source of the event types and usage: OpenAI's API document.
+Source of the event types and usage: OpenAI's API document.
 """
 
 import re
@@ -22,7 +22,7 @@ from proxy.wire.openai_answer import malformed
 from proxy.wire.openai_envelope import read_value
 from proxy.wire.openai_stream import TERMINATOR
 from proxy.wire.openai_usage import make_usage
-from proxy.wire.reading import Answer
+from proxy.wire.reading import Answer, StreamReader
 from proxy.wire.redaction import describe_page, is_page
 from proxy.wire.relays import RELAYS
 from proxy.wire.resources import read_resource_answer
@@ -42,36 +42,19 @@ _TEXTS = frozenset({"text", "srt", "vtt"})
 _NO_RAW = Raw(b"")
 
 
-class BytesReader:
+class BytesReader(StreamReader):
     """The bytes of a file: the first of them is content. `strict`: an empty file, or one that reads like an error, is a
     failure; without it anything is right."""
 
     __slots__ = (
         "_held",
-        "_strict",
         "_trusted",
-        "content",
-        "data_events",
-        "done",
-        "failure",
-        "model",
-        "resource_id",
-        "terminator",
-        "usage",
     )
 
     def __init__(self, strict: bool = True) -> None:
-        self._strict = strict
+        super().__init__()
         self._trusted = not strict
         self._held = bytearray()
-        self.content = False
-        self.failure: Outcome | None = None
-        self.done = False
-        self.usage: Usage | None = None
-        self.model: str | None = None
-        self.data_events = 0
-        self.terminator = b""
-        self.resource_id: str | None = None
 
     def feed(self, data: bytes) -> bytes:
         self.data_events += 1
@@ -101,9 +84,6 @@ class BytesReader:
         self.terminator = held  # it only looked like something else
         return OK
 
-    def texts(self) -> list[str]:
-        return []
-
 
 class _Delta(Struct, gc=False):
     content: str | None = None
@@ -126,38 +106,21 @@ class _Event(Struct, gc=False):
 _EVENT = msgspec.json.Decoder(_Event)
 
 
-class EventReader:
+class EventReader(StreamReader):
     """A stream of typed events. Any event that is no error is content: `…partial_image`, `…delta`, `…segment`. `ends`: the
     types of which `count` end the stream."""
 
     __slots__ = (
         "_ends",
         "_left",
-        "_silent",
         "_splitter",
-        "content",
-        "data_events",
-        "done",
-        "failure",
-        "model",
-        "resource_id",
-        "terminator",
-        "usage",
     )
 
     def __init__(self, ends: frozenset[str], count: int = 1) -> None:
+        super().__init__()
         self._ends = ends
         self._left = max(count, 1)
         self._splitter = EventSplitter(MAX_EVENT)
-        self._silent = False
-        self.content = False
-        self.failure: Outcome | None = None
-        self.done = False
-        self.usage: Usage | None = None
-        self.model: str | None = None
-        self.data_events = 0
-        self.terminator = b""
-        self.resource_id: str | None = None
 
     def feed(self, data: bytes) -> bytes:
         if self._silent:
@@ -174,9 +137,6 @@ class EventReader:
             return OK if self.content else Outcome(OutcomeKind.MALFORMED, message="the stream finished without any content")
         where = "before its last event" if self.content else "before its first content"
         return Outcome(OutcomeKind.STREAM_BROKEN, message=f"the stream ended {where}")
-
-    def texts(self) -> list[str]:
-        return []
 
     def _take(self, block: Block) -> bytes:
         if self._silent:
@@ -213,11 +173,6 @@ class EventReader:
             self._left -= 1
             self.done = self._silent = self._left == 0
         return block.raw
-
-    def _fail(self, outcome: Outcome) -> bytes:
-        self.failure = outcome
-        self._silent = True
-        return b""
 
 
 class _Tokens(Struct, gc=False):

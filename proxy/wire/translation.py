@@ -8,7 +8,7 @@ clients', each provider kind names its vendor's.
 What a request loses on the way is said, never hidden: it follows from the vendor's table of fates, and from what `write`
 gives back besides the body, which only this request could show.
 
-`TranslatedReader` implements `StreamReader` over a vendor's decoder and a client's encoder. The verdict on a stream is made
+`TranslatedReader` is a `StreamReader` over a vendor's decoder and a client's encoder. The verdict on a stream is made
 here once for all pairs: no finish is a broken stream, a finish without anything before it is malformed. Refuses to know
 which vendor or client it serves.
 """
@@ -38,10 +38,7 @@ from proxy.wire.pieces import (
     ThinkingPiece,
     ThinkingSealed,
 )
-from proxy.wire.reading import Answer
-
-#: Characters of generated text kept for counting; what is beyond is not counted.
-MAX_TEXT = 2 * 1024 * 1024
+from proxy.wire.reading import Answer, StreamReader
 
 
 @dataclass(slots=True)
@@ -141,47 +138,25 @@ def _is_nothing(finishes: Sequence[Finish], usage: Usage | None, stops: bool) ->
     return not stops and set(finishes) <= {Finish.STOP} and (usage is None or usage.output == 0)
 
 
-class TranslatedReader:
-    """Implements `StreamReader`. `stops`: the request names stop sequences, so that an empty answer can be right. `choices`:
-    how many finishes make a whole answer."""
+class TranslatedReader(StreamReader):
+    """`stops`: the request names stop sequences, so that an empty answer can be right. `choices`: how many finishes make a
+    whole answer. A translated answer is stored nowhere."""
 
     __slots__ = (
         "_choices",
         "_decoder",
         "_encoder",
         "_finishes",
-        "_kept",
-        "_silent",
         "_stops",
-        "_texts",
-        "content",
-        "data_events",
-        "done",
-        "failure",
-        "model",
-        "terminator",
-        "usage",
     )
 
-    #: A translated answer is stored nowhere.
-    resource_id: str | None = None
-
     def __init__(self, decoder: StreamDecoder, encoder: StreamEncoder, stops: bool = False, choices: int = 1) -> None:
+        super().__init__()
         self._decoder = decoder
         self._encoder = encoder
         self._stops = stops
         self._choices = choices
         self._finishes: dict[int, Finish] = {}
-        self._texts: dict[str, list[str]] = {}
-        self._kept = 0
-        self._silent = False
-        self.content = False
-        self.failure: Outcome | None = None
-        self.done = False
-        self.usage: Usage | None = None
-        self.model: str | None = None
-        self.data_events = 0
-        self.terminator = b""
 
     def feed(self, data: bytes) -> bytes:
         if self._silent:
@@ -204,9 +179,6 @@ class TranslatedReader:
         self.terminator = rest + self._encoder.close()
         return OK
 
-    def texts(self) -> list[str]:
-        return ["".join(pieces) for pieces in self._texts.values()]
-
     def _take(self, pieces: Sequence[Piece]) -> bytes:
         decoder = self._decoder
         self.data_events = decoder.events
@@ -214,8 +186,7 @@ class TranslatedReader:
             _NOTES[type(piece)](self, piece)
         out = self._encoder.encode(pieces) if pieces else b""
         if decoder.failure is not None:
-            self.failure = decoder.failure
-            self._silent = True
+            self._fail(decoder.failure)
         elif decoder.done:
             self.done = self._silent = True
         return out
@@ -224,22 +195,22 @@ class TranslatedReader:
         self.model = piece.model or self.model
 
     def _note_text(self, piece: TextPiece) -> None:
-        self._keep(f"content:{piece.choice}", piece.text)
+        self._keep("content", piece.text, piece.choice)
 
     def _note_thinking(self, piece: ThinkingPiece) -> None:
-        self._keep(f"reasoning:{piece.choice}", piece.text)
+        self._keep("reasoning", piece.text, piece.choice)
 
     def _note_sealed(self, piece: ThinkingSealed) -> None:
         self.content = True
 
     def _note_refusal(self, piece: RefusalPiece) -> None:
-        self._keep(f"refusal:{piece.choice}", piece.text)
+        self._keep("refusal", piece.text, piece.choice)
 
     def _note_call(self, piece: CallBegan) -> None:
-        self._keep(f"tool:{piece.choice}:{piece.call}", piece.name)
+        self._keep(f"tool:{piece.call}", piece.name, piece.choice)
 
     def _note_arguments(self, piece: CallPiece) -> None:
-        self._keep(f"tool:{piece.choice}:{piece.call}", piece.fragment)
+        self._keep(f"tool:{piece.call}", piece.fragment, piece.choice)
 
     def _note_citation(self, piece: Citation) -> None:
         pass
@@ -249,14 +220,6 @@ class TranslatedReader:
 
     def _note_spent(self, piece: Spent) -> None:
         self.usage = piece.usage
-
-    def _keep(self, key: str, text: str) -> None:
-        if not text:
-            return
-        self.content = True
-        self._kept += len(text)
-        if self._kept <= MAX_TEXT:
-            self._texts.setdefault(key, []).append(text)
 
 
 _NOTES: Mapping[type, Callable[..., None]] = {

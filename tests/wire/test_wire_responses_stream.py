@@ -11,7 +11,7 @@ from wire.responses_plays import PLAYS, call
 
 from proxy.core.outcome import OutcomeKind
 from proxy.core.usage import Usage
-from proxy.wire.responses import stream as module
+from proxy.wire import reading
 from proxy.wire.responses.encoder import ResponsesEncoder
 from proxy.wire.responses.stream import ResponsesStreamReader
 from proxy.wire.responses.whole import read_responses_answer
@@ -275,7 +275,7 @@ def test_an_endless_event_is_not_waited_for() -> None:
 
 
 def test_texts_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module, "MAX_TEXT", 7)
+    monkeypatch.setattr(reading, "MAX_TEXT", 7)
     reader, _ = read(HELLO, HELLO, HELLO)
     assert reader.texts() == ["Hello"]
 

@@ -44,7 +44,8 @@ from proxy.wire.pieces import (
     ThinkingPiece,
     ThinkingSealed,
 )
-from proxy.wire.translation import MAX_TEXT, TranslatedReader, Written, name_losses, translate_answer
+from proxy.wire.reading import MAX_TEXT
+from proxy.wire.translation import TranslatedReader, Written, name_losses, translate_answer
 
 DONE = b"data: [DONE]\n\n"
 FULL = {"stream": True, "stream_options": {"include_usage": True}}

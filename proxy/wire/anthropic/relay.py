@@ -6,58 +6,35 @@ after them can still go elsewhere. `message_stop` is held back: the relay writes
 own last comment. Pings count for nothing, as comments do: a model that has stopped may well go on being pinged for.
 
 Invariants: any split of the bytes gives the same output and the same verdict; a stream without a stop reason is never whole,
-and one with it is, even if only `message_stop` is missing. Implements `StreamReader`.
+and one with it is, even if only `message_stop` is missing. A message is stored nowhere.
 """
 
 from proxy.core.outcome import OK, Outcome, OutcomeKind
-from proxy.core.usage import Usage
 from proxy.wire.anthropic.encoder import STOP_EVENT
 from proxy.wire.anthropic.events import Content, Delta, Event, EventCutter, read_event
 from proxy.wire.anthropic.usage import Tally
-from proxy.wire.translation import MAX_TEXT
+from proxy.wire.reading import StreamReader
 
 #: Blocks that say something only by what comes after their beginning.
 _BLANK = frozenset(("text", "thinking"))
 
 
-class MessagesReader:
+class MessagesReader(StreamReader):
     """See the module's text."""
 
     __slots__ = (
         "_called",
         "_cutter",
-        "_kept",
-        "_silent",
         "_stop_reason",
         "_tally",
-        "_texts",
-        "content",
-        "data_events",
-        "done",
-        "failure",
-        "model",
-        "terminator",
-        "usage",
     )
 
-    #: A message is stored nowhere.
-    resource_id: str | None = None
-
     def __init__(self) -> None:
+        super().__init__(STOP_EVENT)
         self._cutter = EventCutter()
         self._tally = Tally()
-        self._texts: dict[str, list[str]] = {}
-        self._kept = 0
         self._called = False
         self._stop_reason = ""
-        self._silent = False
-        self.content = False
-        self.failure: Outcome | None = None
-        self.done = False
-        self.usage: Usage | None = None
-        self.model: str | None = None
-        self.data_events = 0
-        self.terminator = STOP_EVENT
 
     def feed(self, data: bytes) -> bytes:
         return b"" if self._silent else self._relay(data)
@@ -78,9 +55,6 @@ class MessagesReader:
             return Outcome(OutcomeKind.MALFORMED, message="the stream finished without any content")
         return OK
 
-    def texts(self) -> list[str]:
-        return ["".join(pieces) for pieces in self._texts.values()]
-
     def _relay(self, data: bytes) -> bytes:
         cutter = self._cutter
         kept: list[bytes] = []
@@ -98,7 +72,8 @@ class MessagesReader:
         event = read_event(payload)
         if isinstance(event, Outcome):
             self.data_events += 1
-            return self._fail(event)
+            self._fail(event)
+            return False
         kind = event.type
         if kind == "ping":
             return True
@@ -123,7 +98,7 @@ class MessagesReader:
         if text:
             self._keep("content", text)
         elif delta.partial_json:
-            self._keep(f"tool:{index}", delta.partial_json)
+            self._keep("tool", delta.partial_json, index)
         elif delta.thinking:
             self._keep("reasoning", delta.thinking)
         elif delta.signature:
@@ -134,8 +109,7 @@ class MessagesReader:
             self._called = True
         if block.data:
             self.content = True
-        if block.name:
-            self._texts.setdefault(f"tool:{index}", []).append(block.name)
+        self._keep("tool", block.name or "", index, content=False)
         self._note_delta(index, Delta(text=block.text, thinking=block.thinking, signature=block.signature))
 
     def _note_start(self, event: Event) -> None:
@@ -149,14 +123,3 @@ class MessagesReader:
             self._stop_reason = event.delta.stop_reason
         self._tally.take(event.usage)
         self.usage = self._tally.usage()
-
-    def _keep(self, key: str, text: str) -> None:
-        self.content = True
-        self._kept += len(text)
-        if self._kept <= MAX_TEXT:
-            self._texts.setdefault(key, []).append(text)
-
-    def _fail(self, outcome: Outcome) -> bool:
-        self.failure = outcome
-        self._silent = True
-        return False

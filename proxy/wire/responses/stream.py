@@ -20,15 +20,12 @@ import msgspec
 from msgspec import Raw, Struct
 
 from proxy.core.outcome import Outcome, OutcomeKind
-from proxy.core.usage import Usage
 from proxy.wire.failures import classify_inner, find_failure
 from proxy.wire.lenient import UNREADABLE, repair
+from proxy.wire.reading import StreamReader
 from proxy.wire.responses.whole import Whole, judge_output, read_failure, read_whole
 from proxy.wire.sse import Block, EventSplitter
 from proxy.wire.trouble import read_trouble
-
-#: Characters of generated text kept for counting; what is beyond is not counted.
-MAX_TEXT = 2 * 1024 * 1024
 
 _LF = 0x0A
 _NO_RAW = Raw(b"")
@@ -75,39 +72,18 @@ _DECODE = msgspec.json.Decoder(Event).decode
 _DECODE_DONE = msgspec.json.Decoder(_Done).decode
 
 
-class ResponsesStreamReader:
-    """Implements `StreamReader`. `resource_id`: the response's id, by which its account can be asked for it later."""
+class ResponsesStreamReader(StreamReader):
+    """`resource_id`: the response's id, by which its account can be asked for it later."""
 
     __slots__ = (
         "_end",
-        "_kept",
-        "_silent",
         "_splitter",
-        "_texts",
-        "content",
-        "data_events",
-        "done",
-        "failure",
-        "model",
-        "resource_id",
-        "terminator",
-        "usage",
     )
 
     def __init__(self) -> None:
+        super().__init__()
         self._splitter = EventSplitter()
-        self._texts: dict[str, list[str]] = {}
-        self._kept = 0
-        self._silent = False
         self._end: Whole | None = None
-        self.content = False
-        self.failure: Outcome | None = None
-        self.done = False
-        self.usage: Usage | None = None
-        self.model: str | None = None
-        self.resource_id: str | None = None
-        self.data_events = 0
-        self.terminator = b""
 
     def feed(self, data: bytes) -> bytes:
         if self._silent:
@@ -137,9 +113,6 @@ class ResponsesStreamReader:
         where = "without its terminal event" if self.content else "before its first content"
         return Outcome(OutcomeKind.STREAM_BROKEN, message=f"the stream ended {where}")
 
-    def texts(self) -> list[str]:
-        return ["".join(pieces) for pieces in self._texts.values()]
-
     def _take_block(self, block: Block) -> bytes:
         if self._silent:
             return b""
@@ -167,7 +140,7 @@ class ResponsesStreamReader:
         text_kind = _DELTAS.get(kind)
         if text_kind is not None:
             if type(event.delta) is str:
-                self._note(text_kind, event.delta)
+                self._keep(text_kind, event.delta)
             return raw
         return self._take_end(event.response, raw) if kind in _ENDS else self._take_other(kind, event, payload, raw)
 
@@ -205,7 +178,7 @@ class ResponsesStreamReader:
         self.usage = whole.usage or self.usage
         if not self._texts:
             for text in whole.texts():
-                self._note("content", text)
+                self._keep("content", text)
         self._end = whole
         self.terminator = raw
         self.done = self._silent = True
@@ -217,16 +190,8 @@ class ResponsesStreamReader:
             done = _DECODE_DONE(payload)
         except UNREADABLE:
             return  # another kind of end, whose members of these names are no texts
-        self._note("content", done.text or done.refusal)
-        self._note("tool", done.arguments or done.input)
-
-    def _note(self, kind: str, text: str) -> None:
-        if not text:
-            return
-        self.content = True
-        self._kept += len(text)
-        if self._kept <= MAX_TEXT:
-            self._texts.setdefault(kind, []).append(text)
+        self._keep("content", done.text or done.refusal)
+        self._keep("tool", done.arguments or done.input)
 
     def _salvage(self, payload: bytes) -> Event | None:
         """What the strict decoder could not read: an empty event, `[DONE]` of a server that knows chat only, a lone
@@ -247,8 +212,3 @@ class ResponsesStreamReader:
         unreadable = Outcome(OutcomeKind.MALFORMED, message="an event of the stream cannot be read")
         self._fail(find_failure(payload) or unreadable)
         return None
-
-    def _fail(self, outcome: Outcome) -> bytes:
-        self.failure = outcome
-        self._silent = True
-        return b""
