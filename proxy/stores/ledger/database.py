@@ -20,7 +20,7 @@ import msgspec
 
 from proxy.stores.ledger.entries import CallEntry
 from proxy.stores.ledger.rollups import SUMS, detour, roll_up
-from proxy.stores.ledger.schema import migrate
+from proxy.stores.ledger.schema import migrate, transaction
 from proxy.stores.ledger.tariff import Tariff
 
 #: Seconds for which a lock that somebody else holds is waited for.
@@ -63,20 +63,16 @@ class Database:
 
     def __init__(self, path: Path) -> None:
         self._path = path
-        self._lock = take_lock(path)
-        try:
+        with contextlib.ExitStack() as undo:
+            self._lock = take_lock(path)
+            undo.callback(os.close, self._lock)
             self._connection = sqlite3.connect(path, timeout=PATIENCE, isolation_level=None, check_same_thread=False)
-            try:
-                self._connection.execute("PRAGMA journal_mode = WAL")
-                self._connection.execute("PRAGMA synchronous = FULL")
-                migrate(self._connection)
-                self._identity = self._look()
-            except BaseException:
-                self._connection.close()
-                raise
-        except BaseException:
-            os.close(self._lock)
-            raise
+            undo.callback(self._connection.close)
+            self._connection.execute("PRAGMA journal_mode = WAL")
+            self._connection.execute("PRAGMA synchronous = FULL")
+            migrate(self._connection)
+            self._identity = self._look()
+            undo.pop_all()
 
     def __repr__(self) -> str:
         return f"<Database {self._path}>"
@@ -95,8 +91,7 @@ class Database:
         self.check_place()
         distinct = {call.id: call for call in calls}
         connection = self._connection
-        connection.execute("BEGIN IMMEDIATE")
-        try:
+        with transaction(connection):
             ids = msgspec.json.encode(list(distinct)).decode()
             known = connection.execute("SELECT id FROM calls WHERE id IN (SELECT value FROM json_each(?))", (ids,))
             for (identity,) in known.fetchall():
@@ -112,27 +107,16 @@ class Database:
                 ],
             )
             connection.executemany(_ROLLUP, [(*key, *numbers) for key, numbers in roll_up(new).items()])
-            connection.execute("COMMIT")
-        except BaseException:
-            if connection.in_transaction:
-                connection.execute("ROLLBACK")
-            raise
         return Written(len(new), len(calls) - len(new))
 
     def forget(self, before: int) -> int:
         """Delete some rows of calls before this Unix time in ms; how many there were: 0 when there are no more."""
         connection = self._connection
-        connection.execute("BEGIN IMMEDIATE")
-        try:
+        with transaction(connection):
             found = connection.execute("SELECT id FROM calls WHERE wall < ? ORDER BY wall LIMIT ?", (before, PORTION))
             old = found.fetchall()
             connection.executemany("DELETE FROM attempts WHERE call = ?", old)
             connection.executemany("DELETE FROM calls WHERE id = ?", old)
-            connection.execute("COMMIT")
-        except BaseException:
-            if connection.in_transaction:
-                connection.execute("ROLLBACK")
-            raise
         return len(old)
 
     def compact(self) -> None:

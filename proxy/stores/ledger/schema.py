@@ -6,7 +6,9 @@ transaction, so the two cannot disagree. A call counts in the line of its last a
 an unknown cost is NULL in rows, and in rollups counted (`unpriced`) instead of summed.
 """
 
+import contextlib
 import sqlite3
+from collections.abc import Iterator
 
 #: MIGRATIONS[n] takes a database of version n to n + 1.
 MIGRATIONS = (
@@ -55,13 +57,21 @@ def migrate(connection: sqlite3.Connection) -> None:
         raise TooNew(f"the ledger was written by a later version (schema {version}, this one knows {VERSION})")
     if version == VERSION:
         return
-    connection.execute("BEGIN IMMEDIATE")
-    try:
+    with transaction(connection):
         for number in range(version_of(connection), VERSION):
             for statement in MIGRATIONS[number]:
                 connection.execute(statement)
         connection.execute(f"PRAGMA user_version = {VERSION}")
+
+
+@contextlib.contextmanager
+def transaction(connection: sqlite3.Connection) -> Iterator[None]:
+    """All of it, or nothing. SQLite may have rolled back by itself, when the disk was full for one."""
+    connection.execute("BEGIN IMMEDIATE")
+    try:
+        yield
         connection.execute("COMMIT")
     except BaseException:
-        connection.execute("ROLLBACK")
+        if connection.in_transaction:
+            connection.execute("ROLLBACK")
         raise
