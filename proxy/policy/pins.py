@@ -31,7 +31,6 @@ class Resource(enum.StrEnum):
     COMPLETION = "completion"
     FILE = "file"
     BATCH = "batch"
-    VECTOR_STORE = "vector_store"
 
 
 class Pin(NamedTuple):

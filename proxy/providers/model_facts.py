@@ -17,8 +17,6 @@ from types import MappingProxyType
 from proxy.core.facts import UNKNOWN, ModelFacts
 from proxy.core.features import Feature
 
-AS_OF = "2026-11"
-
 _AUDIO = frozenset((Feature.AUDIO_INPUT, Feature.AUDIO_OUTPUT))
 _NO_EXTRAS = _AUDIO | {Feature.IMAGES, Feature.IMAGE_URLS, Feature.DOCUMENTS}
 _NO_REASONING = _AUDIO | {Feature.REASONING}

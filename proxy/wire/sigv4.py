@@ -21,7 +21,6 @@ from proxy.core.sources import AwsKeys
 ALGORITHM = "AWS4-HMAC-SHA256"
 #: Not encoded in a canonical URI or query (RFC 3986's unreserved characters; Python's quote knows the rest).
 _UNRESERVED = "-_.~"
-EMPTY_SHA256 = hashlib.sha256(b"").hexdigest()
 
 Pair = tuple[str, str]
 
