@@ -18,13 +18,15 @@ from proxy.core.call import Needs
 from proxy.core.endpoints import Endpoint
 from proxy.core.exchange import ClientRequest, Downstream
 from proxy.core.settings import ClientKey
-from proxy.pipeline.forward import Forwarder, unknown_model
+from proxy.pipeline.forward import Forwarder
+from proxy.pipeline.opening import unknown_model
 from proxy.pipeline.queueing import CapacityQueues
 from proxy.pipeline.routing import Routing
 from proxy.pipeline.survey import Surveyor
 from proxy.server import pages
 from proxy.server.application import Identity, Page
-from proxy.server.metrics import CredentialGauge, Gauges, TargetGauge, render
+from proxy.server.gauges import CredentialGauge, Gauges, TargetGauge
+from proxy.server.metrics import render
 from proxy.stores.ledger.contract import Ledger, LedgerState
 from proxy.stores.process import read_process
 from proxy.stores.tally import Tally

@@ -5,6 +5,7 @@ answer text and no secret is ever part of a record. They are structs because som
 made several times faster than dataclasses.
 """
 
+import enum
 from typing import Protocol, runtime_checkable
 
 from msgspec import Struct, field
@@ -12,6 +13,16 @@ from msgspec import Struct, field
 from proxy.core.endpoints import Endpoint
 from proxy.core.outcome import Outcome, OutcomeKind
 from proxy.core.usage import Usage
+
+
+class Purpose(enum.StrEnum):
+    """Why an attempt was made: to answer the call; as a second copy beside a slow one; because the answer before it did
+    not pass the route's checks; to go on with an answer that was cut."""
+
+    ANSWER = "answer"
+    HEDGE = "hedge"
+    ESCALATION = "escalation"
+    RESUME = "resume"
 
 
 class AttemptRecord(Struct, gc=False):
@@ -36,6 +47,7 @@ class AttemptRecord(Struct, gc=False):
     possibly_billed: bool = False
     trial: bool = False
     dropped: tuple[str, ...] = ()
+    purpose: Purpose = Purpose.ANSWER
 
     @property
     def kind(self) -> OutcomeKind:
@@ -44,7 +56,10 @@ class AttemptRecord(Struct, gc=False):
 
 class CallRecord(Struct, gc=False):
     """One request of a client, from its first byte here to its last. `status` is what the client was told (499: it
-    left first). `outcome` is the call's own: OK, or why not. `committed`: content had been sent to the client."""
+    left first). `outcome` is the call's own: OK, or why not. `committed`: content had been sent to the client. `tags`:
+    of its key and of the request, sorted. `features`: what the request really used (values of `Feature`), sorted.
+    `degraded`: what was given up to answer it at all, "" for nothing. `saved`: nano-dollars that an answer from our own
+    cache would have cost; None: it did not come from there. `incident`: the id of the incident it fell into."""
 
     id: str
     route: str
@@ -59,6 +74,12 @@ class CallRecord(Struct, gc=False):
     committed: bool = False
     served_by: str | None = None
     waited: float = 0.0
+    tags: tuple[str, ...] = ()
+    features: tuple[str, ...] = ()
+    priority: str = ""
+    degraded: str = ""
+    saved: int | None = None
+    incident: str = ""
     attempts: list[AttemptRecord] = field(default_factory=list)
 
 

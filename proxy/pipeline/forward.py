@@ -9,7 +9,6 @@ file only puts them in order.
 
 import asyncio
 
-from proxy.core.call import Call
 from proxy.core.endpoints import TEXTUAL, Endpoint
 from proxy.core.exchange import ClientRequest, Downstream
 from proxy.core.outcome import OutcomeKind
@@ -18,27 +17,21 @@ from proxy.core.records import CallRecord
 from proxy.pipeline.accounting import Accounting, apply_usage, may_be_billed
 from proxy.pipeline.accounts import REFUSED, Accounts
 from proxy.pipeline.attempt import Attempt
-from proxy.pipeline.deadline import limits
+from proxy.pipeline.failing import explain_failure, refuse
 from proxy.pipeline.journey import Journey, Pulse
+from proxy.pipeline.opening import KEEPING, Opener
 from proxy.pipeline.queueing import CapacityQueues
-from proxy.pipeline.reply import closing_words, commit_headers, count_headers, problem_headers, told, usage_headers
+from proxy.pipeline.reply import closing_words, commit_headers, count_headers, usage_headers
 from proxy.pipeline.retry import GiveUp, Retries, RetryableAttempt, retryable
 from proxy.pipeline.routing import Routing
 from proxy.pipeline.services import Services
 from proxy.pipeline.tunneling import TunnelAttempt
-from proxy.policy.outcomes import final_problem, unavailable_problem, unfit_problem, unserved_problem
 from proxy.policy.selection import Selection, select
 from proxy.policy.strategies import Candidate, Choice
 from proxy.policy.targets import Permit
 from proxy.wire.anthropic.answer import write_count
-from proxy.wire.formats import FORMATS, ClientFormat
-from proxy.wire.openai_envelope import EnvelopeError
-from proxy.wire.references import NAMING
-from proxy.wire.resources import RESOURCES, Place, find_place, read_resource
 
 CLIENT_CLOSED_REQUEST = 499
-#: Endpoints whose requests name, or whose answers are, stored things.
-KEEPING = NAMING | RESOURCES
 
 
 class Forwarder:
@@ -54,6 +47,7 @@ class Forwarder:
     ) -> None:
         self._services = services
         self._accounts = accounts
+        self._opener = Opener(accounts, services.tunnels is not None)
         self.routing = routing
         self._queues = queues
         self._accounting = accounting
@@ -64,9 +58,9 @@ class Forwarder:
         journey: Journey | None = None
         routing = self.routing
         try:
-            opened = self._open(routing, request, downstream, record)
+            opened = self._opener.open(routing, request, downstream, record)
             if isinstance(opened, Problem):
-                self._refuse(record, downstream, opened)
+                refuse(record, downstream, opened)
                 return
             journey = opened
             try:
@@ -78,7 +72,7 @@ class Forwarder:
             if journey.call.endpoint is Endpoint.COUNT_TOKENS:
                 await self._count(journey)
             else:
-                self._explain_failure(journey)
+                explain_failure(journey, self._look(journey, afresh=True), self._services.loop.time())
         except asyncio.CancelledError as cancelled:
             stopping = "shutdown" in cancelled.args
             record.outcome = OutcomeKind.SHUTDOWN if stopping else OutcomeKind.CLIENT_GONE
@@ -86,8 +80,6 @@ class Forwarder:
             raise
         finally:
             self._close(record, journey)
-
-    # Opening.
 
     def _new_record(self, request: ClientRequest) -> CallRecord:
         return CallRecord(
@@ -99,63 +91,6 @@ class Forwarder:
             wall=self._services.wall(),
             started_at=request.arrived,
         )
-
-    def _open(
-        self, routing: Routing, request: ClientRequest, downstream: Downstream, record: CallRecord
-    ) -> Journey | Problem:
-        """Everything that can be refused before a provider is thought of."""
-        try:
-            if request.endpoint in RESOURCES:
-                return self._open_account(routing, request, downstream, record)
-            form = FORMATS[request.endpoint]
-            envelope = form.read(request)
-        except EnvelopeError as error:
-            return Problem(400, error.message, code=error.code, param=error.param)
-        record.stream = envelope.stream
-        if request.endpoint is Endpoint.REALTIME and (request.upgrade is None or self._services.tunnels is None):
-            return Problem(426, "Realtime sessions are WebSocket connections.", code="upgrade_required")
-        state = routing.find(envelope.model)
-        if state is None:
-            return unknown_model(routing, envelope.model, request.routes)
-        if not routing.allows(state, envelope.model, request.routes):
-            return Problem(
-                403, f"This key may not use the model `{envelope.model}`.", code="model_not_allowed", param="model"
-            )
-        record.route = state.route.name
-        bound = self._accounts.follow(routing, state, request, envelope) if request.endpoint in KEEPING else None
-        if isinstance(bound, Problem):
-            return bound
-        if bound is not None:
-            state = bound.route
-        call = Call(record.id, request.endpoint, envelope, request.headers, wall=record.wall)
-        if state.route.strategy == "sticky":
-            call.affinity = request.headers.get(state.route.sticky_header, "") or form.affinity_of(envelope)
-        journey = Journey(call, state, downstream, record)
-        journey.upgrade = request.upgrade
-        if bound is not None:
-            journey.bind(bound.excluded, bound.careful)
-        journey.deadline, journey.commit_by = limits(request.headers, state.route.timeouts, request.arrived)
-        if envelope.stream and state.route.heartbeat > 0 and journey.format.waiting:
-            journey.next_heartbeat = request.arrived + state.route.heartbeat
-        return journey
-
-    def _open_account(
-        self, routing: Routing, request: ClientRequest, downstream: Downstream, record: CallRecord
-    ) -> Journey | Problem:
-        """A request that names no model. Raises EnvelopeError."""
-        place = find_place(request.method, request.path) or Place(Endpoint.RELAY)
-        envelope = read_resource(place, request.headers.get("content-type", ""), request.query, request.body)
-        record.stream = envelope.stream
-        bound = self._accounts.open(routing, request, place, envelope)
-        if isinstance(bound, Problem):
-            return bound
-        record.route = bound.route.route.name
-        path = f"{request.path}?{request.query}" if request.query else request.path
-        call = Call(record.id, request.endpoint, envelope, request.headers, method=request.method, path=path)
-        journey = Journey(call, bound.route, downstream, record)
-        journey.bind(bound.excluded, bound.careful)
-        journey.deadline, journey.commit_by = limits(request.headers, bound.route.route.timeouts, request.arrived)
-        return journey
 
     # Attempting.
 
@@ -282,58 +217,6 @@ class Forwarder:
         downstream.start(200, count_headers(journey, usage), len(body))
         downstream.finish(body)
 
-    # Failing.
-
-    def _explain_failure(self, journey: Journey) -> None:
-        """Tell the client why there is no answer, in the form its reply still allows."""
-        problem = self._problem(journey)
-        journey.record.outcome = self._kind_of(journey, problem)
-        downstream = journey.downstream
-        journey.record.status = 200 if downstream.started else problem.status
-        if downstream.started:
-            problem.request_id = journey.record.id
-            downstream.write(journey.format.error_event(problem))
-            downstream.abort()
-        else:
-            self._reply(journey.format, journey.record.id, downstream, problem)
-
-    def _problem(self, journey: Journey) -> Problem:
-        now = self._services.loop.time()
-        outcomes = journey.outcomes
-        selection = self._look(journey, afresh=True)  # when is the earliest that asking again makes sense?
-        moments = [admission.until for _, admission in selection.refused if admission.until is not None]
-        retry_after = max(0.0, min(moments) - now) if moments else None
-        if outcomes:
-            problem = final_problem(outcomes, retry_after=retry_after)
-        elif selection.unserved:
-            problem = unserved_problem(journey.route.route.name, journey.call.endpoint.value)
-        elif selection.unfit:
-            problem = unfit_problem(selection.causes(), selection.oversized, journey.find_field())
-        else:
-            causes = selection.causes()
-            problem = unavailable_problem(causes, retry_after, [admission.kind for _, admission in selection.refused])
-        problem.attempts = [told(attempt) for attempt in journey.record.attempts]
-        return problem
-
-    @staticmethod
-    def _kind_of(journey: Journey, problem: Problem) -> OutcomeKind:
-        attempts = journey.record.attempts
-        if attempts:
-            return attempts[-1].outcome.kind
-        return OutcomeKind.UNSUPPORTED if problem.status == 400 else OutcomeKind.OVERLOADED
-
-    def _refuse(self, record: CallRecord, downstream: Downstream, problem: Problem) -> None:
-        record.outcome = OutcomeKind.BAD_REQUEST
-        record.status = problem.status
-        self._reply(FORMATS[record.endpoint], record.id, downstream, problem)
-
-    @staticmethod
-    def _reply(form: ClientFormat, call_id: str, downstream: Downstream, problem: Problem) -> None:
-        problem.request_id = call_id
-        body = form.error_body(problem)
-        downstream.start(form.status_of(problem.status), problem_headers(form, call_id, problem), len(body))
-        downstream.finish(body)
-
     # Writing down.
 
     def _book(self, journey: Journey, attempt: Attempt | TunnelAttempt) -> None:
@@ -355,12 +238,3 @@ class Forwarder:
             self._services.sink.call_finished(record)
         else:
             self._accounting.close(journey.booking)
-
-
-def unknown_model(routing: Routing, model: str, allowed: frozenset[str] | None) -> Problem:
-    """404 in OpenAI's words, with the names that may have been meant."""
-    message = f"The model `{model}` does not exist or you do not have access to it."
-    near = routing.nearest(model, allowed)
-    if near:
-        message += " Did you mean " + ", ".join(f"`{name}`" for name in near) + "?"
-    return Problem(404, message, code="model_not_found", param="model")

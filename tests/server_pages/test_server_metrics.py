@@ -7,7 +7,8 @@ from proxy.core.endpoints import Endpoint
 from proxy.core.outcome import OK, Outcome, OutcomeKind
 from proxy.core.records import AttemptRecord, CallRecord, ProbeRecord, StateChange
 from proxy.core.usage import Usage
-from proxy.server.metrics import METRICS, CredentialGauge, Gauges, TargetGauge, escape, render
+from proxy.server.gauges import CredentialGauge, Gauges, TargetGauge
+from proxy.server.metrics import METRICS, escape, render
 from proxy.stores.ledger.contract import LedgerState
 from proxy.stores.process import ProcessFigures
 from proxy.stores.tally import Tally

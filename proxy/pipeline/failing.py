@@ -1,0 +1,64 @@
+"""Why there is no answer, told to the client once, in the form that its reply still allows."""
+
+from proxy.core.exchange import Downstream
+from proxy.core.outcome import OutcomeKind
+from proxy.core.problem import Problem
+from proxy.core.records import CallRecord
+from proxy.pipeline.journey import Journey
+from proxy.pipeline.reply import problem_headers, told
+from proxy.policy.outcomes import final_problem, unavailable_problem, unfit_problem, unserved_problem
+from proxy.policy.selection import Selection
+from proxy.wire.formats import FORMATS, ClientFormat
+
+
+def explain_failure(journey: Journey, selection: Selection, now: float) -> None:
+    """No (further) attempt will be made. `selection`: who could take the call as if nothing had been tried, which says when
+    asking again makes sense."""
+    problem = _find_problem(journey, selection, now)
+    journey.record.outcome = _kind_of(journey, problem)
+    downstream = journey.downstream
+    journey.record.status = 200 if downstream.started else problem.status
+    if downstream.started:
+        problem.request_id = journey.record.id
+        downstream.write(journey.format.error_event(problem))
+        downstream.abort()
+    else:
+        _reply(journey.format, journey.record.id, downstream, problem)
+
+
+def refuse(record: CallRecord, downstream: Downstream, problem: Problem) -> None:
+    """The request was never let on to a provider."""
+    record.outcome = OutcomeKind.BAD_REQUEST
+    record.status = problem.status
+    _reply(FORMATS[record.endpoint], record.id, downstream, problem)
+
+
+def _find_problem(journey: Journey, selection: Selection, now: float) -> Problem:
+    outcomes = journey.outcomes
+    moments = [admission.until for _, admission in selection.refused if admission.until is not None]
+    retry_after = max(0.0, min(moments) - now) if moments else None
+    if outcomes:
+        problem = final_problem(outcomes, retry_after=retry_after)
+    elif selection.unserved:
+        problem = unserved_problem(journey.route.route.name, journey.call.endpoint.value)
+    elif selection.unfit:
+        problem = unfit_problem(selection.causes(), selection.oversized, journey.find_field())
+    else:
+        causes = selection.causes()
+        problem = unavailable_problem(causes, retry_after, [admission.kind for _, admission in selection.refused])
+    problem.attempts = [told(attempt) for attempt in journey.record.attempts]
+    return problem
+
+
+def _kind_of(journey: Journey, problem: Problem) -> OutcomeKind:
+    attempts = journey.record.attempts
+    if attempts:
+        return attempts[-1].outcome.kind
+    return OutcomeKind.UNSUPPORTED if problem.status == 400 else OutcomeKind.OVERLOADED
+
+
+def _reply(form: ClientFormat, call_id: str, downstream: Downstream, problem: Problem) -> None:
+    problem.request_id = call_id
+    body = form.error_body(problem)
+    downstream.start(form.status_of(problem.status), problem_headers(form, call_id, problem), len(body))
+    downstream.finish(body)

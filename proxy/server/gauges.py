@@ -1,0 +1,51 @@
+"""What is true at this moment and stands in no counter: gathered when somebody asks for metrics."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+from proxy.stores.ledger.contract import LedgerState
+from proxy.stores.process import ProcessFigures
+
+
+@dataclass(frozen=True, slots=True)
+class TargetGauge:
+    """A target right now. `breakers`: endpoint to `closed`, `half_open` or `open`."""
+
+    in_flight: int = 0
+    queued: int = 0
+    breakers: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class CredentialGauge:
+    """A credential right now. `expires` in seconds, None: it lasts, or has no token. `refreshes` by result."""
+
+    provider: str
+    credential: str
+    usable: bool
+    expires: float | None = None
+    refreshes: Mapping[str, int] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Gauges:
+    """What is true at this moment and stands in no counter. `upstream_connections` by (provider, state), state being
+    `idle` or `busy`; `loop_lag` in seconds; `started` in Unix time; `log_lines_dropped` since the start. `refused`:
+    requests that the listener did not let in, `cut`: connections that were too slow, both by reason;
+    `handler_failures`: bugs of ours."""
+
+    version: str
+    started: float
+    process: ProcessFigures
+    targets: Mapping[str, TargetGauge] = field(default_factory=dict)
+    credentials: Sequence[CredentialGauge] = ()
+    upstream_connections: Mapping[tuple[str, str], int] = field(default_factory=dict)
+    client_connections: int = 0
+    calls_in_flight: int = 0
+    loop_lag: float = 0.0
+    ready: bool = True
+    log_lines_dropped: int = 0
+    refused: Mapping[str, int] = field(default_factory=dict)
+    cut: Mapping[str, int] = field(default_factory=dict)
+    handler_failures: int = 0
+    ledger: LedgerState | None = None
