@@ -5,8 +5,7 @@ callback: nothing here awaits but `run`, once, for the verdict. Until the commit
 everything a stream brings is held back, so that any failure before it can go elsewhere unseen; from then on events are
 written as they come. Whole answers are collected and judged at their end.
 
-One alarm per attempt watches all limits. It is not moved when bytes arrive: it rings at the earliest moment at which a
-limit *could* be over, looks at the timestamps, and sleeps on. The verdict falls exactly once, in `_conclude`, which
+What may be over by when is the other half's business, `Watch`. The verdict falls exactly once, in `_conclude`, which
 settles the permit, cuts the exchange unless the answer was whole, and completes the attempt's record.
 """
 
@@ -16,12 +15,12 @@ from proxy.core.exchange import Exchange, HeaderList, TransportError
 from proxy.core.outcome import OK, Outcome, OutcomeKind
 from proxy.core.records import AttemptRecord
 from proxy.core.usage import Usage
-from proxy.pipeline.alarms import Alarm
 from proxy.pipeline.journey import Journey
 from proxy.pipeline.reply import commit_headers
 from proxy.pipeline.sending import hide, sign
 from proxy.pipeline.services import Services
 from proxy.pipeline.verdict import Verdict
+from proxy.pipeline.watch import Watch
 from proxy.policy.outcomes import outcome_of
 from proxy.policy.strategies import Candidate
 from proxy.policy.targets import Permit
@@ -35,59 +34,37 @@ MAX_ERROR_BODY = 64 * 1024
 #: may be repeated in them: a Responses stream begins with two events that hold most of it.
 MAX_HELD = 256 * 1024
 MAX_REPEATED = 4
-INFINITY = float("inf")
 
 
-class Attempt:
+class Attempt(Watch):
     """See the module's text. `answer` is the judged whole answer, `reader` the stream's reader; one of them is set once the
     verdict is OK. `tail` is what is left to write of a whole stream."""
 
     __slots__ = (
-        "_alarm",
         "_events",
         "_exchange",
-        "_first_by",
         "_held",
         "_held_size",
-        "_journey",
         "_kind",
-        "_last",
-        "_paused",
-        "_services",
-        "_status",
-        "_streaming",
-        "_verdict",
         "answer",
         "candidate",
         "headers",
-        "permit",
-        "reader",
-        "record",
         "tail",
     )
 
     def __init__(
         self, services: Services, journey: Journey, kind: ProviderKind, candidate: Candidate, permit: Permit
     ) -> None:
-        self._services = services
-        self._journey = journey
+        super().__init__(services, journey, permit)
         self._kind = kind
         self.candidate = candidate
-        self.permit = permit
         self.answer: Answer | None = None
-        self.reader: StreamReader | None = None
         self.headers: HeaderList = ()
         self.tail = b""
-        self._status = 0
-        self._streaming = False
         self._held: list[bytes] = []
         self._held_size = 0
         self._events = 0
-        self._paused = False
-        self._last = permit.started
-        self._first_by = permit.started + journey.first_limit(candidate.state.id)
         self._exchange: Exchange | None = None
-        self._alarm: Alarm | None = None
         self._verdict = Verdict(loop=services.loop)
         state = candidate.state
         self.record = AttemptRecord(state.id, state.provider, permit.credential.id, permit.started, OK, trial=permit.trial)
@@ -141,12 +118,7 @@ class Attempt:
             sign(request, self._services.wall())
         self.permit.on_redispatch = self._redispatch
         self._exchange = self._services.transport.send(request, self)
-        # Before anything was heard only these can be over; `commit_by` is never later than the deadline.
-        moment = min(self._first_by, journey.commit_by, journey.next_heartbeat)
-        stall_after = self._stall_after()
-        if stall_after is not None:
-            moment = min(moment, self.permit.started + stall_after)
-        self._alarm = self._services.alarms.set(moment, self._watch)
+        self._set_alarm()
 
     # Receiver: the provider's side.
 
@@ -304,83 +276,6 @@ class Attempt:
         self.permit.on_redispatch = None
         self._exchange = None
         self._verdict.fall(outcome)
-
-    # The watch.
-
-    def _limit(self) -> tuple[float, OutcomeKind]:
-        """The earliest limit as things stand, and what passing it means."""
-        journey = self._journey
-        timeouts = journey.route.route.timeouts
-        moment, kind = journey.deadline, OutcomeKind.DEADLINE_EXCEEDED
-        if self._streaming:
-            idle = self._last + timeouts.idle
-        else:
-            if journey.commit_by < moment:
-                moment = journey.commit_by
-            if self._first_by < moment:
-                moment, kind = self._first_by, OutcomeKind.FIRST_CONTENT_TIMEOUT
-            idle = self._last + timeouts.idle if self._status and self.reader is None else INFINITY
-        if idle < moment:
-            moment, kind = idle, OutcomeKind.IDLE_TIMEOUT
-        return moment, kind
-
-    def _arm(self, alarm: Alarm, now: float) -> None:
-        """Look again at the next moment at which something could be over."""
-        moment, _ = self._limit()
-        if self.record.first_byte_at is None:
-            stall_after = self._stall_after()
-            if stall_after is not None and now < self.permit.started + stall_after < moment:
-                moment = self.permit.started + stall_after
-        if self._journey.next_heartbeat < moment:
-            moment = max(self._journey.next_heartbeat, now)
-        alarm.move(moment)
-
-    def _tighten(self, now: float) -> None:
-        """A phase has begun whose limit may fall before the moment at which the alarm would ring."""
-        alarm = self._alarm
-        if alarm is not None and now + self._journey.route.route.timeouts.idle < alarm.due:
-            self._arm(alarm, now)
-
-    def _watch(self) -> None:
-        now = self._services.loop.time()
-        if self.record.first_byte_at is None and self._stalled(now):
-            return
-        if self._streaming and self._paused:
-            self._last = now  # the client is slow, not the provider; the server's write timer judges that
-        moment, kind = self._limit()
-        if now >= moment:
-            self._conclude(Outcome(kind, message=f"nothing for {now - self._last:.1f} s"))
-            return
-        if now >= self._journey.next_heartbeat:
-            self._beat(now)
-        if self._alarm is not None:
-            self._arm(self._alarm, now)
-
-    def _stalled(self, now: float) -> bool:
-        """Did the stall rule just open this target's breaker? Then all who wait for it, this attempt too, go elsewhere."""
-        stall_after = self._stall_after()
-        if stall_after is None or now < self.permit.started + stall_after:
-            return False
-        call = self._journey.call
-        for permit in self.permit.target.check_stall(call.endpoint, now, call.envelope.stream):
-            if permit.on_redispatch is not None:
-                permit.on_redispatch()
-        return self._verdict.done()
-
-    def _stall_after(self) -> float | None:
-        call = self._journey.call
-        return self.permit.target.stall_after(call.endpoint, call.envelope.stream)
-
-    def _beat(self, now: float) -> None:
-        """Break a silence that has lasted for a heartbeat; a client that does not read needs no comments."""
-        journey = self._journey
-        heartbeat = journey.route.route.heartbeat
-        if self._streaming and self._last + heartbeat > now:
-            journey.next_heartbeat = self._last + heartbeat
-        elif self._paused:
-            journey.next_heartbeat = now + heartbeat
-        else:
-            journey.beat(now)
 
 
 def _is_document(headers: HeaderList) -> bool:
