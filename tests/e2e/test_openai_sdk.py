@@ -235,7 +235,13 @@ def test_15_a_client_that_leaves_cancels_the_provider(moment: str) -> None:
         timeouts=replace(settings().timeouts, connect=10.0, first_content=20.0, idle=20.0),
     )
 
-    async def leave(live: Stack) -> None:
+    async def arrive(live: Stack) -> None:
+        """Until every client is where it is to leave from; none has been served by then."""
+        state = next(iter(live.proxy.gateway.routing.states()))
+        while live.proxy.calls_in_flight() < clients or (moment == "in back-off" and state.in_flight):
+            await asyncio.sleep(0.01)
+
+    async def come(live: Stack) -> asyncio.StreamWriter:
         reader, writer = await asyncio.open_connection(live.host, live.port)
         payload = json.dumps({"model": "lamp", "messages": HELLO, "stream": True}).encode()
         writer.write(
@@ -244,13 +250,14 @@ def test_15_a_client_that_leaves_cancels_the_provider(moment: str) -> None:
         )
         if moment == "mid-stream":
             await reader.readuntil(b"data: ")
-        else:
-            await asyncio.sleep(0.5)
-        writer.transport.abort()
+        return writer
 
     async def body() -> None:
         async with running({"a": slow}, configured) as live:
-            await asyncio.gather(*(leave(live) for _ in range(clients)))
+            writers = await asyncio.gather(*(come(live) for _ in range(clients)))
+            await asyncio.wait_for(arrive(live), 20)
+            for writer in writers:
+                writer.transport.abort()
             loop = asyncio.get_running_loop()
             end = loop.time() + 5
             gateway = live.proxy.gateway
