@@ -34,6 +34,7 @@ class OutcomeKind(enum.StrEnum):
     REJECTION_STORM = "rejection_storm"
     MALFORMED = "malformed"
     STREAM_BROKEN = "stream_broken"
+    DIVERGED = "diverged"
     IDLE_TIMEOUT = "idle_timeout"
     DEADLINE_EXCEEDED = "deadline_exceeded"
     CLIENT_GONE = "client_gone"

@@ -7,6 +7,7 @@ defaults are the shipped profile of the design, and `config/` takes them from he
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from proxy.core.continuity import FIRST_CONTENT, Resume
 from proxy.core.facts import UNKNOWN, ModelFacts
 from proxy.core.sources import TOKEN_SOURCES, AwsKeys, CredentialSource
 from proxy.core.usage import Price, Pricing, Tariff
@@ -205,7 +206,7 @@ class Target:
 @dataclass(frozen=True, slots=True)
 class Route:
     """Public model names and the tiers of targets that serve them. `name` is the first of `models`; a model with
-    `*` is a glob."""
+    `*` is a glob. `hold`: tokens of a stream that are held back until they are known to be followed by more."""
 
     name: str
     models: tuple[str, ...]
@@ -215,6 +216,8 @@ class Route:
     retry: RetrySettings = RetrySettings()
     sticky_header: str = "x-undimmed-session"
     heartbeat: float = 15.0
+    resume: Resume = Resume.OFF
+    hold: int = FIRST_CONTENT
 
     @property
     def targets(self) -> tuple[Target, ...]:

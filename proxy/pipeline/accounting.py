@@ -29,6 +29,7 @@ SPENT = frozenset(
         OutcomeKind.CLIENT_GONE,
         OutcomeKind.SHUTDOWN,
         OutcomeKind.MALFORMED,
+        OutcomeKind.DIVERGED,
     }
 )
 

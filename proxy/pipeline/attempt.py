@@ -38,7 +38,7 @@ MAX_REPEATED = 4
 
 class Attempt(Watch):
     """See the module's text. `answer` is the judged whole answer, `reader` the stream's reader; one of them is set once the
-    verdict is OK. `tail` is what is left to write of a whole stream."""
+    verdict is OK. `call` is what its target is asked. `tail` is what is left to write of a whole stream."""
 
     __slots__ = (
         "_events",
@@ -47,6 +47,7 @@ class Attempt(Watch):
         "_held_size",
         "_kind",
         "answer",
+        "call",
         "candidate",
         "headers",
         "tail",
@@ -57,6 +58,7 @@ class Attempt(Watch):
     ) -> None:
         super().__init__(services, journey, permit)
         self._kind = kind
+        self.call = journey.call
         self.candidate = candidate
         self.answer: Answer | None = None
         self.headers: HeaderList = ()
@@ -111,7 +113,7 @@ class Attempt(Watch):
     def _send(self) -> None:
         journey = self._journey
         target = self.candidate.target
-        request = self._kind.request(journey.call, target, self.permit.credential)
+        request = self._kind.request(self.call, target, self.permit.credential)
         request.connect_timeout = journey.route.route.timeouts.connect
         self.record.dropped = request.dropped
         if request.sign is not None:
@@ -129,9 +131,9 @@ class Attempt(Watch):
         self.record.first_byte_at = now
         self.record.status = self._status = status
         self.headers = headers
-        envelope = self._journey.call.envelope
+        envelope = self.call.envelope
         if envelope.stream and 200 <= status < 300 and (envelope.opaque or not _is_document(headers)):
-            self.reader = self._kind.reader(self._journey.call)
+            self.reader = self._open_reader()
         else:
             self._tighten(now)
 
@@ -184,6 +186,9 @@ class Attempt(Watch):
 
     # Taking in.
 
+    def _open_reader(self) -> StreamReader:
+        return self._kind.reader(self.call)
+
     def _collect(self, data: bytes) -> None:
         self._last = self._services.loop.time()
         self._held.append(data)
@@ -211,14 +216,11 @@ class Attempt(Watch):
 
     def _begin_reply(self) -> None:
         journey = self._journey
-        now = self._services.loop.time()
         self._streaming = True
-        self.permit.first_content(now)
-        self.record.first_content_at = now
+        if not self._flowing:
+            self._begin_flow(self._services.loop.time())
         self.record.delivered = True
         journey.committed = journey.record.committed = True
-        self._last = now
-        self._tighten(now)
         if not journey.downstream.started:
             journey.downstream.start(self._status, commit_headers(journey, self), None)
         journey.downstream.attach(self)
@@ -235,8 +237,8 @@ class Attempt(Watch):
         self._conclude(outcome)
 
     def _judge_whole(self, body: bytes) -> None:
-        answer = self._kind.answer(self._journey.call, self.headers, body)
-        if answer.outcome.ok and self._journey.call.envelope.stream:
+        answer = self._kind.answer(self.call, self.headers, body)
+        if answer.outcome.ok and self.call.envelope.stream:
             self._conclude(Outcome(OutcomeKind.MALFORMED, self._status, "a whole answer to a request for a stream"))
             return
         self.answer = answer

@@ -1,7 +1,7 @@
 """Why there is no answer, told to the client once, in the form that its reply still allows."""
 
 from proxy.core.exchange import Downstream
-from proxy.core.outcome import OutcomeKind
+from proxy.core.outcome import Outcome, OutcomeKind
 from proxy.core.problem import Problem
 from proxy.core.records import CallRecord
 from proxy.pipeline.journey import Journey
@@ -34,7 +34,7 @@ def refuse(record: CallRecord, downstream: Downstream, problem: Problem) -> None
 
 
 def _find_problem(journey: Journey, selection: Selection, now: float) -> Problem:
-    outcomes = journey.outcomes
+    outcomes = _list_outcomes(journey.record)
     moments = [admission.until for _, admission in selection.refused if admission.until is not None]
     retry_after = max(0.0, min(moments) - now) if moments else None
     if outcomes:
@@ -50,10 +50,19 @@ def _find_problem(journey: Journey, selection: Selection, now: float) -> Problem
     return problem
 
 
+def _list_outcomes(record: CallRecord) -> list[Outcome]:
+    """What came of the attempts, as far as it is the client's answer: of a stream that could not go on after a cut it is the
+    cut that counts, not what came of trying."""
+    attempts = list(record.attempts)
+    while record.committed and len(attempts) > 1 and not attempts[-1].delivered:
+        attempts.pop()
+    return [attempt.outcome for attempt in attempts]
+
+
 def _kind_of(journey: Journey, problem: Problem) -> OutcomeKind:
-    attempts = journey.record.attempts
-    if attempts:
-        return attempts[-1].outcome.kind
+    outcomes = _list_outcomes(journey.record)
+    if outcomes:
+        return outcomes[-1].kind
     return OutcomeKind.UNSUPPORTED if problem.status == 400 else OutcomeKind.OVERLOADED
 
 

@@ -22,6 +22,8 @@ from proxy.pipeline.journey import Journey, Pulse
 from proxy.pipeline.opening import KEEPING, Opener
 from proxy.pipeline.queueing import CapacityQueues
 from proxy.pipeline.reply import closing_words, commit_headers, count_headers, usage_headers
+from proxy.pipeline.resumed import CutStream, ResumedAttempt, Resumes
+from proxy.pipeline.resumption import Unwilling
 from proxy.pipeline.retry import GiveUp, Retries, RetryableAttempt, retryable
 from proxy.pipeline.routing import Routing
 from proxy.pipeline.services import Services
@@ -49,6 +51,7 @@ class Forwarder:
         self._accounts = accounts
         self._opener = Opener(accounts, services.tunnels is not None)
         self.routing = routing
+        self._unwilling = Unwilling()
         self._queues = queues
         self._accounting = accounting
 
@@ -64,9 +67,12 @@ class Forwarder:
                 return
             journey = opened
             try:
-                await self._attempt(routing, journey)
-            except RetryableAttempt as failure:
-                await self._attempt_again(routing, journey, failure)
+                try:
+                    await self._attempt(routing, journey)
+                except RetryableAttempt as failure:
+                    await self._attempt_again(routing, journey, failure)
+            except CutStream as cut:
+                await self._resume(routing, journey, cut.failure)
         except GiveUp:
             assert journey is not None
             if journey.call.endpoint is Endpoint.COUNT_TOKENS:
@@ -102,13 +108,24 @@ class Forwarder:
         except RetryableAttempt as last:
             raise GiveUp from last
 
+    async def _resume(self, routing: Routing, journey: Journey, cut: RetryableAttempt) -> None:
+        """The stream was cut: attempts to go on with it, as long as `resumed` sees a point in them."""
+        assert journey.resumption is not None  # whoever raised the cut had one
+        journey.resumption.begin(len(journey.record.attempts), routing.kinds, self._unwilling)
+        journey.make, journey.commit_by = ResumedAttempt, journey.deadline
+        retries = Resumes(journey, self._look, self._services.loop.time, self._services.rng)
+        try:
+            await retries.drive(cut, lambda: self._attempt(routing, journey))
+        except RetryableAttempt as last:
+            raise GiveUp from last
+
     async def _attempt(self, routing: Routing, journey: Journey) -> None:
         """One attempt; returns when the client has its answer or the honest end of a broken one."""
         taken = self._take(journey)
         while taken is None:
             taken = await self._wait(journey) or self._take(journey)
         candidate, permit = taken
-        make = Attempt if journey.upgrade is None else TunnelAttempt
+        make = journey.make or Attempt
         attempt = make(self._services, journey, routing.kinds[candidate.target.provider], candidate, permit)
         self._services.witness(journey.record, attempt.record)
         try:
@@ -121,11 +138,17 @@ class Forwarder:
             await self._deliver(journey, attempt)
             return
         self._book(journey, attempt)
-        if journey.committed or not retryable(outcome, journey.route.route.retry.on_content_filter):
+        if not retryable(outcome, journey.route.route.retry.on_content_filter):
             raise GiveUp
         if journey.careful and outcome.kind not in REFUSED:
             raise GiveUp
-        raise RetryableAttempt(candidate, permit.credential.id, outcome)
+        failure = RetryableAttempt(candidate, permit.credential.id, outcome)
+        if not journey.committed:
+            raise failure
+        resumption = journey.resumption
+        if resumption is None or not resumption.may_follow(attempt):
+            raise GiveUp
+        raise failure if resumption.begun else CutStream(failure)
 
     def _look(self, journey: Journey, afresh: bool = False) -> Selection:
         """Who could take this call now; acquires nothing. `afresh`: as if nothing had been tried."""
@@ -192,13 +215,15 @@ class Forwarder:
         if usage is not None:
             apply_usage(record, attempt.candidate.target, usage, journey.record.wall)
         elif journey.call.endpoint in TEXTUAL:
-            await self._accounting.estimated(journey.call, record, attempt.candidate.target, attempt.texts())
+            await self._accounting.estimated(attempt.call, record, attempt.candidate.target, attempt.texts())
         downstream = journey.downstream
         answer = attempt.reader or attempt.answer
         if answer is not None and journey.call.endpoint in KEEPING:
             self._accounts.note(journey.call, record, journey.record.key, answer)
         if attempt.reader is not None:
             journey.record.status = record.status or 200
+            if journey.resumption is not None and journey.resumption.begun:
+                journey.resumption.close(attempt)
             comment = journey.format.closing_comment(closing_words(journey, record))
             downstream.finish(attempt.tail + comment + attempt.reader.terminator)
         elif attempt.answer is not None:
@@ -230,7 +255,7 @@ class Forwarder:
             record.possibly_billed = True
             if journey.call.endpoint not in TEXTUAL:
                 return
-            self._accounting.estimate(journey.call, journey.booking, record, target, attempt.texts())
+            self._accounting.estimate(attempt.call, journey.booking, record, target, attempt.texts())
 
     def _close(self, record: CallRecord, journey: Journey | None) -> None:
         record.ended_at = self._services.loop.time()

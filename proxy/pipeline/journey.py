@@ -1,8 +1,9 @@
 """The state of one call on its way through the attempts: private to its task, gone with it."""
 
 import asyncio
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
 from types import MappingProxyType
+from typing import TYPE_CHECKING
 
 from proxy.core.call import Call, Needs
 from proxy.core.endpoints import PROMPT
@@ -18,6 +19,11 @@ from proxy.providers.translating import read_dialogue
 from proxy.wire.dialects import CLIENTS
 from proxy.wire.formats import find_format
 from proxy.wire.openai_envelope import EnvelopeError
+
+if TYPE_CHECKING:
+    from proxy.pipeline.attempt import Attempt
+    from proxy.pipeline.resumption import Resumption
+    from proxy.pipeline.tunneling import TunnelAttempt
 
 _NOTHING: Mapping[str, Collection[str]] = MappingProxyType({})
 #: Outcomes by which another target says whether a request is sound.
@@ -37,7 +43,8 @@ class Journey:
     retry budget was asked. `tried` holds target ids that are out for this call, `tried_credentials` the credentials of a
     target that failed by themselves (another one of the same target may still be tried). A call that is bound to an account
     (`bind`) never gets to use the others' credentials, `fixed`; `careful`: what may have been done is not tried again.
-    `upgrade`: it opens a session.
+    `upgrade`: it opens a session. `make`: makes its attempts, None: they are the usual ones. `resumption`: how its stream
+    may go on after a cut, None: not at all.
     """
 
     __slots__ = (
@@ -50,9 +57,11 @@ class Journey:
         "downstream",
         "fixed",
         "format",
+        "make",
         "next_heartbeat",
         "promised",
         "record",
+        "resumption",
         "route",
         "suspect",
         "tried",
@@ -78,6 +87,8 @@ class Journey:
         self.fixed: Mapping[str, Collection[str]] = _NOTHING
         self.careful = False
         self.upgrade: Switch | None = None
+        self.make: Callable[..., Attempt | TunnelAttempt] | None = None
+        self.resumption: Resumption | None = None
 
     def bind(self, fixed: Mapping[str, Collection[str]], careful: bool) -> None:
         """Keep to an account: by target id, the credentials that are others."""
@@ -134,10 +145,6 @@ class Journey:
             self.downstream.start(200, HEARTBEAT_HEADERS, None)
         self.downstream.write(self.format.waiting)
         self.next_heartbeat = now + self.route.route.heartbeat
-
-    @property
-    def outcomes(self) -> list[Outcome]:
-        return [attempt.outcome for attempt in self.record.attempts]
 
     def __repr__(self) -> str:
         state = "committed" if self.committed else "open"

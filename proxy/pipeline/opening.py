@@ -5,6 +5,7 @@ with its deadline fixed. Decodes only what routing needs; the body stays the byt
 """
 
 from proxy.core.call import Call
+from proxy.core.continuity import Resume
 from proxy.core.endpoints import Endpoint
 from proxy.core.exchange import ClientRequest, Downstream
 from proxy.core.problem import Problem
@@ -12,7 +13,9 @@ from proxy.core.records import CallRecord
 from proxy.pipeline.accounts import Accounts
 from proxy.pipeline.deadline import limits
 from proxy.pipeline.journey import Journey
+from proxy.pipeline.resumption import prepare_resumption
 from proxy.pipeline.routing import Routing
+from proxy.pipeline.tunneling import TunnelAttempt
 from proxy.wire.formats import FORMATS
 from proxy.wire.openai_envelope import EnvelopeError
 from proxy.wire.references import NAMING
@@ -60,12 +63,14 @@ class Opener:
         if state.route.strategy == "sticky":
             call.affinity = request.headers.get(state.route.sticky_header, "") or form.affinity_of(envelope)
         journey = Journey(call, state, downstream, record)
-        journey.upgrade = request.upgrade
+        if request.upgrade is not None:
+            journey.upgrade = request.upgrade
+            journey.make = TunnelAttempt
         if bound is not None:
             journey.bind(bound.excluded, bound.careful)
         journey.deadline, journey.commit_by = limits(request.headers, state.route.timeouts, request.arrived)
-        if envelope.stream and state.route.heartbeat > 0 and journey.format.waiting:
-            journey.next_heartbeat = request.arrived + state.route.heartbeat
+        if envelope.stream:
+            prepare_stream(journey, request.arrived)
         return journey
 
     def _open_account(
@@ -85,6 +90,16 @@ class Opener:
         journey.bind(bound.excluded, bound.careful)
         journey.deadline, journey.commit_by = limits(request.headers, bound.route.route.timeouts, request.arrived)
         return journey
+
+
+def prepare_stream(journey: Journey, arrived: float) -> None:
+    """How this stream is to be kept alive and, where its route says so, whole. One that is bound to an account is that
+    account's alone."""
+    route = journey.route.route
+    if route.heartbeat > 0 and journey.format.waiting:
+        journey.next_heartbeat = arrived + route.heartbeat
+    if route.resume is not Resume.OFF and not journey.fixed:
+        journey.resumption = prepare_resumption(journey)
 
 
 def unknown_model(routing: Routing, model: str, allowed: frozenset[str] | None) -> Problem:

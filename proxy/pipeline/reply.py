@@ -104,6 +104,9 @@ def closing_words(journey: Journey, record: AttemptRecord) -> dict[str, object]:
         }
     if record.dropped:
         words["dropped"] = list(record.dropped)
+    resumption = journey.resumption
+    if resumption is not None and resumption.begun:
+        words["parts"] = resumption.parts()
     words["cost_usd"] = dollars(record.cost) if record.cost is not None else None
     return words
 

@@ -86,7 +86,8 @@ def known_window(target: Target) -> int | None:
 
 
 class Retries:
-    """The further attempts of one call. `look` selects without acquiring anything; `attempt` makes one attempt."""
+    """The further attempts of one call. `look` selects without acquiring anything; `attempt` makes one attempt. `allowed`:
+    how many attempts the call may make altogether."""
 
     def __init__(
         self, journey: Journey, look: Callable[[Journey], Selection], now: Callable[[], float], rng: Random
@@ -96,6 +97,7 @@ class Retries:
         self._now = now
         self._rng = rng
         self._step = STOP
+        self.allowed = journey.route.route.retry.attempts
 
     async def drive(self, first: RetryableAttempt, attempt: Callable[[], Awaitable[None]]) -> None:
         """Make attempts until one commits or answers (returns), or none may follow (raises the last failure)."""
@@ -127,14 +129,13 @@ class Retries:
     def next_step(self, failure: RetryableAttempt) -> Step:
         """Decide what follows this failure."""
         journey = self._journey
-        settings = journey.route.route.retry
         now = self._now()
         set_aside(journey, failure)
         made = len(journey.record.attempts)
-        if made >= settings.attempts or now >= min(journey.deadline, journey.commit_by):
+        if made >= self.allowed or now >= min(journey.deadline, journey.commit_by):
             return STOP
         selection = self._look(journey)
-        if made + 1 == settings.attempts and selection.candidate is not None:
+        if made + 1 == self.allowed and selection.candidate is not None:
             selection = self._prefer_other(selection, failure.candidate)
         if selection.candidate is not None:
             return self._elsewhere(selection.candidate, made, now)

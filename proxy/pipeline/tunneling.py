@@ -39,6 +39,7 @@ class TunnelAttempt:
         self._services = services
         self._journey = journey
         self._kind = kind
+        self.call = journey.call
         self.candidate = candidate
         self.permit = permit
         self.headers: HeaderList = ()

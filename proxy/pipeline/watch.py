@@ -24,12 +24,13 @@ INFINITY = float("inf")
 
 class Watch(ABC):
     """See the module's text. `_last`: when life was last seen; `_first_by`: by when the first content (of a whole answer:
-    its end) is due; `_status`: of the reply, 0: none yet; `_streaming`: its bytes are the client's already; `_paused`: the
-    client does not read."""
+    its end) is due; `_status`: of the reply, 0: none yet; `_flowing`: its content has begun, so that only silence and the
+    deadline count; `_streaming`: its bytes are the client's already; `_paused`: the client does not read."""
 
     __slots__ = (
         "_alarm",
         "_first_by",
+        "_flowing",
         "_journey",
         "_last",
         "_paused",
@@ -53,6 +54,7 @@ class Watch(ABC):
         self.permit = permit
         self.reader = None
         self._status = 0
+        self._flowing = False
         self._streaming = False
         self._paused = False
         self._last = permit.started
@@ -62,6 +64,14 @@ class Watch(ABC):
     @abstractmethod
     def _conclude(self, outcome: Outcome) -> None:
         """The verdict has fallen."""
+
+    def _begin_flow(self, now: float) -> None:
+        """The first content has come from the provider, whether or not it is the client's yet."""
+        self._flowing = True
+        self.permit.first_content(now)
+        self.record.first_content_at = now
+        self._last = now
+        self._tighten(now)
 
     def _set_alarm(self) -> None:
         """The request is on its way: before anything was heard only these can be over; `commit_by` is never later than the
@@ -78,7 +88,7 @@ class Watch(ABC):
         journey = self._journey
         timeouts = journey.route.route.timeouts
         moment, kind = journey.deadline, OutcomeKind.DEADLINE_EXCEEDED
-        if self._streaming:
+        if self._flowing:
             idle = self._last + timeouts.idle
         else:
             if journey.commit_by < moment:

@@ -92,6 +92,8 @@ RULES: Mapping[OutcomeKind, Rule] = {
     # and the same server tends to give it again.
     _X.STREAM_BROKEN:         Rule(_T, _YES, _YES, _YES, _O,  0,    0,         502, _SERVER, "provider_stream_broken"),
     _X.MALFORMED:             Rule(_T, _YES, _NO,  _YES, _O,  0,    0,         502, _SERVER, "provider_malformed"),
+    # An answer that was to go on where another was cut, and is not the same: nobody's fault, and of no use to anybody.
+    _X.DIVERGED:              Rule(_N, _YES, _NO,  _NO,  _O,  0,    0,         502, _SERVER, "provider_stream_broken"),
     # One model that one credential may not use: the client's choice of a model must not cost the other models theirs.
     _X.MODEL_FORBIDDEN:       Rule(_C, _YES, _NO,  _NO,  _KM, 300,  300,       502, _SERVER, "provider_auth_failed", 600),
     _X.MODEL_NOT_FOUND:       Rule(_M, _YES, _NO,  _NO,  _P,  300,  300,       404, _BAD,    "model_not_found"),
@@ -133,6 +135,7 @@ _SENTENCES: Mapping[OutcomeKind, str] = {
     OutcomeKind.IDLE_TIMEOUT: "The provider fell silent inside its answer",
     OutcomeKind.STREAM_BROKEN: "The provider's answer was cut off",
     OutcomeKind.MALFORMED: "The provider's answer could not be read",
+    OutcomeKind.DIVERGED: "The provider's answer does not go on from the one that was cut",
     OutcomeKind.MODEL_FORBIDDEN: "The provider does not allow this proxy's credential to use the model",
     OutcomeKind.MODEL_NOT_FOUND: "The provider does not know the model",
     OutcomeKind.UNSUPPORTED: "The provider cannot do what the request needs",

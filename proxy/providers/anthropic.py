@@ -85,6 +85,9 @@ class AnthropicKind:
         request.dropped = draft.dropped
         return request
 
+    def continuation(self, call: Call, target: Target, text: str) -> Call | None:
+        return None
+
     def reader(self, call: Call) -> StreamReader:
         return open_reader(call)
 

@@ -97,6 +97,9 @@ class BedrockKind:
         request.dropped = dropped
         return request
 
+    def continuation(self, call: Call, target: Target, text: str) -> Call | None:
+        return None
+
     def reader(self, call: Call) -> StreamReader:
         if call.endpoint is Endpoint.EMBEDDINGS:
             return ChatStreamReader()  # nobody streams embeddings; whatever comes is judged like a chat

@@ -69,6 +69,9 @@ class CohereKind:
         request.dropped = dropped
         return request
 
+    def continuation(self, call: Call, target: Target, text: str) -> Call | None:
+        return None
+
     def reader(self, call: Call) -> StreamReader:
         if call.endpoint not in TRANSLATED:
             return ChatStreamReader()  # nobody streams the others; whatever comes is judged like a chat

@@ -30,6 +30,11 @@ class ProviderKind(Protocol):
         """The request for one attempt. Same format: the client's bytes, but for the fields that routing changes."""
         ...
 
+    def continuation(self, call: Call, target: Target, text: str) -> Call | None:
+        """The call that asks this target to go on with an answer that begins with `text`, which ends with no white space;
+        None: it cannot, or nobody knows."""
+        ...
+
     def reader(self, call: Call) -> StreamReader:
         """A fresh reader for a 2xx event stream."""
         ...

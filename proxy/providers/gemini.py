@@ -57,6 +57,9 @@ class GeminiKind:
             draft = Draft(f"{self._locate(model)}:{verb_of(call)}", body, call.envelope.stream, dropped)
         return self._service.make(draft, credential, forward_headers(call.headers))
 
+    def continuation(self, call: Call, target: Target, text: str) -> Call | None:
+        return None
+
     def reader(self, call: Call) -> StreamReader:
         if call.endpoint is Endpoint.EMBEDDINGS:
             return ChatStreamReader()  # nobody streams embeddings; whatever comes is judged like a chat

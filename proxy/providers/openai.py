@@ -142,6 +142,9 @@ class OpenAIKind:
         request.dropped = dropped
         return request
 
+    def continuation(self, call: Call, target: Target, text: str) -> Call | None:
+        return None
+
     def reader(self, call: Call) -> StreamReader:
         if call.endpoint in RELAYED:
             return open_relay_reader(call)

@@ -75,6 +75,9 @@ class VertexKind:
         draft = Draft(f"{self._locate(model)}:{verb_of(call)}", body, stream, dropped)
         return self._service.make(draft, credential, forward_headers(call.headers))
 
+    def continuation(self, call: Call, target: Target, text: str) -> Call | None:
+        return None
+
     def reader(self, call: Call) -> StreamReader:
         return messages.open_reader(call) if _asks_claude(call) else translating.open_reader(call, VERTEX_FORMAT)
 
