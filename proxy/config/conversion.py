@@ -185,9 +185,13 @@ def patience_of(provider: ProviderModel, *written: TimeoutModel | None) -> float
     return min(usual, total)
 
 
+#: Keys of a route that are settings as they stand.
+_ROUTE_KEYS = ("sticky_header", "heartbeat", "resume", "hold")
+
+
 def _route(model: RouteModel, document: Document, said: Mapping[str, Mapping[str, list[Statement]]]) -> Route:
     defaults = document.defaults
-    changes = {key: value for key in ("sticky_header", "heartbeat") if (value := getattr(model, key)) is not None}
+    changes = {key: value for key in _ROUTE_KEYS if (value := getattr(model, key)) is not None}
     strategy = model.strategy or defaults.strategy
     if strategy is not None:
         changes["strategy"] = strategy

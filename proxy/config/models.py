@@ -9,6 +9,7 @@ from pydantic.json_schema import JsonSchemaValue
 from pydantic_core import PydanticCustomError
 from pydantic_core.core_schema import CoreSchema
 
+from proxy.config.continuity_rules import Hold, ResumeMode
 from proxy.config.credential_models import CredentialModel
 from proxy.config.shapes import (
     BreakerModel,
@@ -212,6 +213,16 @@ class RouteModel(Section):
     )
     heartbeat: Duration | None = Field(
         default=None, description="A comment goes to streaming clients after so much silence, for middleboxes. Default 15s."
+    )
+    resume: ResumeMode | None = Field(
+        default=None,
+        description="What follows when a stream of text is cut after its first words: `off`, `splice`, `continue` or `auto`;"
+        " see Cut streams. Default off.",
+    )
+    hold: Hold | None = Field(
+        default=None,
+        description="How much of a stream is held back, so that a failure in it can go elsewhere unseen: `first-content`,"
+        " a number such as `50 tokens`, or `whole`. Default first-content.",
     )
 
 

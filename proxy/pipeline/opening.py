@@ -12,6 +12,7 @@ from proxy.core.problem import Problem
 from proxy.core.records import CallRecord
 from proxy.pipeline.accounts import Accounts
 from proxy.pipeline.deadline import limits
+from proxy.pipeline.held import HeldAttempt
 from proxy.pipeline.journey import Journey
 from proxy.pipeline.resumption import prepare_resumption
 from proxy.pipeline.routing import Routing
@@ -98,6 +99,8 @@ def prepare_stream(journey: Journey, arrived: float) -> None:
     route = journey.route.route
     if route.heartbeat > 0 and journey.format.waiting:
         journey.next_heartbeat = arrived + route.heartbeat
+    if route.hold:
+        journey.make = HeldAttempt
     if route.resume is not Resume.OFF and not journey.fixed:
         journey.resumption = prepare_resumption(journey)
 

@@ -30,6 +30,8 @@ from proxy.wire.joints.extending import BYTES_PER_TOKEN
 from proxy.wire.joints.fitness import open_joint
 from proxy.wire.joints.joint import Bill, Joint
 from proxy.wire.joints.seam import Exact, Overlap
+from proxy.wire.openai_envelope import EnvelopeError
+from proxy.wire.translation import TranslatedReader
 
 MAX_RESUMES = 2
 #: Seconds for which a target that refused to go on is not asked to, and how many of them are known.
@@ -67,6 +69,7 @@ class Resumption:
         "_call",
         "_diverged",
         "_extended",
+        "_input",
         "_kinds",
         "_mode",
         "_parts",
@@ -89,6 +92,7 @@ class Resumption:
         self._extended: dict[str, Call | None] = {}
         self._parts: list[tuple[str, int]] = []
         self._told = 0
+        self._input: int | None = None
         self.joint = joint
         self.begun = False
         self.allowed = 0
@@ -101,7 +105,11 @@ class Resumption:
             self._extended.clear()
         if attempt.record.outcome.kind is OutcomeKind.DIVERGED:
             self._diverged = True
-        kept = attempt.reader is not None and attempt.reader.resource_id is not None
+        reader = attempt.reader
+        kept = reader is not None and reader.resource_id is not None
+        if not self.begun and reader is not None:
+            told = reader.usage.input if reader.usage is not None else None
+            self._input = told if isinstance(reader, TranslatedReader) else self.joint.input or told
         return not self.joint.obstacle and not kept
 
     def begin(self, made: int, kinds: Mapping[str, ProviderKind], unwilling: Unwilling) -> None:
@@ -130,10 +138,10 @@ class Resumption:
         joint = self.joint
         extended = self._extend(candidate) if way is Way.CONTINUE else None
         if extended is None:
-            joint.begin(Exact(joint.text), Bill(joint.input))
+            joint.begin(Exact(joint.text), Bill(self._input))
             return self._call
         text = joint.text
-        joint.begin(Overlap(text, text.rstrip()), Bill(joint.input, -(-len(text) // BYTES_PER_TOKEN)))
+        joint.begin(Overlap(text, text.rstrip()), Bill(self._input, -(-len(text) // BYTES_PER_TOKEN)))
         return extended
 
     def refused(self, candidate: Candidate, now: float) -> None:
@@ -160,8 +168,11 @@ class Resumption:
     def _extend(self, candidate: Candidate) -> Call | None:
         target = candidate.target
         if target.id not in self._extended:
-            kind = self._kinds[target.provider]
-            self._extended[target.id] = kind.continuation(self._call, target, self.joint.text.rstrip())
+            try:
+                kind = self._kinds[target.provider]
+                self._extended[target.id] = kind.continuation(self._call, target, self.joint.text.rstrip())
+            except EnvelopeError:
+                self._extended[target.id] = None  # its wire format has no words for this request
         return self._extended[target.id]
 
 

@@ -28,6 +28,7 @@ from proxy.providers.messages import (
     find_fate,
     open_reader,
     read_answer,
+    write_continuation,
     write_messages,
 )
 from proxy.wire.failures import classify
@@ -86,7 +87,7 @@ class AnthropicKind:
         return request
 
     def continuation(self, call: Call, target: Target, text: str) -> Call | None:
-        return None
+        return write_continuation(call, target, text)
 
     def reader(self, call: Call) -> StreamReader:
         return open_reader(call)

@@ -27,7 +27,7 @@ from proxy.core.settings import Credential, Provider, Target
 from proxy.core.sources import AwsKeys
 from proxy.providers import translating
 from proxy.providers.heads import forward_headers, hide_secrets, write_headers
-from proxy.providers.messages import to_bedrock_body
+from proxy.providers.messages import to_bedrock_body, write_continuation
 from proxy.wire.anthropic.answer import read_message
 from proxy.wire.anthropic.relay import MessagesReader
 from proxy.wire.cohere import embeddings as cohere
@@ -98,7 +98,7 @@ class BedrockKind:
         return request
 
     def continuation(self, call: Call, target: Target, text: str) -> Call | None:
-        return None
+        return write_continuation(call, target, text)
 
     def reader(self, call: Call) -> StreamReader:
         if call.endpoint is Endpoint.EMBEDDINGS:

@@ -23,7 +23,8 @@ from proxy.wire.anthropic.history import list_changes
 from proxy.wire.anthropic.relay import MessagesReader
 from proxy.wire.anthropic.vendor import MESSAGES_FORMAT
 from proxy.wire.dialects import CLIENTS
-from proxy.wire.openai_envelope import splice
+from proxy.wire.joints.extending import extend
+from proxy.wire.openai_envelope import read_value, splice
 from proxy.wire.reading import Answer, StreamReader
 from proxy.wire.translation import name_losses
 
@@ -87,6 +88,21 @@ def to_bedrock_body(call: Call, target: Target) -> Draft:
     if any(betas) and "anthropic_beta" not in call.envelope.fields:
         changes["anthropic_beta"] = _ENCODE([name for name in betas if name])
     return Draft(splice(call.envelope, changes), dropped, version)
+
+
+def write_continuation(call: Call, target: Target, text: str) -> Call | None:
+    """The call that asks Claude to go on with an answer. None: this model does not, and none does that thinks first."""
+    if not _know(target).prefill or _asks_for_thought(call):
+        return None
+    return extend(call, text)
+
+
+def _asks_for_thought(call: Call) -> bool:
+    if call.endpoint in NATIVE:
+        thinking = read_value(call.envelope, "thinking")
+        return isinstance(thinking, dict) and thinking.get("type") != "disabled"
+    reasoning = translating.read_dialogue(call).reasoning
+    return reasoning is not None and reasoning.effort != "none"
 
 
 def open_reader(call: Call) -> StreamReader:

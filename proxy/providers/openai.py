@@ -27,10 +27,11 @@ from proxy.providers.presets import PRESETS, Preset
 from proxy.providers.relays import RELAYED, write_relay
 from proxy.providers.responses import write_responses
 from proxy.wire.chat.history import list_changes as list_history_changes
-from proxy.wire.chat.quirks import Quirks
+from proxy.wire.chat.quirks import CONTINUE_FIELDS, CONTINUE_MARKS, Continues, Quirks
 from proxy.wire.chat.vendor import make_chat_format
 from proxy.wire.dialects import CLIENTS
 from proxy.wire.failures import classify
+from proxy.wire.joints.extending import extend
 from proxy.wire.openai_chat import ChatStreamReader, read_chat_answer
 from proxy.wire.openai_completions import CompletionStreamReader, read_completion_answer
 from proxy.wire.openai_embeddings import read_embeddings_answer
@@ -81,7 +82,9 @@ class OpenAIKind:
         self._paths = {endpoint: provider.origin.prefix + path for endpoint, path in PATHS.items()}
         self._heads: dict[tuple[str, str, bool], tuple[str | None, bytes]] = {}
         self._asked: dict[tuple[bool, bool], Asked] = {}
-        self._chat = make_chat_format(_list_quirks(self._preset))
+        here = not self._preset.continues_at or provider.origin.prefix == self._preset.continues_at
+        self._continues: Continues = self._preset.continues if here else ""
+        self._chat = make_chat_format(_list_quirks(self._preset, self._continues))
         self._translated = FOREIGN - {Endpoint.RESPONSES} if self._preset.responses else FOREIGN
 
     def __repr__(self) -> str:
@@ -143,7 +146,14 @@ class OpenAIKind:
         return request
 
     def continuation(self, call: Call, target: Target, text: str) -> Call | None:
-        return None
+        if call.endpoint is Endpoint.COMPLETIONS:
+            return extend(call, text)
+        translated = call.endpoint in self._translated
+        if not (self._continues or target.facts.prefill) or not (translated or call.endpoint is Endpoint.CHAT):
+            return None
+        # What is written anew gets its marks when it is written.
+        marked: Continues = "turn" if translated else self._continues
+        return extend(call, text, CONTINUE_MARKS[marked], CONTINUE_FIELDS[marked])
 
     def reader(self, call: Call) -> StreamReader:
         if call.endpoint in RELAYED:
@@ -266,7 +276,7 @@ def _find_preset(provider: Provider) -> Preset:
     return preset
 
 
-def _list_quirks(preset: Preset) -> Quirks:
+def _list_quirks(preset: Preset, continues: Continues) -> Quirks:
     """The preset as far as it concerns requests that are written anew."""
     return Quirks(
         drop=preset.drop,
@@ -276,7 +286,7 @@ def _list_quirks(preset: Preset) -> Quirks:
         lenient_finish=preset.lenient_finish,
         reasoning_outside=preset.reasoning_outside,
         refuses=preset.lacks,
-        prefix=preset.prefix,
+        continues=continues,
     )
 
 

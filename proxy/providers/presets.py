@@ -15,6 +15,7 @@ from types import MappingProxyType
 from typing import Literal
 
 from proxy.core.features import Feature
+from proxy.wire.chat.quirks import Continues
 
 _NONE: Mapping[str, str] = MappingProxyType({})
 
@@ -39,7 +40,9 @@ class Preset:
     left out on purpose.
 
     `lacks`: hard features that none of its models has, or that it passes over in silence; such requests go elsewhere.
-    `prefix`: goes on with a last turn of the assistant that is marked so. `strict_history`: refuses reasoning in earlier
+    `continues`: how it is told to go on with a last turn of the assistant: by a `mark` in the turn (`prefix`), by a `flag`
+    of the request (`continue_final_message`), or it does so whenever there is such a `turn`; "": it does not, or nobody
+    knows. `continues_at`: the base URL's path under which alone it does. `strict_history`: refuses reasoning in earlier
     turns, whoever wrote it.
 
     `free_path`: asked for nothing and costs nothing. As in a URL: with a leading slash from the origin (`/health`), without
@@ -62,7 +65,8 @@ class Preset:
     responses: bool = False
     keeps: bool = False
     lacks: frozenset[Feature] = frozenset()
-    prefix: bool = False
+    continues: Continues = ""
+    continues_at: str = ""
     strict_history: bool = False
     free_path: str | None = "models"
     free_probe_lies: bool = False
@@ -161,7 +165,7 @@ _LINES = (
             "safety_identifier",
         ),
         rename=MappingProxyType({"seed": "random_seed", "max_completion_tokens": "max_tokens"}),
-        prefix=True,
+        continues="mark",
         strict_history=True,
         free_probe_lies=True,
     ),
@@ -170,6 +174,8 @@ _LINES = (
         "https://api.deepseek.com/v1",
         ("DEEPSEEK_API_KEY",),
         hosts=("api.deepseek.com",),
+        continues="mark",
+        continues_at="/beta",
         first_content=60.0,  # queues with keep-alive comments
         free_probe_lies=True,
     ),
@@ -284,6 +290,7 @@ _LINES = (
         "vllm",
         "http://127.0.0.1:8000/v1",
         ("VLLM_API_KEY",),
+        continues="flag",
         local_port=8000,
         keyless=True,
         first_content=120.0,
@@ -293,6 +300,7 @@ _LINES = (
         "llamacpp",
         "http://127.0.0.1:8080/v1",
         ("LLAMA_API_KEY",),
+        continues="turn",
         local_port=8080,
         keyless=True,
         first_content=300.0,
@@ -313,6 +321,7 @@ _LINES = (
         "sglang",
         "http://127.0.0.1:30000/v1",
         ("SGLANG_API_KEY",),
+        continues="flag",
         local_port=30000,
         keyless=True,
         first_content=120.0,

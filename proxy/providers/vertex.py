@@ -76,7 +76,7 @@ class VertexKind:
         return self._service.make(draft, credential, forward_headers(call.headers))
 
     def continuation(self, call: Call, target: Target, text: str) -> Call | None:
-        return None
+        return messages.write_continuation(call, target, text) if is_claude(target.model) else None
 
     def reader(self, call: Call) -> StreamReader:
         return messages.open_reader(call) if _asks_claude(call) else translating.open_reader(call, VERTEX_FORMAT)

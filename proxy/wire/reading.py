@@ -73,6 +73,11 @@ class StreamReader(ABC):
         """The verdict, once the stream is done or the provider closed it in order: OK, STREAM_BROKEN (no finish reason, an
         event cut in the middle) or MALFORMED (finished without any content)."""
 
+    @property
+    def written(self) -> int:
+        """Characters of generated text so far."""
+        return self._kept
+
     def texts(self) -> list[str]:
         """Generated text so far, one string per choice and kind, for counting where no usage came."""
         return [text.decode() for text in self._texts.values()]

@@ -3,8 +3,19 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
+from typing import Literal
 
 from proxy.core.features import Feature
+
+Continues = Literal["", "mark", "flag", "turn"]
+
+#: Members of the turn that is to go on, and of the request, by how a server is told.
+CONTINUE_MARKS: Mapping[Continues, Mapping[str, bool]] = MappingProxyType(
+    {"": {}, "mark": {"prefix": True}, "flag": {}, "turn": {}}
+)
+CONTINUE_FIELDS: Mapping[Continues, Mapping[str, bool]] = MappingProxyType(
+    {"": {}, "mark": {}, "flag": {"continue_final_message": True, "add_generation_prompt": False}, "turn": {}}
+)
 
 _NONE: Mapping[str, str] = MappingProxyType({})
 
@@ -14,7 +25,8 @@ class Quirks:
     """`drop` and `rename` name top-level fields of the request, `cap` the field that bounds the length of an answer.
     `ask_usage`: takes `stream_options.include_usage`. `lenient_finish`: `[DONE]` after content is an end even without a
     finish reason. `reasoning_outside`: see `openai_usage`. `refuses`: features that this server has not.
-    `prefix`: goes on with a last turn of the assistant that is marked so (Mistral).
+    `continues`: how it is told to go on with a last turn of the assistant: by a `mark` in it (Mistral), by a `flag` of the
+    request (vLLM), by nothing but the `turn` (llama.cpp), "": it does not.
 
     `thinking_of`: whose reasoning in earlier turns it takes back as `reasoning_content`, by `Thinking.vendor`. "" stands for
     reasoning without a seal, which only servers of this format write; DeepSeek's first reasoner refused even its own."""
@@ -26,7 +38,7 @@ class Quirks:
     lenient_finish: bool = False
     reasoning_outside: bool = False
     refuses: frozenset[Feature] = frozenset()
-    prefix: bool = False
+    continues: Continues = ""
     thinking_of: frozenset[str] = frozenset()
 
 

@@ -14,7 +14,7 @@ import msgspec
 from proxy.core.facts import ModelFacts
 from proxy.core.features import Fate, Feature
 from proxy.wire.chat.messages import write_messages
-from proxy.wire.chat.quirks import USUAL, Quirks
+from proxy.wire.chat.quirks import CONTINUE_FIELDS, CONTINUE_MARKS, USUAL, Quirks
 from proxy.wire.chat.spelling import spell_tier
 from proxy.wire.complaints import make_fault
 from proxy.wire.dialogue import AnswerFormat, Dialogue, Reasoning, Sampling, Tool, ToolChoice
@@ -40,11 +40,12 @@ def write_chat(dialogue: Dialogue, model: str, facts: ModelFacts, quirks: Quirks
     """The request's body. Raises EnvelopeError for what cannot be said: hosted tools, files by address or id."""
     fates: dict[Feature, Fate] = {}
     messages = write_messages(dialogue.turns, quirks, facts, fates)
-    if Feature.PREFILL in dialogue.features and (facts.prefill or quirks.prefix):
-        fates[Feature.PREFILL] = Fate.CARRIED
-        if quirks.prefix and messages and messages[-1]["role"] == "assistant":
-            messages[-1]["prefix"] = True
     fields: dict[str, Any] = {"model": model, "messages": messages}
+    if Feature.PREFILL in dialogue.features and (facts.prefill or quirks.continues):
+        fates[Feature.PREFILL] = Fate.CARRIED
+        if messages and messages[-1]["role"] == "assistant":
+            messages[-1] |= CONTINUE_MARKS[quirks.continues]
+            fields |= CONTINUE_FIELDS[quirks.continues]
     if dialogue.stream:
         fields["stream"] = True
         if quirks.ask_usage:

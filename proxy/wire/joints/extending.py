@@ -20,18 +20,20 @@ from proxy.wire.openai_envelope import read_fields, read_value, splice
 #: A rough figure for what nobody has counted.
 BYTES_PER_TOKEN = 4
 
+_NONE: Mapping[str, Any] = MappingProxyType({})
 _LIMITS = ("max_tokens", "max_completion_tokens", "max_output_tokens")
 _LIST = msgspec.json.Decoder(list[Raw])
 _ENCODE = msgspec.json.Encoder().encode
 
 
-def extend(call: Call, text: str, marks: Mapping[str, Any] = MappingProxyType({})) -> Call | None:
-    """The call with this text as what its answer begins with. `marks`: further members of the assistant's turn. None: there
-    is no place for it."""
+def extend(call: Call, text: str, marks: Mapping[str, Any] = _NONE, fields: Mapping[str, Any] = _NONE) -> Call | None:
+    """The call with this text as what its answer begins with. `marks`, `fields`: further members of the assistant's turn,
+    and of the request. None: there is no place for it."""
     write = _WRITERS.get(call.endpoint)
     changes = None if write is None else write(call.envelope, text, marks)
     if changes is None:
         return None
+    changes |= {name: _ENCODE(value) for name, value in fields.items()}
     changes |= _lower_limits(call.envelope, len(text) // BYTES_PER_TOKEN)
     body = splice(call.envelope, changes)
     envelope = replace(call.envelope, body=body, fields=read_fields(body), reading=None)

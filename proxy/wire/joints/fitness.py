@@ -13,15 +13,18 @@ from proxy.core.endpoints import Endpoint
 from proxy.core.features import Feature
 from proxy.wire.joints.chat import ChatJoint, CompletionJoint
 from proxy.wire.joints.joint import Joint
+from proxy.wire.joints.messages import MessagesJoint
+from proxy.wire.joints.responses import ResponsesJoint
 from proxy.wire.openai_envelope import read_value
 
 _JOINTS: Mapping[Endpoint, Callable[[], Joint]] = MappingProxyType(
     {
         Endpoint.CHAT: ChatJoint,
         Endpoint.COMPLETIONS: CompletionJoint,
+        Endpoint.MESSAGES: MessagesJoint,
+        Endpoint.RESPONSES: ResponsesJoint,
     }
 )
-JOINABLE = frozenset(_JOINTS)
 
 _UNFIT = frozenset(
     {
