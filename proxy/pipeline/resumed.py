@@ -89,6 +89,10 @@ class Resumes(Retries):
         step = super().next_step(failure)
         return step if step.go else self._turn(failure.candidate, failure.outcome, now)
 
+    def _here(self, failure: RetryableAttempt, made: int, now: float) -> Step:
+        asked = self._resumption.find_way(failure.candidate, now) is not None
+        return super()._here(failure, made, now) if asked else STOP
+
     def _turn(self, candidate: Candidate, outcome: Outcome, now: float) -> Step:
         """Nobody is left who could be asked anew: the target whose answer diverged may at least go on."""
         journey = self._journey

@@ -77,17 +77,14 @@ class ChatJoint(ChunkJoint):
 
     def _note_choice(self, choice: dict[str, Any]) -> None:
         delta = choice.get("delta") or {}
-        text, reasoned = _read_content(delta.get("content"))
-        self._add(text)
-        self.reasoned = self.reasoned or reasoned or any(delta.get(key) for key in _REASONING)
+        self._add(_read_content(delta.get("content")))
         self.obstacle = self.obstacle or next((key for key in _OBSTACLES if delta.get(key)), "")
 
     def _renew(self, choice: dict[str, Any], last: bool) -> bool:
         delta = choice["delta"] = choice.get("delta") or {}
         for key in ("role", *_REASONING):
             delta.pop(key, None)
-        text, _ = _read_content(delta.pop("content", None))
-        new = self._advance(text)
+        new = self._advance(_read_content(delta.pop("content", None)))
         if last or any(delta.get(key) for key in _OBSTACLES):
             new += self._pass()
         if new:
@@ -108,10 +105,9 @@ class CompletionJoint(ChunkJoint):
         return last or bool(choice["text"])
 
 
-def _read_content(content: Any) -> tuple[str, bool]:
-    """The text of a delta's content, and whether reasoning stands beside it."""
+def _read_content(content: Any) -> str:
+    """The text of a delta's content, without reasoning that stands beside it."""
     if isinstance(content, str):
-        return content, False
-    parts = list(list_parts(content)) if isinstance(content, list) else []
-    text = "".join(text for kind, text in parts if kind == "content")
-    return text, any(kind == "reasoning" for kind, _ in parts)
+        return content
+    parts = list_parts(content) if isinstance(content, list) else ()
+    return "".join(text for kind, text in parts if kind == "content")

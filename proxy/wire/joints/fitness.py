@@ -41,7 +41,7 @@ _UNFIT = frozenset(
 )
 #: Fields that stand for something that is run or kept by the provider, or for several answers, whatever they hold but
 #: nothing.
-_FIELDS = ("store", "background", "web_search_options", "mcp_servers", "container", "best_of", "logprobs", "top_logprobs")
+_FIELDS = ("store", "background", "web_search_options", "mcp_servers", "container", "best_of", "top_logprobs")
 #: Types of tools that a client runs itself.
 _OWN_TOOLS = frozenset(("function", "custom"))
 
@@ -51,7 +51,8 @@ def open_joint(endpoint: Endpoint, envelope: Envelope, needs_of: Callable[[Envel
     make = _JOINTS.get(endpoint)
     if make is None or any(read_value(envelope, name) for name in _FIELDS if name in envelope.fields):
         return None
-    if read_value(envelope, "logprobs") == 0 or not all(map(_is_own, _list_tools(envelope))):
+    logprobs = read_value(envelope, "logprobs")  # legacy completions ask for those of what was chosen by 0
+    if not (logprobs is None or logprobs is False) or not all(map(_is_own, _list_tools(envelope))):
         return None
     return None if needs_of(envelope).features & _UNFIT else make()
 

@@ -47,11 +47,11 @@ class Bill(Struct):
 
 
 class Joint(ABC):
-    """See the module's text. `obstacle`: why this stream cannot go on in another answer, "": it can. `reasoned`: the client
-    has seen reasoning. `beyond`: the answer under way has something for the client. `input`: tokens of the prompt, where the
-    first answer's provider has told them."""
+    """See the module's text. `obstacle`: why this stream cannot go on in another answer, "": it can. `beyond`: the answer
+    under way has something for the client. `input`: tokens of the prompt, where the first answer's provider has told
+    them."""
 
-    __slots__ = ("_seam", "_size", "_texts", "beyond", "bill", "input", "obstacle", "reasoned")
+    __slots__ = ("_seam", "_size", "_texts", "beyond", "bill", "input", "obstacle")
 
     def __init__(self) -> None:
         self._texts: list[str] = []
@@ -59,7 +59,6 @@ class Joint(ABC):
         self._seam: Seam = Exact("")
         self.bill = Bill()
         self.obstacle = ""
-        self.reasoned = False
         self.beyond = False
         self.input: int | None = None
 

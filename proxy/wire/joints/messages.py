@@ -50,7 +50,6 @@ class MessagesJoint(Joint):
         self._open = (index, kind)
         self._count = index + 1
         if kind in _THOUGHTS:
-            self.reasoned = True
             self._sealed = kind != "thinking"
         elif kind == "text":
             self._add(block.get("text") or "")

@@ -92,7 +92,6 @@ class ResponsesJoint(Joint):
     def _note_item(self, index: int, item: dict[str, Any]) -> None:
         if item.get("type") not in ("message", "reasoning"):
             self.obstacle = f"an item of type {item.get('type')}"
-        self.reasoned = self.reasoned or item.get("type") == "reasoning"
         self._view.item = Item(index, item)
         self._view.items = index + 1
 

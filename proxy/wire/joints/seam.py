@@ -102,16 +102,16 @@ class Overlap(Seam):
 
     def _decide(self, start: str) -> str:
         held, self._held = self._held, ""
-        repeated = _measure_overlap(self._sent, start)
-        if repeated:
-            self.complete = True
-            return start[repeated:]
-        repeated = _measure_overlap(self._given, start) if self._space else 0
-        if not repeated and _measure_alike(self._sent, start) >= MAX_ALIKE:
-            self.diverged = True
-            return ""
         self.complete = True
-        return _take_space(start[repeated:] if repeated else held, self._space)
+        for sent, space in ((self._sent, ""), (self._given, self._space)):
+            for text in (held, start):
+                repeated = _measure_overlap(sent, text)
+                if repeated:
+                    return _take_space(text[repeated:], space)
+        if _measure_alike(self._sent, start) >= MAX_ALIKE:
+            self.complete, self.diverged = False, True
+            return ""
+        return _take_space(held, self._space)
 
 
 def _measure_overlap(sent: str, start: str) -> int:
