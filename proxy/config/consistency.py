@@ -6,7 +6,7 @@ misunderstanding, and it is cheaper to hear of it now than during an outage.
 
 from collections.abc import Callable, Iterator
 
-from proxy.config import continuity_rules, credential_rules, provider_rules, route_rules, server_rules
+from proxy.config import continuity_rules, credential_rules, provider_rules, resilience_rules, route_rules, server_rules
 from proxy.config.source import Path
 from proxy.config.validation import Draft
 from proxy.core.errors import ConfigProblem
@@ -41,6 +41,7 @@ RULES: tuple[Rule, ...] = (
     route_rules.check_conditions,
     route_rules.check_facts,
     continuity_rules.check_continuity,
+    resilience_rules.check_hedge,
 )
 
 

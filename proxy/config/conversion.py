@@ -26,6 +26,7 @@ from proxy.core.features import Feature
 from proxy.core.settings import (
     BreakerSettings,
     ClientKey,
+    Hedge,
     LedgerSettings,
     Origin,
     ProbeSettings,
@@ -212,6 +213,7 @@ def _route(model: RouteModel, document: Document, said: Mapping[str, Mapping[str
         ),
         timeouts=fit_timeouts(defaults.timeout, model.timeout),
         retry=overlay(RetrySettings(), defaults.retry, model.retry),
+        hedge=None if model.hedge is None else Hedge(model.hedge.after, model.hedge.share),
     )
     return replace(route, **changes)
 

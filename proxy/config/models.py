@@ -11,6 +11,7 @@ from pydantic_core.core_schema import CoreSchema
 
 from proxy.config.continuity_rules import Hold, ResumeMode
 from proxy.config.credential_models import CredentialModel
+from proxy.config.resilience_models import HedgeModel
 from proxy.config.shapes import (
     BreakerModel,
     FeatureName,
@@ -223,6 +224,9 @@ class RouteModel(Section):
         default=None,
         description="How much of a stream is held back, so that a failure in it can go elsewhere unseen: `first-content`,"
         " a number such as `50 tokens`, or `whole`. Default first-content.",
+    )
+    hedge: HedgeModel | None = Field(
+        default=None, description="Second copies of requests that are slow to begin. Default: none."
     )
 
 

@@ -26,6 +26,8 @@ SPENT = frozenset(
         OutcomeKind.STREAM_BROKEN,
         OutcomeKind.IDLE_TIMEOUT,
         OutcomeKind.DEADLINE_EXCEEDED,
+        OutcomeKind.OUTPACED,
+        OutcomeKind.SUPERSEDED,
         OutcomeKind.CLIENT_GONE,
         OutcomeKind.SHUTDOWN,
         OutcomeKind.MALFORMED,

@@ -10,6 +10,7 @@ settles the permit, cuts the exchange unless the answer was whole, and completes
 """
 
 import asyncio
+from collections.abc import Callable
 
 from proxy.core.exchange import Exchange, HeaderList, TransportError
 from proxy.core.outcome import OK, Outcome, OutcomeKind
@@ -38,7 +39,8 @@ MAX_REPEATED = 4
 
 class Attempt(Watch):
     """See the module's text. `answer` is the judged whole answer, `reader` the stream's reader; one of them is set once the
-    verdict is OK. `call` is what its target is asked. `tail` is what is left to write of a whole stream."""
+    verdict is OK. `call` is what its target is asked. `tail` is what is left to write of a whole stream. `on_first` is
+    called when its first content, or all of an answer in one piece, is here and sound, before a byte of it goes to the client."""
 
     __slots__ = (
         "_events",
@@ -50,6 +52,7 @@ class Attempt(Watch):
         "call",
         "candidate",
         "headers",
+        "on_first",
         "tail",
     )
 
@@ -59,6 +62,7 @@ class Attempt(Watch):
         super().__init__(services, journey, permit)
         self._kind = kind
         self.call = journey.call
+        self.on_first: Callable[[], None] | None = None
         self.candidate = candidate
         self.answer: Answer | None = None
         self.headers: HeaderList = ()
@@ -92,8 +96,22 @@ class Attempt(Watch):
             return self.reader.texts()
         return self.answer.texts if self.answer is not None else []
 
+    @property
+    def verdict(self) -> Verdict:
+        return self._verdict
+
     async def run(self) -> Outcome:
         """Send, and wait for the verdict. Cancellation (the client left, or the proxy stops) cuts the provider off."""
+        self.begin()
+        try:
+            return await self._verdict
+        except asyncio.CancelledError as cancelled:
+            stopping = "shutdown" in cancelled.args
+            self._conclude(Outcome(OutcomeKind.SHUTDOWN if stopping else OutcomeKind.CLIENT_GONE))
+            raise
+
+    def begin(self) -> None:
+        """Send; what cannot be sent is judged at once."""
         try:
             self._send()
         except EnvelopeError as error:
@@ -103,12 +121,10 @@ class Attempt(Watch):
             # A bug of ours, which the listener reports: it must not cost the target a place for ever.
             self._conclude(Outcome(OutcomeKind.BAD_REQUEST, message="the request could not be made"))
             raise
-        try:
-            return await self._verdict
-        except asyncio.CancelledError as cancelled:
-            stopping = "shutdown" in cancelled.args
-            self._conclude(Outcome(OutcomeKind.SHUTDOWN if stopping else OutcomeKind.CLIENT_GONE))
-            raise
+
+    def cut(self, outcome: Outcome) -> None:
+        """End it now, as this. Does nothing to one that is over."""
+        self._conclude(outcome)
 
     def _send(self) -> None:
         journey = self._journey
@@ -214,6 +230,11 @@ class Attempt(Watch):
         self._journey.downstream.write(b"".join([*self._held, out]))
         self._held = []
 
+    def _begin_flow(self, now: float) -> None:
+        if self.on_first is not None:
+            self.on_first()
+        super()._begin_flow(now)
+
     def _begin_reply(self) -> None:
         journey = self._journey
         self._streaming = True
@@ -242,6 +263,8 @@ class Attempt(Watch):
             self._conclude(Outcome(OutcomeKind.MALFORMED, self._status, "a whole answer to a request for a stream"))
             return
         self.answer = answer
+        if answer.outcome.ok and self.on_first is not None:
+            self.on_first()
         self._conclude(answer.outcome)
 
     def _judge_error(self) -> None:
@@ -275,7 +298,7 @@ class Attempt(Watch):
             self._journey.downstream.attach(None)
         self.permit.settle(outcome, now)
         # The permit knows us and the exchange does; without these, every attempt would be a cycle for the collector.
-        self.permit.on_redispatch = None
+        self.permit.on_redispatch = self.on_first = None
         self._exchange = None
         self._verdict.fall(outcome)
 

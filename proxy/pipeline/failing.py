@@ -37,7 +37,9 @@ def _find_problem(journey: Journey, selection: Selection, now: float) -> Problem
     outcomes = _list_outcomes(journey.record)
     moments = [admission.until for _, admission in selection.refused if admission.until is not None]
     retry_after = max(0.0, min(moments) - now) if moments else None
-    if outcomes:
+    if journey.halted:
+        problem = final_problem([Outcome(OutcomeKind.SUPERSEDED)], retry_after=None)
+    elif outcomes:
         problem = final_problem(outcomes, retry_after=retry_after)
     elif selection.unserved:
         problem = unserved_problem(journey.route.route.name, journey.call.endpoint.value)
@@ -60,6 +62,8 @@ def _list_outcomes(record: CallRecord) -> list[Outcome]:
 
 
 def _kind_of(journey: Journey, problem: Problem) -> OutcomeKind:
+    if journey.halted:
+        return OutcomeKind.SUPERSEDED
     outcomes = _list_outcomes(journey.record)
     if outcomes:
         return outcomes[-1].kind

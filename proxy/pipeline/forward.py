@@ -8,16 +8,21 @@ file only puts them in order.
 """
 
 import asyncio
+from collections.abc import Collection
+from functools import partial
+
+import msgspec
 
 from proxy.core.endpoints import TEXTUAL, Endpoint
 from proxy.core.exchange import ClientRequest, Downstream
-from proxy.core.outcome import OutcomeKind
+from proxy.core.outcome import Outcome, OutcomeKind
 from proxy.core.problem import Problem
-from proxy.core.records import CallRecord
+from proxy.core.records import CallRecord, Purpose
 from proxy.pipeline.accounting import Accounting, apply_usage, may_be_billed
 from proxy.pipeline.accounts import REFUSED, Accounts
 from proxy.pipeline.attempt import Attempt
 from proxy.pipeline.failing import explain_failure, refuse
+from proxy.pipeline.hedging import Race, can_repeat, patience
 from proxy.pipeline.journey import Journey, Pulse
 from proxy.pipeline.opening import KEEPING, Opener
 from proxy.pipeline.queueing import CapacityQueues
@@ -27,13 +32,15 @@ from proxy.pipeline.resumption import Unwilling
 from proxy.pipeline.retry import GiveUp, Retries, RetryableAttempt, retryable
 from proxy.pipeline.routing import Routing
 from proxy.pipeline.services import Services
+from proxy.pipeline.superseding import Superseding, cut_off
 from proxy.pipeline.tunneling import TunnelAttempt
 from proxy.policy.selection import Selection, select
 from proxy.policy.strategies import Candidate, Choice
-from proxy.policy.targets import Permit
+from proxy.policy.targets import Permit, Verdict
 from proxy.wire.anthropic.answer import write_count
 
 CLIENT_CLOSED_REQUEST = 499
+AnyAttempt = Attempt | TunnelAttempt
 
 
 class Forwarder:
@@ -54,6 +61,7 @@ class Forwarder:
         self._unwilling = Unwilling()
         self._queues = queues
         self._accounting = accounting
+        self._superseding = Superseding(services.loop)
 
     async def serve(self, request: ClientRequest, downstream: Downstream) -> None:
         """Answer one request. Raises CancelledError, and nothing else, when the client leaves or the proxy stops."""
@@ -66,6 +74,7 @@ class Forwarder:
                 refuse(record, downstream, opened)
                 return
             journey = opened
+            self._superseding.enter(journey, request.key)
             try:
                 try:
                     await self._attempt(routing, journey)
@@ -121,18 +130,13 @@ class Forwarder:
 
     async def _attempt(self, routing: Routing, journey: Journey) -> None:
         """One attempt; returns when the client has its answer or the honest end of a broken one."""
-        taken = self._take(journey)
+        taken = None if journey.halted else self._take(journey)
         while taken is None:
+            if journey.halted:
+                raise GiveUp
             taken = await self._wait(journey) or self._take(journey)
-        candidate, permit = taken
-        make = journey.make or Attempt
-        attempt = make(self._services, journey, routing.kinds[candidate.target.provider], candidate, permit)
-        self._services.witness(journey.record, attempt.record)
-        try:
-            outcome = await attempt.run()
-        except asyncio.CancelledError:
-            self._book(journey, attempt)
-            raise
+        attempt, outcome = await self._run(routing, journey, self._make(routing, journey, *taken))
+        candidate = attempt.candidate
         journey.weigh(candidate.state, outcome, self._services.loop.time())
         if outcome.ok:
             await self._deliver(journey, attempt)
@@ -142,7 +146,7 @@ class Forwarder:
             raise GiveUp
         if journey.careful and outcome.kind not in REFUSED:
             raise GiveUp
-        failure = RetryableAttempt(candidate, permit.credential.id, outcome)
+        failure = RetryableAttempt(candidate, attempt.permit.credential.id, outcome)
         if not journey.committed:
             raise failure
         resumption = journey.resumption
@@ -150,11 +154,69 @@ class Forwarder:
             raise GiveUp
         raise failure if resumption.begun else CutStream(failure)
 
-    def _look(self, journey: Journey, afresh: bool = False) -> Selection:
-        """Who could take this call now; acquires nothing. `afresh`: as if nothing had been tried."""
+    def _make(self, routing: Routing, journey: Journey, candidate: Candidate, permit: Permit) -> AnyAttempt:
+        make = journey.make or Attempt
+        attempt = make(self._services, journey, routing.kinds[candidate.target.provider], candidate, permit)
+        self._services.witness(journey.record, attempt.record)
+        return attempt
+
+    async def _run(self, routing: Routing, journey: Journey, attempt: AnyAttempt) -> tuple[AnyAttempt, Outcome]:
+        """Run an attempt to its verdict, on a route that hedges perhaps beside a second one. Whoever is cut is booked."""
+        race = self._prepare_race(routing, journey, attempt)
+        if journey.halt is not None:
+            journey.halt.add_done_callback(lambda _: cut_off(race.runners if race is not None else [attempt]))
+        try:
+            return await race.run() if race is not None else (attempt, await attempt.run())
+        except asyncio.CancelledError:
+            for runner in race.runners if race is not None else [attempt]:
+                self._book(journey, runner)
+            raise
+
+    def _prepare_race(self, routing: Routing, journey: Journey, attempt: AnyAttempt) -> Race | None:
+        hedges = journey.route.hedges
+        if hedges is None or journey.committed or not isinstance(attempt, Attempt) or not can_repeat(journey):
+            return None
+        if len(journey.record.attempts) == 1:
+            hedges.called()
+        wait = patience(journey, attempt)
+        if wait is None:
+            return None
+        return Race(self._services.loop, attempt, wait, lambda: self._join(routing, journey), partial(self._drop, journey))
+
+    def _join(self, routing: Routing, journey: Journey) -> Attempt | None:
+        """A second attempt beside one that is slow: elsewhere, where nothing speaks against it, and within the budget."""
+        route, record, call = journey.route, journey.record, journey.call
+        now = self._services.loop.time()
+        candidate = self._look(journey, besides={record.attempts[-1].target}).candidate
+        if len(record.attempts) >= route.route.retry.attempts or route.hedges is None or candidate is None:
+            return None
+        excluded = journey.tried_credentials.get(candidate.state.id, ())
+        if candidate.state.admission(call.endpoint, now, excluded).verdict is not Verdict.READY or not route.hedges.take():
+            return None
+        permit = candidate.state.acquire(call.endpoint, now, excluded, call.envelope.stream)
+        if permit is None:
+            return None
+        attempt = self._make(routing, journey, candidate, permit)
+        assert isinstance(attempt, Attempt)  # sessions are not hedged
+        attempt.call = msgspec.structs.replace(call)  # what a kind notes in a call is about its own target
+        attempt.record.purpose = Purpose.HEDGE
+        return attempt
+
+    def _drop(self, journey: Journey, attempt: Attempt, outcome: Outcome) -> None:
+        """A runner left a race that goes on."""
+        self._book(journey, attempt)
+        if outcome.kind is not OutcomeKind.OUTPACED:
+            journey.tried.add(attempt.candidate.state.id)
+            journey.weigh(attempt.candidate.state, outcome, self._services.loop.time())
+
+    def _look(self, journey: Journey, afresh: bool = False, besides: Collection[str] = ()) -> Selection:
+        """Who could take this call now; acquires nothing. `afresh`: as if nothing had been tried; `besides`: target ids that
+        are out too."""
         call, route = journey.call, journey.route
         choice = Choice(self._services.loop.time(), self._services.rng, call.affinity, call.endpoint)
         tried, tried_credentials = (set(), journey.fixed) if afresh else (journey.tried, journey.tried_credentials)
+        if besides:
+            tried = tried.union(besides)
         return select(route.tiers, route.strategy, choice, tried, tried_credentials, journey.needs())
 
     def _take(self, journey: Journey) -> tuple[Candidate, Permit] | None:
@@ -188,7 +250,7 @@ class Forwarder:
             raise GiveUp
         pulse = Pulse(self._services.loop, journey)
         try:
-            permit = await self._queues.wait(full, journey.call, journey.tried_credentials, until)
+            permit = await self._queues.wait(full, journey.call, journey.tried_credentials, until, journey.halt)
         finally:
             pulse.stop()
         journey.record.waited += self._services.loop.time() - now
@@ -205,7 +267,7 @@ class Forwarder:
 
     # Delivering.
 
-    async def _deliver(self, journey: Journey, attempt: Attempt | TunnelAttempt) -> None:
+    async def _deliver(self, journey: Journey, attempt: AnyAttempt) -> None:
         """The answer is whole and sound: count it, then write its ending (a stream) or all of it."""
         record = attempt.record
         record.delivered = True
@@ -244,7 +306,7 @@ class Forwarder:
 
     # Writing down.
 
-    def _book(self, journey: Journey, attempt: Attempt | TunnelAttempt) -> None:
+    def _book(self, journey: Journey, attempt: AnyAttempt) -> None:
         """Tokens of an attempt that did not end well: what the provider said, else an estimate if it may have generated."""
         record = attempt.record
         target = attempt.candidate.target
@@ -262,4 +324,5 @@ class Forwarder:
         if journey is None:
             self._services.sink.call_finished(record)
         else:
+            self._superseding.leave(journey)
             self._accounting.close(journey.booking)

@@ -44,7 +44,8 @@ class Journey:
     target that failed by themselves (another one of the same target may still be tried). A call that is bound to an account
     (`bind`) never gets to use the others' credentials, `fixed`; `careful`: what may have been done is not tried again.
     `upgrade`: it opens a session. `make`: makes its attempts, None: they are the usual ones. `resumption`: how its stream
-    may go on after a cut, None: not at all.
+    may go on after a cut, None: not at all. A call that others may take the place of has that
+    `place`, and a `halt` that is set then.
     """
 
     __slots__ = (
@@ -57,8 +58,10 @@ class Journey:
         "downstream",
         "fixed",
         "format",
+        "halt",
         "make",
         "next_heartbeat",
+        "place",
         "promised",
         "record",
         "resumption",
@@ -89,6 +92,8 @@ class Journey:
         self.upgrade: Switch | None = None
         self.make: Callable[..., Attempt | TunnelAttempt] | None = None
         self.resumption: Resumption | None = None
+        self.halt: asyncio.Future[None] | None = None
+        self.place: tuple[str | None, str] | None = None
 
     def bind(self, fixed: Mapping[str, Collection[str]], careful: bool) -> None:
         """Keep to an account: by target id, the credentials that are others."""
@@ -145,6 +150,11 @@ class Journey:
             self.downstream.start(200, HEARTBEAT_HEADERS, None)
         self.downstream.write(self.format.waiting)
         self.next_heartbeat = now + self.route.route.heartbeat
+
+    @property
+    def halted(self) -> bool:
+        """Another call took its place."""
+        return self.halt is not None and self.halt.done()
 
     def __repr__(self) -> str:
         state = "committed" if self.committed else "open"

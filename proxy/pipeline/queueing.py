@@ -46,13 +46,21 @@ class CapacityQueues:
         return len(self._queues.get(candidate.state, ())) < candidate.target.max_queue
 
     async def wait(
-        self, candidates: Sequence[Candidate], call: Call, excluded: dict[str, set[str]], until: float
+        self,
+        candidates: Sequence[Candidate],
+        call: Call,
+        excluded: dict[str, set[str]],
+        until: float,
+        halt: "asyncio.Future[None] | None" = None,
     ) -> Permit | None:
-        """A permit of one of the full `candidates`; None: choose again, or `until` (loop time) has passed."""
+        """A permit of one of the full `candidates`; None: choose again, or `until` (loop time) has passed, or `halt` is
+        set."""
         waiter = Waiter(call, excluded, self._loop.create_future())
         for candidate in candidates:
             self._queues.setdefault(candidate.state, deque()).append(waiter)
         timer = self._loop.call_at(until, self._expire, waiter)
+        if halt is not None:
+            halt.add_done_callback(lambda _: self._expire(waiter))
         try:
             return await waiter.granted
         except asyncio.CancelledError:

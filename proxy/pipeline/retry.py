@@ -112,7 +112,7 @@ class Retries:
             retry=retry_if_exception_type(RetryableAttempt),
             wait=self._wait,
             stop=self._stop,
-            sleep=asyncio.sleep,
+            sleep=self._sleep,
             reraise=True,
         )
         await retrying(once)
@@ -125,6 +125,14 @@ class Retries:
 
     def _stop(self, state: RetryCallState) -> bool:
         return not self._step.go
+
+    async def _sleep(self, seconds: float) -> None:
+        """A wait between attempts; one whose place another call takes ends early."""
+        halt = self._journey.halt
+        if halt is None:
+            await asyncio.sleep(seconds)
+        else:
+            await asyncio.wait([halt], timeout=seconds)
 
     def next_step(self, failure: RetryableAttempt) -> Step:
         """Decide what follows this failure."""

@@ -17,6 +17,7 @@ from proxy.core.endpoints import Endpoint
 from proxy.core.settings import Provider, Route, Settings, Target
 from proxy.policy.abilities import ANYTHING, Ability, is_plain
 from proxy.policy.credentials import CredentialRing
+from proxy.policy.hedges import HedgeBudget
 from proxy.policy.strategies import STRATEGIES, Candidate, Strategy
 from proxy.policy.targets import TargetState
 from proxy.providers.contract import ProviderKind
@@ -47,7 +48,7 @@ class RouteState:
     to be looked at before choosing. `first`: the candidate that is chosen whenever nothing speaks against it; None: the
     strategy decides. `easy`: bytes of body up to which nothing in a request to this endpoint can speak against `first`.
     `headers`: the reply headers that say who answered, `patience`: the time limits, both by target id and made once, since
-    every call needs them."""
+    every call needs them. `hedges`: how many second copies may be sent, None: none."""
 
     route: Route
     tiers: tuple[tuple[Candidate, ...], ...]
@@ -57,6 +58,7 @@ class RouteState:
     easy: Mapping[Endpoint, int]
     headers: Mapping[str, tuple[tuple[bytes, bytes], ...]]
     patience: Mapping[str, Patience]
+    hedges: HedgeBudget | None = None
 
     @property
     def candidates(self) -> Iterator[Candidate]:
@@ -85,6 +87,7 @@ def bind_route(
         easy={endpoint: easy_size(candidates[0], endpoint) for endpoint in Endpoint},
         headers={target.id: served_by(route, target) for target in route.targets},
         patience={target.id: patience_with(route, target) for target in route.targets},
+        hedges=None if route.hedge is None else HedgeBudget(route.hedge.share),
     )
 
 

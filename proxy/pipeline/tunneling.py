@@ -82,6 +82,10 @@ class TunnelAttempt:
             self._conclude(Outcome(OutcomeKind.SHUTDOWN if stopping else OutcomeKind.CLIENT_GONE))
             raise
 
+    def cut(self, outcome: Outcome) -> None:
+        """End it now, as this."""
+        self._conclude(outcome)
+
     def _dial(self, tunnels: Tunnels) -> None:
         journey = self._journey
         try:

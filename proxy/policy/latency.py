@@ -16,13 +16,13 @@ _REFRESH = 16
 class Recent:
     """The last 128 samples, in seconds."""
 
-    __slots__ = ("_next", "_p99", "_samples", "_stale")
+    __slots__ = ("_next", "_quantiles", "_samples", "_stale")
 
     def __init__(self) -> None:
         self._samples: list[float] = []
         self._next = 0
         self._stale = 0
-        self._p99: float | None = None
+        self._quantiles: tuple[float, float] | None = None
 
     def observe(self, seconds: float) -> None:
         samples = self._samples
@@ -33,15 +33,25 @@ class Recent:
             self._next = (self._next + 1) % _SAMPLES
         self._stale += 1
 
+    def p95(self) -> float | None:
+        """The 95th percentile (nearest rank), at most 16 samples old; None below 20 samples."""
+        quantiles = self._look()
+        return None if quantiles is None else quantiles[0]
+
     def p99(self) -> float | None:
-        """The 99th percentile (nearest rank), at most 16 samples old; None below 20 samples."""
-        if self._stale >= _REFRESH or self._p99 is None:
+        """The 99th percentile, likewise."""
+        quantiles = self._look()
+        return None if quantiles is None else quantiles[1]
+
+    def _look(self) -> tuple[float, float] | None:
+        if self._stale >= _REFRESH or self._quantiles is None:
             count = len(self._samples)
             if count < _ENOUGH:
                 return None
-            self._p99 = sorted(self._samples)[-(-count * 99 // 100) - 1]
+            ranked = sorted(self._samples)
+            self._quantiles = ranked[-(-count * 95 // 100) - 1], ranked[-(-count * 99 // 100) - 1]
             self._stale = 0
-        return self._p99
+        return self._quantiles
 
 
 class Latency:

@@ -107,6 +107,8 @@ RULES: Mapping[OutcomeKind, Rule] = {
     _X.REJECTION_SUSPECTED:   Rule(_U, _YES, _NO,  _NO,  _O,  0,    0,         400, _BAD,    None),
     _X.REJECTION_STORM:       Rule(_T, _YES, _NO,  _YES, _O,  0,    0,         400, _BAD,    None),
     _X.DEADLINE_EXCEEDED:     Rule(_N, _NO,  _NO,  _NO,  _O,  0,    0,         504, _SERVER, "deadline_exceeded"),
+    _X.OUTPACED:              Rule(_N, _NO,  _NO,  _NO,  _O,  0,    0,         503, _BUSY,   "outpaced"),
+    _X.SUPERSEDED:            Rule(_N, _NO,  _NO,  _NO,  _O,  0,    0,         409, _BAD,    "superseded"),
     _X.CLIENT_GONE:           Rule(_N, _NO,  _NO,  _NO,  _O,  0,    0,         499, _SERVER, "client_gone"),
     _X.SHUTDOWN:              Rule(_N, _NO,  _NO,  _NO,  _O,  0,    0,         503, _BUSY,   "shutting_down"),
 }
@@ -146,6 +148,8 @@ _SENTENCES: Mapping[OutcomeKind, str] = {
     OutcomeKind.REJECTION_STORM: "The provider rejects what others accept",
     OutcomeKind.DEADLINE_EXCEEDED: "The deadline passed before an answer was complete",
     OutcomeKind.CLIENT_GONE: "The client left",
+    OutcomeKind.OUTPACED: "Another copy of the request was answered first",
+    OutcomeKind.SUPERSEDED: "A later request of the same client took this one's place",
     OutcomeKind.SHUTDOWN: "The proxy is shutting down",
 }
 

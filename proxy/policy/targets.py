@@ -273,6 +273,13 @@ class TargetState:
         lane.breaker.trip(now, cause)
         return lane.streams.clear() + lane.wholes.clear()
 
+    def usual_wait(self, endpoint: Endpoint, stream: bool) -> float | None:
+        """Seconds within which 95 of 100 calls get their first content (a whole answer: its head); None: not known yet."""
+        if stream:
+            return self.latency.recent.p95()
+        lane = self._lanes.get(endpoint)
+        return None if lane is None else lane.wholes.recent.p95()
+
     # Views and probes.
 
     def standing(self, endpoint: Endpoint, now: float) -> Standing:

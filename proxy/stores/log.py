@@ -85,7 +85,7 @@ FOREIGN = frozenset({"cause", "detail", "error", "reason", "problems"})
 MAX_TEXT = 300
 
 #: Outcomes that nobody has to look at.
-CALM = frozenset({OutcomeKind.OK, OutcomeKind.CLIENT_GONE})
+CALM = frozenset({OutcomeKind.OK, OutcomeKind.CLIENT_GONE, OutcomeKind.SUPERSEDED})
 #: States in which nothing is held back.
 GOOD_STATES = frozenset({"closed", "ready", "ramping", "available", "usable"})
 

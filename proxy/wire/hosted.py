@@ -7,11 +7,34 @@ of the client's own (its MCP servers, its vector stores, its shell, its computer
 (`Feature.HOSTED_TOOLS`).
 """
 
+import msgspec
+from msgspec import Struct
+
 from proxy.core.features import Feature
 from proxy.wire.dialogue import Dialogue, Tool
+from proxy.wire.lenient import UNREADABLE
 
 #: How the types of general abilities begin; vendors date them (`web_search_20250305`, `web_search_preview_2025_03_11`).
 SPARE = ("web_search", "web_fetch", "code_interpreter", "code_execution", "image_generation", "tool_search")
+
+
+#: Types of tools that the client runs; Anthropic's need not say.
+_CLIENTS = frozenset({None, "function", "custom"})
+
+
+class _Tool(Struct, gc=False):
+    type: str | None = None
+
+
+_tools = msgspec.json.Decoder(list[_Tool])
+
+
+def are_clients(tools: object) -> bool:
+    """Are all of a request's tools (the field's raw bytes) run by the client itself? False where that cannot be told."""
+    try:
+        return all(tool.type in _CLIENTS for tool in _tools.decode(bytes(tools)))  # type: ignore[call-overload]
+    except UNREADABLE:
+        return False
 
 
 def sort_hosted(dialogue: Dialogue) -> None:

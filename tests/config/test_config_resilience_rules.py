@@ -1,0 +1,48 @@
+"""Hedges and the like as they are written, and what about them could never take effect."""
+
+import pytest
+from config_texts import defaults, route
+
+from proxy.config.load import parse
+from proxy.core.settings import Hedge
+
+WRITTEN = [
+    ("hedge: p95", Hedge(None, 0.05)),
+    ("hedge: 800ms", Hedge(0.8, 0.05)),
+    ("hedge: 2", Hedge(2.0, 0.05)),
+    ("hedge: {share: 10%}", Hedge(None, 0.1)),
+    ("hedge: {after: 1s, share: 0.02}", Hedge(1.0, 0.02)),
+]
+
+
+@pytest.mark.parametrize(("text", "expected"), WRITTEN, ids=[text for text, _ in WRITTEN])
+def test_hedges_as_they_are_written(text: str, expected: Hedge) -> None:
+    assert parse(route(f"targets: [a/x, b/x], {text}"), "f.yaml", {}).routes[0].hedge == expected
+
+
+def test_nothing_is_sent_twice_unless_it_is_written() -> None:
+    assert parse(route("targets: [a/x, b/x]"), "f.yaml", {}).routes[0].hedge is None
+
+
+REFUSED = [
+    (route("targets: [a/x], hedge: p95"), "routes[0].hedge: has no effect with one target"),
+    (route("targets: [a/x, b/x], hedge: p99"), "routes[0].hedge: expected a duration"),
+    (route("targets: [a/x, b/x], hedge: {share: 0}"), "routes[0].hedge.share: expected a share such as 5% or 0.05"),
+    (route("targets: [a/x, b/x], hedge: {share: 101%}"), "routes[0].hedge.share: expected a share"),
+    (route("targets: [a/x, b/x], hedge: {share: true}"), "routes[0].hedge.share: expected a share"),
+    (route("targets: [a/x, b/x], hedge: {share: many}"), "routes[0].hedge.share: expected a share"),
+    (
+        route("targets: [a/x, b/x], timeout: {first_content: 2s, answer: 4s}, hedge: 4s"),
+        "routes[0].hedge: 4s is not below the limit at which an attempt is given up (4s)",
+    ),
+    (
+        defaults("retry: {attempts: 1}").replace("b/x]", "b/x], hedge: p95"),
+        "routes[0].hedge: has no effect with retry.attempts: 1",
+    ),
+]
+
+
+@pytest.mark.parametrize(("text", "expected"), REFUSED, ids=[expected[:60] for _, expected in REFUSED])
+def test_what_cannot_be_meant_is_refused(complain, text: str, expected: str) -> None:
+    found = complain(text)
+    assert any(expected in line for line in found), found
