@@ -42,6 +42,7 @@ from proxy.stores import vocabulary
 from proxy.stores.ledger.contract import Ledger
 from proxy.stores.ledger.tariff import tariff_of
 from proxy.stores.ledger.writer import SqliteLedger
+from proxy.stores.shelf import SqliteShelf
 from proxy.stores.sinks import Sinks
 from proxy.stores.tally import Tally
 from proxy.tokens.count import Counter
@@ -140,6 +141,7 @@ class Parts:
     prober: Prober
     accounting: Accounting
     registry: TargetRegistry
+    services: Services
 
     def routing(self, settings: Settings) -> Routing:
         """A routing for these settings, on the live states there are."""
@@ -184,6 +186,11 @@ def open_ledger(
     return ledger
 
 
+def open_shelf(settings: Settings) -> SqliteShelf | None:
+    """Where a configuration's answers are kept; None: no route repeats any."""
+    return None if settings.shelf is None else SqliteShelf(Path(settings.shelf.path), settings.shelf.size)
+
+
 def assemble(
     settings: Settings,
     transport: Transport,
@@ -213,4 +220,4 @@ def assemble(
     forwarder = Forwarder(services, routing, queues, accounting, Accounts(Pins()))
     gateway = Gateway(forwarder, queues, tally, wall)
     prober = Prober(services, lambda: forwarder.routing)
-    return Parts(gateway, prober, accounting, registry)
+    return Parts(gateway, prober, accounting, registry, services)

@@ -24,7 +24,7 @@ from random import SystemRandom
 
 import structlog
 
-from proxy.assemble import Parts, assemble, open_ledger, thread_estimator
+from proxy.assemble import Parts, assemble, open_ledger, open_shelf, thread_estimator
 from proxy.core.errors import ConfigError, ConfigProblem
 from proxy.core.records import Sink
 from proxy.core.settings import Settings
@@ -111,7 +111,9 @@ class Proxy:
         self._own_estimator: ThreadEstimator | None = None
         if estimator is None:
             estimator = self._own_estimator = thread_estimator(self._loop, settings)
+        self._shelf = open_shelf(settings)
         self.parts: Parts = assemble(settings, self._transport, estimator, sinks)
+        self.parts.services.shelf = self._shelf
         self.gateway: Gateway = self.parts.gateway
         self._data = DataPlane(self.gateway, settings.server, loop=self._loop)
         self._admin = AdminPlane(self.gateway, settings.server) if settings.server.admin_port is not None else None
@@ -211,6 +213,8 @@ class Proxy:
         await self._refresher.aclose()
         await self.parts.accounting.drained()
         await self._transport.aclose()
+        if self._shelf is not None:
+            await self._loop.run_in_executor(None, self._shelf.close)
         await self._close_ledger(deadline)
 
     async def _close_ledger(self, deadline: float) -> None:
@@ -234,6 +238,8 @@ class Proxy:
             return
         self._rejected = None
         self._set_pool_limits(settings)
+        if self._shelf is None:
+            self._shelf = self.parts.services.shelf = open_shelf(settings)
         self.gateway.use(routing)
         self._refresher.follow(routing.rings.values())
         if self._ledger is not None:

@@ -42,6 +42,7 @@ RULES: tuple[Rule, ...] = (
     route_rules.check_facts,
     continuity_rules.check_continuity,
     resilience_rules.check_hedge,
+    resilience_rules.check_degrade,
 )
 
 

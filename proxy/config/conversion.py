@@ -3,11 +3,12 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path as FilePath
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from proxy.config.addresses import parse_base_url
 from proxy.config.credential_sources import credential_of
 from proxy.config.models import (
+    CacheModel,
     DefaultsModel,
     Document,
     KeyModel,
@@ -35,6 +36,7 @@ from proxy.core.settings import (
     Route,
     ServerSettings,
     Settings,
+    ShelfSettings,
     Target,
     Timeouts,
     When,
@@ -112,9 +114,10 @@ def statements(document: Document, places: Sequence[int]) -> dict[str, dict[str,
         for model, upstream in provider.models.items():
             note(f"{name}/{model}", upstream, ("providers", name, "models", model))
     for place, route in zip(places, document.routes, strict=True):
-        for row, tier in enumerate(route.targets):
-            for column, target in enumerate(tier):
-                note(target.to, target, ("routes", place, "targets", row, column))
+        for above, tiers in ((("targets",), route.targets), (("degrade", "targets"), route.last_resorts)):
+            for row, tier in enumerate(tiers):
+                for column, target in enumerate(tier):
+                    note(target.to, target, ("routes", place, *above, row, column))
     return said
 
 
@@ -192,25 +195,27 @@ _ROUTE_KEYS = ("sticky_header", "heartbeat", "resume", "hold")
 
 def _route(model: RouteModel, document: Document, said: Mapping[str, Mapping[str, list[Statement]]]) -> Route:
     defaults = document.defaults
-    changes = {key: value for key in _ROUTE_KEYS if (value := getattr(model, key)) is not None}
+    changes: dict[str, Any] = {key: value for key in _ROUTE_KEYS if (value := getattr(model, key)) is not None}
     strategy = model.strategy or defaults.strategy
     if strategy is not None:
         changes["strategy"] = strategy
+
+    def place(target: TargetModel) -> Target:
+        provider = document.providers[target.provider]
+        patience = patience_of(provider, defaults.timeout, model.timeout)
+        return _target(target, provider, said.get(target.to, {}), patience)
+
+    tiers = [tuple(place(target) for target in tier) for tier in model.targets]
+    degrade = model.degrade
+    if degrade is not None:
+        changes["stale"] = degrade.stale
+        for tier in degrade.targets:
+            cap = degrade.max_output
+            tiers.append(tuple(replace(place(target), last_resort=True, max_answer=cap) for target in tier))
     route = Route(
         name=model.model[0],
         models=model.model,
-        tiers=tuple(
-            tuple(
-                _target(
-                    target,
-                    document.providers[target.provider],
-                    said.get(target.to, {}),
-                    patience_of(document.providers[target.provider], defaults.timeout, model.timeout),
-                )
-                for target in tier
-            )
-            for tier in model.targets
-        ),
+        tiers=tuple(tiers),
         timeouts=fit_timeouts(defaults.timeout, model.timeout),
         retry=overlay(RetrySettings(), defaults.retry, model.retry),
         hedge=None if model.hedge is None else Hedge(model.hedge.after, model.hedge.share),
@@ -242,6 +247,14 @@ def _ledger(model: LedgerModel | None, folder: FilePath) -> LedgerSettings | Non
     return settings if model.retention is None else replace(settings, retention=model.retention)
 
 
+def _shelf(document: Document, folder: FilePath) -> ShelfSettings | None:
+    """Needed as soon as a route may repeat answers."""
+    if not any(route.degrade is not None and route.degrade.stale is not None for route in document.routes):
+        return None
+    model = document.cache or CacheModel()
+    return ShelfSettings(str(folder / model.file), model.size)
+
+
 def build(document: Document, source: str, folder: FilePath) -> Settings:
     """Settings of a document without problems. Relative paths in it begin at `folder`."""
     defaults = document.defaults
@@ -256,4 +269,5 @@ def build(document: Document, source: str, folder: FilePath) -> Settings:
         retry=overlay(RetrySettings(), defaults.retry),
         source=source,
         ledger=_ledger(document.ledger, folder),
+        shelf=_shelf(document, folder),
     )

@@ -197,6 +197,18 @@ class TargetModel(Section):
 Tier = Annotated[tuple[TargetModel, ...], BeforeValidator(as_list), OneOrMany(), Field(min_length=1)]
 
 
+class DegradeModel(Section):
+    """What a route falls to when none of its targets can answer. Replies say so in `x-undimmed-degraded`."""
+
+    targets: tuple[Tier, ...] = Field(default=(), description="Tiers of last resort, asked after all others.")
+    max_output: Positive | None = Field(
+        default=None, description="Tokens of their longest answer, whatever is asked for. Default: as asked."
+    )
+    stale: Duration | None = Field(
+        default=None, description="When nobody can answer, repeat the answer that the same request got, up to this old."
+    )
+
+
 class RouteModel(Section):
     """One or more public model names, and what serves them."""
 
@@ -228,6 +240,13 @@ class RouteModel(Section):
     hedge: HedgeModel | None = Field(
         default=None, description="Second copies of requests that are slow to begin. Default: none."
     )
+    degrade: DegradeModel | None = Field(
+        default=None, description="What to fall to when none of the targets can answer. Default: an honest error."
+    )
+
+    @property
+    def last_resorts(self) -> tuple[Tier, ...]:
+        return self.degrade.targets if self.degrade is not None else ()
 
 
 class KeyModel(Section):
@@ -251,6 +270,15 @@ class LedgerModel(Section):
     )
 
 
+class CacheModel(Section):
+    """Where answers are kept that routes with `degrade.stale` may repeat. It holds what models said."""
+
+    file: Text = Field(
+        default="undimmed-cache.db", description="A file that only this user can read. Default undimmed-cache.db."
+    )
+    size: Size = Field(default=256 * 1024 * 1024, description="Most bytes of answers; the oldest go. Default 256MiB.")
+
+
 class DefaultsModel(Section):
     """What holds where a route or provider says nothing else."""
 
@@ -271,6 +299,7 @@ class Document(Section):
     routes: tuple[RouteModel, ...] = Field(default=(), description="What clients may ask for, and what serves it.")
     defaults: DefaultsModel = Field(default_factory=DefaultsModel, description="For all routes and providers.")
     keys: tuple[KeyModel, ...] = Field(default=(), description="Client keys. Without any, only this machine may connect.")
+    cache: CacheModel | None = Field(default=None, description="Where answers for `degrade.stale` are kept.")
     ledger: LedgerModel | None = Field(
         default=None, description="Where calls, tokens and money are written down for good. Default: nowhere."
     )

@@ -156,7 +156,9 @@ def check_use(draft: Draft) -> Findings:
     """Every provider, and everything said about its models, is used by some route."""
     if not draft.whole("routes"):
         return
-    used = {target.to for route in draft.document.routes for tier in route.targets for target in tier}
+    used = {
+        target.to for route in draft.document.routes for tier in (*route.targets, *route.last_resorts) for target in tier
+    }
     for name, provider in draft.document.providers.items():
         if not (provider.direct or provider.relay) and not any(to.startswith(f"{name}/") for to in used):
             yield ("providers", name), "no route uses it; add a target, or direct: true so that clients can name it"

@@ -31,3 +31,24 @@ def check_hedge(draft: Draft) -> Findings:
                 f"{show_duration(hedge.after)} is not below the limit at which an attempt is given up"
                 f" ({show_duration(longest)}), so it can never be reached",
             )
+
+
+def check_degrade(draft: Draft) -> Findings:
+    """Something to fall to, attempts that are left for it, and a limit that is for somebody."""
+    defaults = draft.document.defaults
+    stale = False
+    for index, route in draft.routes:
+        degrade = route.degrade
+        if degrade is None:
+            continue
+        here: Path = ("routes", index, "degrade")
+        stale = stale or degrade.stale is not None
+        if not degrade.targets and degrade.stale is None:
+            yield here, "says nothing to fall to; write targets, or stale with the age of answers that may be repeated"
+        if degrade.max_output is not None and not degrade.targets:
+            yield (*here, "max_output"), "has no effect without degrade.targets, whose answers it limits"
+        attempts = overlay(RetrySettings(), defaults.retry, route.retry).attempts
+        if degrade.targets and attempts == 1:
+            yield (*here, "targets"), "with retry.attempts: 1 nothing can ever fall back on them"
+    if draft.document.cache is not None and not stale:
+        yield ("cache",), "has no effect: no route has degrade.stale"

@@ -30,7 +30,13 @@ def _places(index: int, route: RouteModel) -> list[list[Place]]:
 
 
 def _flat(index: int, route: RouteModel) -> list[Place]:
-    return list(itertools.chain.from_iterable(_places(index, route)))
+    """All of a route's targets, those of last resort too."""
+    last = [
+        (("routes", index, "degrade", "targets", row, column), target)
+        for row, tier in enumerate(route.last_resorts)
+        for column, target in enumerate(tier)
+    ]
+    return [*itertools.chain.from_iterable(_places(index, route)), *last]
 
 
 def check_targets(draft: Draft) -> Findings:

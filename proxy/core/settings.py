@@ -184,7 +184,8 @@ class Target:
     requests, caps): `max_in_flight` and `max_queue` are properties of the id, `weight`, `when` of the place.
     `first_content` (seconds) replaces the route's limit for a slow starter, where nobody has written a limit. `facts`:
     what is known of the model. `price`: what its tokens cost, as far as that is one figure; `tariff`: by when, by which
-    model and in which service tier a call was answered, None where `price` is all there is to say."""
+    model and in which service tier a call was answered, None where `price` is all there is to say. `last_resort`: what it
+    answers is marked as degraded, and has `max_answer` tokens at most (None: as many as are asked for)."""
 
     provider: str
     model: str
@@ -197,6 +198,8 @@ class Target:
     first_content: float | None = None
     facts: ModelFacts = UNKNOWN
     tariff: Tariff | None = None
+    last_resort: bool = False
+    max_answer: int | None = None
 
     @property
     def id(self) -> str:
@@ -215,7 +218,8 @@ class Hedge:
 @dataclass(frozen=True, slots=True)
 class Route:
     """Public model names and the tiers of targets that serve them. `name` is the first of `models`; a model with
-    `*` is a glob. `hold`: tokens of a stream that are held back until they are known to be followed by more."""
+    `*` is a glob. `hold`: tokens of a stream held back until they are known to be followed by more. `stale`: seconds
+    for which an answer may be given again when nobody can answer; None: never."""
 
     name: str
     models: tuple[str, ...]
@@ -228,6 +232,7 @@ class Route:
     resume: Resume = Resume.OFF
     hold: int = FIRST_CONTENT
     hedge: Hedge | None = None
+    stale: float | None = None
 
     @property
     def targets(self) -> tuple[Target, ...]:
@@ -271,6 +276,14 @@ class LedgerSettings:
 
 
 @dataclass(frozen=True, slots=True)
+class ShelfSettings:
+    """Where answers are kept that routes may give again, and how many bytes of them."""
+
+    path: str
+    size: int = 256 * 1024 * 1024
+
+
+@dataclass(frozen=True, slots=True)
 class Settings:
     """One complete configuration. Replaced as a whole on reload, never changed."""
 
@@ -283,3 +296,4 @@ class Settings:
     retry: RetrySettings = RetrySettings()
     source: str = "environment"
     ledger: LedgerSettings | None = None
+    shelf: ShelfSettings | None = None

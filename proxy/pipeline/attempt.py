@@ -40,7 +40,7 @@ MAX_REPEATED = 4
 class Attempt(Watch):
     """See the module's text. `answer` is the judged whole answer, `reader` the stream's reader; one of them is set once the
     verdict is OK. `call` is what its target is asked. `tail` is what is left to write of a whole stream. `on_first` is
-    called when its first content, or all of an answer in one piece, is here and sound, before a byte of it goes to the client."""
+    called when its first content, or all of an answer in one piece, is here and sound, before a byte goes to the client."""
 
     __slots__ = (
         "_events",

@@ -11,10 +11,8 @@ from proxy.policy.selection import Selection
 from proxy.wire.formats import FORMATS, ClientFormat
 
 
-def explain_failure(journey: Journey, selection: Selection, now: float) -> None:
-    """No (further) attempt will be made. `selection`: who could take the call as if nothing had been tried, which says when
-    asking again makes sense."""
-    problem = _find_problem(journey, selection, now)
+def explain_failure(journey: Journey, problem: Problem) -> None:
+    """No (further) attempt will be made: tell the client."""
     journey.record.outcome = _kind_of(journey, problem)
     downstream = journey.downstream
     journey.record.status = 200 if downstream.started else problem.status
@@ -33,7 +31,9 @@ def refuse(record: CallRecord, downstream: Downstream, problem: Problem) -> None
     _reply(FORMATS[record.endpoint], record.id, downstream, problem)
 
 
-def _find_problem(journey: Journey, selection: Selection, now: float) -> Problem:
+def find_problem(journey: Journey, selection: Selection, now: float) -> Problem:
+    """Why there is no answer. `selection`: who could take the call as if nothing had been tried, which says when asking
+    again makes sense."""
     outcomes = _list_outcomes(journey.record)
     moments = [admission.until for _, admission in selection.refused if admission.until is not None]
     retry_after = max(0.0, min(moments) - now) if moments else None

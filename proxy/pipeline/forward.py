@@ -17,11 +17,11 @@ from proxy.core.endpoints import TEXTUAL, Endpoint
 from proxy.core.exchange import ClientRequest, Downstream
 from proxy.core.outcome import Outcome, OutcomeKind
 from proxy.core.problem import Problem
-from proxy.core.records import CallRecord, Purpose
+from proxy.core.records import AttemptRecord, CallRecord, Purpose
 from proxy.pipeline.accounting import Accounting, apply_usage, may_be_billed
 from proxy.pipeline.accounts import REFUSED, Accounts
 from proxy.pipeline.attempt import Attempt
-from proxy.pipeline.failing import explain_failure, refuse
+from proxy.pipeline.failing import explain_failure, find_problem, refuse
 from proxy.pipeline.hedging import Race, can_repeat, patience
 from proxy.pipeline.journey import Journey, Pulse
 from proxy.pipeline.opening import KEEPING, Opener
@@ -32,14 +32,19 @@ from proxy.pipeline.resumption import Unwilling
 from proxy.pipeline.retry import GiveUp, Retries, RetryableAttempt, retryable
 from proxy.pipeline.routing import Routing
 from proxy.pipeline.services import Services
+from proxy.pipeline.staleness import Transcript, answer_of, key_of, may_keep, may_replay, replay
 from proxy.pipeline.superseding import Superseding, cut_off
 from proxy.pipeline.tunneling import TunnelAttempt
 from proxy.policy.selection import Selection, select
 from proxy.policy.strategies import Candidate, Choice
 from proxy.policy.targets import Permit, Verdict
+from proxy.providers.presets import PRESETS
 from proxy.wire.anthropic.answer import write_count
+from proxy.wire.shortening import shorten
 
 CLIENT_CLOSED_REQUEST = 499
+#: What `x-undimmed-degraded` says of an answer by a target of last resort.
+LAST_RESORT = "last-resort"
 AnyAttempt = Attempt | TunnelAttempt
 
 
@@ -75,6 +80,8 @@ class Forwarder:
                 return
             journey = opened
             self._superseding.enter(journey, request.key)
+            if may_keep(journey):
+                journey.downstream = Transcript(downstream, journey.format.waiting)
             try:
                 try:
                     await self._attempt(routing, journey)
@@ -84,14 +91,13 @@ class Forwarder:
                 await self._resume(routing, journey, cut.failure)
         except GiveUp:
             assert journey is not None
-            if journey.call.endpoint is Endpoint.COUNT_TOKENS:
-                await self._count(journey)
-            else:
-                explain_failure(journey, self._look(journey, afresh=True), self._services.loop.time())
+            try:
+                await (self._count if journey.call.endpoint is Endpoint.COUNT_TOKENS else self._fail)(journey)
+            except asyncio.CancelledError as cancelled:
+                note_leaving(record, cancelled)
+                raise
         except asyncio.CancelledError as cancelled:
-            stopping = "shutdown" in cancelled.args
-            record.outcome = OutcomeKind.SHUTDOWN if stopping else OutcomeKind.CLIENT_GONE
-            record.status = CLIENT_CLOSED_REQUEST
+            note_leaving(record, cancelled)
             raise
         finally:
             self._close(record, journey)
@@ -157,6 +163,12 @@ class Forwarder:
     def _make(self, routing: Routing, journey: Journey, candidate: Candidate, permit: Permit) -> AnyAttempt:
         make = journey.make or Attempt
         attempt = make(self._services, journey, routing.kinds[candidate.target.provider], candidate, permit)
+        if candidate.target.last_resort and isinstance(attempt, Attempt):
+            journey.record.degraded = LAST_RESORT
+            provider = routing.settings.providers[candidate.target.provider]
+            most = candidate.target.max_answer
+            if most is not None:
+                attempt.call = shorten(journey.call, most, PRESETS[provider.preset].cap) or journey.call
         self._services.witness(journey.record, attempt.record)
         return attempt
 
@@ -189,6 +201,8 @@ class Forwarder:
         now = self._services.loop.time()
         candidate = self._look(journey, besides={record.attempts[-1].target}).candidate
         if len(record.attempts) >= route.route.retry.attempts or route.hedges is None or candidate is None:
+            return None
+        if candidate.target.last_resort:
             return None
         excluded = journey.tried_credentials.get(candidate.state.id, ())
         if candidate.state.admission(call.endpoint, now, excluded).verdict is not Verdict.READY or not route.hedges.take():
@@ -288,11 +302,32 @@ class Forwarder:
                 journey.resumption.close(attempt)
             comment = journey.format.closing_comment(closing_words(journey, record))
             downstream.finish(attempt.tail + comment + attempt.reader.terminator)
+            self._keep(journey, record, attempt.tail, attempt.reader.terminator)
         elif attempt.answer is not None:
             body = attempt.answer.body
             journey.record.status = record.status or 200
             downstream.start(journey.record.status, commit_headers(journey, attempt) + usage_headers(record), len(body))
             downstream.finish(body)
+            self._keep(journey, record, body)
+
+    def _keep(self, journey: Journey, record: AttemptRecord, rest: bytes, terminator: bytes = b"") -> None:
+        """Remember an answer for bad times, where the route says so. `rest`: what of it was written last."""
+        shelf = self._services.shelf
+        if shelf is not None and isinstance(journey.downstream, Transcript):
+            kept = answer_of(journey, record, rest, terminator, self._services.wall())
+            if kept is not None:
+                shelf.keep(key_of(journey), kept)
+
+    async def _fail(self, journey: Journey) -> None:
+        """Nobody can answer. Repeat what the same request got before, where the route allows it; else say why."""
+        services, shelf, stale = self._services, self._services.shelf, journey.route.route.stale
+        problem = find_problem(journey, self._look(journey, afresh=True), services.loop.time())
+        if shelf is not None and stale is not None and may_replay(journey, problem):
+            kept = await shelf.find(key_of(journey), services.wall() - stale)
+            if kept is not None:
+                replay(journey, kept, services.wall())
+                return
+        explain_failure(journey, problem)
 
     async def _count(self, journey: Journey) -> None:
         """Nobody could say how many tokens a request has, or has such an endpoint at all: estimate it, and say so."""
@@ -326,3 +361,9 @@ class Forwarder:
         else:
             self._superseding.leave(journey)
             self._accounting.close(journey.booking)
+
+
+def note_leaving(record: CallRecord, cancelled: asyncio.CancelledError) -> None:
+    """The client left, or the proxy stops."""
+    record.outcome = OutcomeKind.SHUTDOWN if "shutdown" in cancelled.args else OutcomeKind.CLIENT_GONE
+    record.status = CLIENT_CLOSED_REQUEST

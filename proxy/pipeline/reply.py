@@ -55,6 +55,8 @@ def served_headers(journey: Journey, record: AttemptRecord) -> list[tuple[bytes,
         *journey.route.headers[record.target],
         (b"x-undimmed-attempts", b"%d" % len(journey.record.attempts)),
     ]
+    if journey.record.degraded:
+        headers.append((b"x-undimmed-degraded", journey.record.degraded.encode()))
     if record.dropped:
         headers.append((b"x-undimmed-dropped", ", ".join(record.dropped).encode("ascii", "replace")))
     return headers
@@ -102,6 +104,8 @@ def closing_words(journey: Journey, record: AttemptRecord) -> dict[str, object]:
             "reasoning": usage.reasoning,
             "source": usage.source.value,
         }
+    if journey.record.degraded:
+        words["degraded"] = journey.record.degraded
     if record.dropped:
         words["dropped"] = list(record.dropped)
     resumption = journey.resumption

@@ -11,6 +11,7 @@ from random import Random
 
 from proxy.core.exchange import Transport
 from proxy.core.records import AttemptRecord, CallRecord, Sink
+from proxy.core.staleness import Shelf
 from proxy.core.tunnel import Tunnels
 from proxy.pipeline.alarms import Alarms
 
@@ -22,7 +23,7 @@ def _unwitnessed(call: CallRecord, attempt: AttemptRecord) -> None:
 @dataclass(slots=True)
 class Services:
     """`wall` gives Unix time, for records only; all decisions use the loop's clock. `tunnels` None: protocols cannot be
-    switched. `witness` hears of each attempt before it is sent."""
+    switched. `shelf` None: no answer is ever repeated. `witness` hears of each attempt before it is sent."""
 
     loop: asyncio.AbstractEventLoop
     transport: Transport
@@ -31,6 +32,7 @@ class Services:
     sink: Sink
     max_answer: int = 64 * 1024 * 1024
     tunnels: Tunnels | None = None
+    shelf: Shelf | None = None
     witness: Callable[[CallRecord, AttemptRecord], None] = _unwitnessed
     alarms: Alarms = field(init=False)
 

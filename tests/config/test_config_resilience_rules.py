@@ -42,7 +42,36 @@ REFUSED = [
 ]
 
 
+REFUSED += [
+    (route("targets: [a/x, b/x], degrade: {}"), "routes[0].degrade: says nothing to fall to"),
+    (route("targets: [a/x, b/x], degrade: {stale: 1h, max_output: 5}"), "routes[0].degrade.max_output: has no effect"),
+    (route("targets: [a/x], degrade: {targets: [c/x]}"), 'routes[0].degrade.targets[0]: there is no provider "c"'),
+    (route("targets: [a/x], degrade: {targets: [a/x]}"), '"a/x" is already a target of this route'),
+    (
+        route("targets: [a/x], retry: {attempts: 1}, degrade: {targets: [b/x]}"),
+        "routes[0].degrade.targets: with retry.attempts: 1 nothing can ever fall back on them",
+    ),
+    (route("targets: [a/x, b/x]") + "cache: {size: 1MiB}", "cache: has no effect: no route has degrade.stale"),
+]
+
+
 @pytest.mark.parametrize(("text", "expected"), REFUSED, ids=[expected[:60] for _, expected in REFUSED])
 def test_what_cannot_be_meant_is_refused(complain, text: str, expected: str) -> None:
     found = complain(text)
     assert any(expected in line for line in found), found
+
+
+def test_last_resorts_come_after_all_tiers() -> None:
+    settings = parse(route("targets: [a/x], degrade: {targets: [[a/y, b/x]], max_output: 1k, stale: 2h}"), "f.yaml", {})
+    tiers = settings.routes[0].tiers
+    assert [[(t.id, t.last_resort, t.max_answer) for t in tier] for tier in tiers] == [
+        [("a/x", False, None)],
+        [("a/y", True, 1000), ("b/x", True, 1000)],
+    ]
+    assert settings.routes[0].stale == 7200.0
+    assert settings.shelf is not None
+    assert settings.shelf.path.endswith("undimmed-cache.db")
+
+
+def test_no_file_without_a_route_that_repeats() -> None:
+    assert parse(route("targets: [a/x], degrade: {targets: [b/x]}"), "f.yaml", {}).shelf is None
