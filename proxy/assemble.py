@@ -26,6 +26,7 @@ from proxy.pipeline.accounting import Accounting
 from proxy.pipeline.accounts import Accounts
 from proxy.pipeline.estimation import EstimateJob, Estimator, ThreadEstimator
 from proxy.pipeline.forward import Forwarder
+from proxy.pipeline.gate import Gate
 from proxy.pipeline.probes import Prober
 from proxy.pipeline.queueing import CapacityQueues
 from proxy.pipeline.routing import Routing
@@ -217,7 +218,9 @@ def assemble(
     registry = TargetRegistry(services.rng, sink.state_changed, queues)
     routing = make_routing(settings, registry)
     accounting = Accounting(sink, estimator)
-    forwarder = Forwarder(services, routing, queues, accounting, Accounts(Pins()))
+    gate = Gate(loop.time, wall, sink.budget_reached)
+    gate.use(settings)
+    forwarder = Forwarder(services, routing, queues, accounting, Accounts(Pins()), gate)
     gateway = Gateway(forwarder, queues, tally, wall)
     prober = Prober(services, lambda: forwarder.routing)
     return Parts(gateway, prober, accounting, registry, services)

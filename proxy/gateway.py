@@ -5,8 +5,6 @@ server's renderers. A reload replaces `routing` in one assignment; calls under w
 """
 
 import asyncio
-import hashlib
-import hmac
 import math
 from collections.abc import Callable, Coroutine, Mapping
 from dataclasses import dataclass
@@ -17,8 +15,8 @@ from proxy import __version__
 from proxy.core.call import Needs
 from proxy.core.endpoints import Endpoint
 from proxy.core.exchange import ClientRequest, Downstream
-from proxy.core.settings import ClientKey
 from proxy.pipeline.forward import Forwarder
+from proxy.pipeline.gate import Gate
 from proxy.pipeline.opening import unknown_model
 from proxy.pipeline.queueing import CapacityQueues
 from proxy.pipeline.routing import Routing
@@ -26,46 +24,14 @@ from proxy.pipeline.survey import Surveyor
 from proxy.server import pages
 from proxy.server.application import Identity, Page
 from proxy.server.gauges import CredentialGauge, Gauges, TargetGauge
+from proxy.server.keyring import make_keyring
+from proxy.server.limits_page import limits_view
 from proxy.server.metrics import render
 from proxy.stores.ledger.contract import Ledger, LedgerState
 from proxy.stores.process import read_process
 from proxy.stores.tally import Tally
 
-ANYBODY = Identity()
 LAG_EVERY = 0.5
-#: Authorization headers that are remembered as good.
-MAX_KNOWN = 4096
-
-
-class Keys:
-    """The clients' keys by digest. What is looked up and compared is a hash of what was presented, so that no comparison
-    can tell, by its time, how much of a key was right."""
-
-    def __init__(self, keys: tuple[ClientKey, ...]) -> None:
-        self._keys = {key.digest: (key.digest.encode(), Identity(key.name, key.routes)) for key in keys}
-        self._known: dict[str, Identity] = {}
-
-    def identify(self, headers: Mapping[str, str]) -> Identity | None:
-        """Who presents a valid key in `authorization: Bearer` or `x-api-key`; everybody where no keys are configured."""
-        if not self._keys:
-            return ANYBODY
-        presented = headers.get("authorization", "")
-        # Whole headers that were found good, in a dict, that is by a keyed hash of all of them: no part can be guessed.
-        known = self._known.get(presented)
-        if known is not None:
-            return known
-        scheme, _, token = presented.partition(" ")
-        if scheme.lower() != "bearer" or not token:
-            return self._look_up(headers.get("x-api-key", ""))
-        identity = self._look_up(token)
-        if identity is not None and len(self._known) < MAX_KNOWN:
-            self._known[presented] = identity
-        return identity
-
-    def _look_up(self, token: str) -> Identity | None:
-        digest = hashlib.sha256(token.strip().encode("utf-8", "surrogateescape")).hexdigest()
-        known, identity = self._keys.get(digest, (b"", ANYBODY))
-        return identity if hmac.compare_digest(known, digest.encode()) else None
 
 
 class Edges(Protocol):
@@ -110,7 +76,7 @@ class Gateway:
         self._ledger: Ledger | None = None
         self.tally = tally
         self.draining = False
-        self._keys = Keys(forwarder.routing.settings.keys)
+        self._keys = make_keyring(forwarder.routing.settings, wall)
         self._relays = _has_relay(forwarder.routing)
         self._config = ConfigState(forwarder.routing.settings.source, self._began)
 
@@ -118,10 +84,15 @@ class Gateway:
     def routing(self) -> Routing:
         return self._forwarder.routing
 
+    @property
+    def gate(self) -> Gate:
+        return self._forwarder.gate
+
     def use(self, routing: Routing) -> None:
         """Serve the next calls by this routing."""
         self._forwarder.routing = routing
-        self._keys = Keys(routing.settings.keys)
+        self.gate.use(routing.settings)
+        self._keys = make_keyring(routing.settings, self._wall)
         self._relays = _has_relay(routing)
         self._config = ConfigState(routing.settings.source, self._wall())
 
@@ -255,6 +226,8 @@ class Gateway:
             cut=edges.cut_connections() if edges else {},
             handler_failures=edges.handler_failures() if edges else 0,
             ledger=self._ledger.state() if self._ledger is not None else None,
+            budgets=self.gate.standings(self._wall()),
+            limit_refusals=self.gate.refusals,
         )
 
 
@@ -279,6 +252,7 @@ PAGES: Mapping[str, Callable[[Gateway, Identity], Page]] = {
     "/health": Gateway._health,
     "/health/live": lambda gateway, identity: pages.live_page(),
     "/health/ready": Gateway._ready,
+    "/limits": lambda gateway, identity: pages.health_page(limits_view(gateway.gate)),
     "/metrics": Gateway._metrics,
     "/usage": lambda gateway, identity: pages.usage_page(gateway.tally),
 }

@@ -30,6 +30,7 @@ from proxy.core.records import Sink
 from proxy.core.settings import Settings
 from proxy.gateway import Gateway
 from proxy.pipeline.estimation import Estimator, ThreadEstimator
+from proxy.restoring import restore_budgets
 from proxy.server.admin import AdminPlane
 from proxy.server.guard import is_loopback
 from proxy.server.listener import DataPlane
@@ -158,6 +159,7 @@ class Proxy:
 
     async def start(self) -> tuple[str, int]:
         """Listen. The address is the data plane's, with the port it really got. CannotListen leaves nothing open."""
+        await restore_budgets(self.gateway.gate, self._settings, time.time())  # noqa: TID251 (this is the injection)
         if self._ledger is not None:
             self._ledger.start()
         try:
@@ -244,6 +246,9 @@ class Proxy:
         self._refresher.follow(routing.rings.values())
         if self._ledger is not None:
             self._ledger.use(tariff_of(settings))
+        if self.gateway.gate.blank:
+            restoring = restore_budgets(self.gateway.gate, settings, time.time())  # noqa: TID251 (this is the injection)
+            self._tasks.append(self._loop.create_task(restoring))
         structlog.get_logger(NAME).info("config_loaded", source=settings.source, routes=len(settings.routes))
 
     def _reject(self, error: str, stamp: FileStamp) -> None:
@@ -254,7 +259,7 @@ class Proxy:
 
     def _check_exposure(self, settings: Settings) -> None:
         """Without keys only this machine may connect; and where we listen is decided by the configuration of the start."""
-        if not settings.keys and not is_loopback(self._settings.server.host):
+        if not settings.keys and settings.key_store is None and not is_loopback(self._settings.server.host):
             message = "there are no keys any more, and the proxy listens where others can connect: restart it"
             raise ConfigError([ConfigProblem(message, settings.source, None, "keys")])
 
@@ -276,6 +281,18 @@ async def _watch_file(path: Path, changed: Callable[[], None], gone: Callable[[]
         if now != last:
             last = now
             (gone if now == GONE else changed)()
+
+
+async def _watch_keys(proxy: Proxy, changed: Callable[[], None]) -> None:
+    """The file that `undimmed keys` edits, whichever the configuration names now."""
+    last: FileStamp | None = None
+    while True:
+        store = proxy.gateway.routing.settings.key_store
+        now = GONE if store is None else read_stamp(Path(store.path))
+        if last is not None and now != last:
+            changed()
+        last = now
+        await asyncio.sleep(WATCH_EVERY)
 
 
 def _reloading(proxy: Proxy, load: Callable[[], Settings], path: Path | None) -> Callable[[], None]:
@@ -318,10 +335,12 @@ async def _serve(load: Callable[[], Settings], path: Path | None, lines: Log) ->
         loop.add_signal_handler(number, on_signal, number)
     reload = _reloading(proxy, load, path)
     loop.add_signal_handler(signal.SIGHUP, reload)
-    watcher = loop.create_task(_watch_file(path, reload, reload)) if path is not None else None
+    watchers = [loop.create_task(_watch_keys(proxy, reload))]
+    if path is not None:
+        watchers.append(loop.create_task(_watch_file(path, reload, reload)))
     await stop.wait()
     log.info("draining", limit_s=settings.server.drain)
-    if watcher is not None:
+    for watcher in watchers:
         watcher.cancel()
     stopping = loop.create_task(proxy.stop())
     hurry = loop.create_task(hurried.wait())

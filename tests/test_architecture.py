@@ -21,6 +21,7 @@ FLOORS = {
     "server": 6,
     "gateway": 7,
     "assemble": 8,
+    "restoring": 8,
     "config": 8,
     "supervisor": 9,
     "rehearse": 9,

@@ -2,20 +2,19 @@
 
 import asyncio
 import json
-from collections.abc import Mapping
 from hashlib import sha256
 
-import pytest
 from anthropic.types import ModelInfo
 from pydantic import TypeAdapter
 from support.simulation import BREAKER, World, play, provider, replace, settings
 
 from proxy import __version__
 from proxy.core.settings import ClientKey
-from proxy.gateway import ANYBODY, LAG_EVERY, Gateway, Keys
+from proxy.gateway import LAG_EVERY, Gateway
 from proxy.rehearse.behaviour import Behaviour, Latency, Mode
 from proxy.rehearse.client import SimulatedClient, Wish
 from proxy.server.application import Identity, Page
+from proxy.server.keyring import ANYBODY
 
 QUICK = Behaviour(chunks=2, gap=0.0)
 DOWN = Behaviour(Mode.STATUS, latency=Latency(0.1))
@@ -24,47 +23,6 @@ BOTH = {"a": QUICK, "b": QUICK}
 
 def key(name: str, secret: str, routes: frozenset[str] | None = None) -> ClientKey:
     return ClientKey(name, sha256(secret.encode()).hexdigest(), routes)
-
-
-class TestKeys:
-    KEYS = Keys((key("ci", "sk-ci", frozenset({"lamp"})), key("team", "sk-team"), key("umlaut", "schlüssel")))
-
-    @pytest.mark.parametrize(
-        ("headers", "who"),
-        [
-            ({"authorization": "Bearer sk-ci"}, "ci"),
-            ({"authorization": "bearer sk-team"}, "team"),
-            ({"authorization": "Bearer  sk-team "}, "team"),
-            ({"x-api-key": "sk-team"}, "team"),
-            ({"authorization": "Basic abc", "x-api-key": "sk-team"}, "team"),
-            ({"authorization": "Bearer", "x-api-key": "sk-team"}, "team"),
-            ({"authorization": "Bearer schlüssel"}, "umlaut"),
-            ({}, None),
-            ({"authorization": ""}, None),
-            ({"authorization": "Bearer "}, None),
-            ({"authorization": "sk-ci"}, None),
-            ({"authorization": "Bearer sk-ci2"}, None),
-            ({"authorization": "Bearer SK-CI"}, None),
-            ({"authorization": "Basic sk-ci"}, None),
-            ({"authorization": "Bearer wrong", "x-api-key": "sk-team"}, None),
-            ({"x-api-key": ""}, None),
-            ({"x-api-key": "\udcff\udc80"}, None),
-            ({"authorization": f"Bearer {sha256(b'sk-ci').hexdigest()}"}, None),
-        ],
-    )
-    def test_who_asks(self, headers: Mapping[str, str], who: str | None) -> None:
-        identity = self.KEYS.identify(headers)
-        assert (identity.key if identity else None) == who
-
-    def test_a_key_brings_its_routes(self) -> None:
-        assert self.KEYS.identify({"x-api-key": "sk-ci"}) == Identity("ci", frozenset({"lamp"}))
-        assert self.KEYS.identify({"x-api-key": "sk-team"}) == Identity("team", None)
-
-    def test_without_keys_everybody_may(self) -> None:
-        nobody = Keys(())
-        assert nobody.identify({}) is ANYBODY
-        assert nobody.identify({"authorization": "Bearer whatever"}) is ANYBODY
-        assert (ANYBODY.key, ANYBODY.routes) == (None, None)
 
 
 def read(page: Page | None) -> dict[str, object]:

@@ -148,6 +148,21 @@ def _count(number: int, what: str) -> str:
     return f"{number} {what}{'' if number == 1 else 's'}"
 
 
+def list_forgetful(settings: "Settings") -> list[str]:
+    """Budgets longer than a day that nothing remembers over a restart."""
+    from proxy.core.limits import Period
+    from proxy.pipeline.gate import limits_of
+
+    if settings.ledger is not None:
+        return []
+    return [
+        f"{scope} {name} ({budget.name})"
+        for (scope, name), limits in limits_of(settings).items()
+        for budget in limits.budgets
+        if budget.per is not Period.DAY
+    ]
+
+
 def run(args: argparse.Namespace) -> int:
     """0 or 1; ConfigError carries the mistakes of the file to `main`."""
     from proxy.config.discover import read_settings
@@ -159,6 +174,9 @@ def run(args: argparse.Namespace) -> int:
     parts = ((len(settings.providers), "provider"), (len(settings.routes), "route"), (targets, "target"))
     terminal.say(f"{settings.source} is valid: {', '.join(_count(*part) for part in parts)}")
     terminal.say(f"prices: {bundled()}")
+    forgetful = list_forgetful(settings)
+    if forgetful:
+        terminal.say(f"without a ledger these budgets begin at 0 with each start: {', '.join(forgetful)}")
     if not args.online:
         return 0
     verdicts = check_online(settings)

@@ -4,13 +4,12 @@ Asks the running proxy, which knows the health of its targets; where none runs, 
 """
 
 import argparse
-import http.client
-import json
 import os
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
-from urllib.parse import urlencode, urlsplit
+from urllib.parse import urlencode
 
+from proxy.cli.admin_page import fetch, find_admin
 from proxy.cli.terminal import Terminal, err, out
 
 if TYPE_CHECKING:
@@ -18,8 +17,6 @@ if TYPE_CHECKING:
     from proxy.core.settings import Route, Settings, Target
     from proxy.core.usage import Price
 
-TIMEOUT = 2.0
-MAX_ANSWER = 4 * 1024 * 1024
 UNKNOWN = 1
 
 Row = tuple[str, str, str, str]
@@ -133,24 +130,6 @@ def _explain_file(settings: "Settings", args: argparse.Namespace, terminal: Term
     return 0
 
 
-def _fetch(url: str, query: str) -> tuple[int, object] | None:
-    """Status and decoded answer of the admin plane; None: nobody there, or not one of ours."""
-    parts = urlsplit(url if "//" in url else f"//{url}", scheme="http")
-    make = http.client.HTTPSConnection if parts.scheme == "https" else http.client.HTTPConnection
-    connection = make(parts.hostname or "", parts.port, timeout=TIMEOUT)
-    key = os.environ.get("UNDIMMED_KEY")
-    try:
-        headers = {"authorization": f"Bearer {key}"} if key else {}
-        connection.request("GET", f"{parts.path.rstrip('/')}/explain?{query}", headers=headers)
-        answer = connection.getresponse()
-        decoded: object = json.loads(answer.read(MAX_ANSWER))
-        return answer.status, decoded
-    except (OSError, http.client.HTTPException, ValueError):
-        return None
-    finally:
-        connection.close()
-
-
 def _show_live(view: Mapping[str, object], terminal: Terminal) -> None:
     goes_to = view.get("goes_to")
     where = f"goes to {goes_to}" if goes_to else "nobody can take it now"
@@ -172,7 +151,7 @@ def _query(args: argparse.Namespace) -> str:
 
 def _explain_live(url: str, args: argparse.Namespace, terminal: Terminal) -> int | None:
     """Exit status; None: no proxy there that would tell."""
-    found = _fetch(url, _query(args))
+    found = fetch(url, f"/explain?{_query(args)}")
     if found is None:
         return None
     status, view = found
@@ -200,9 +179,8 @@ def run(args: argparse.Namespace) -> int:
         settings = read_settings(args.config, os.environ)
     else:
         settings = read_settings(args.config, os.environ)
-        server = settings.server
-        host = f"[{server.admin_host}]" if ":" in server.admin_host else server.admin_host
-        status = None if not server.admin_port else _explain_live(f"http://{host}:{server.admin_port}", args, terminal)
+        admin = find_admin(settings.server)
+        status = None if admin is None else _explain_live(admin, args, terminal)
         if status is not None:
             return status
     terminal.say(f"No running proxy told, so this is what {settings.source} alone decides:")

@@ -33,6 +33,7 @@ COMMANDS = {
     "check": ("proxy.cli.check", "say whether a configuration is valid, and name every mistake"),
     "explain": ("proxy.cli.explain", "say where a request for a model would go, and why not elsewhere"),
     "report": ("proxy.cli.report", "say where tokens and money went"),
+    "keys": ("proxy.cli.keys", "create, list, revoke or rotate the keys of clients"),
     "ledger": ("proxy.cli.ledger", "export, verify or compact the ledger"),
     "schema": ("proxy.cli.schema", "print the JSON Schema of undimmed.yaml, for editors"),
     "demo": ("proxy.cli.demo", "watch an outage on simulated providers: no keys, no network"),

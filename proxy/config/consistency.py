@@ -6,7 +6,15 @@ misunderstanding, and it is cheaper to hear of it now than during an outage.
 
 from collections.abc import Callable, Iterator
 
-from proxy.config import continuity_rules, credential_rules, provider_rules, resilience_rules, route_rules, server_rules
+from proxy.config import (
+    continuity_rules,
+    credential_rules,
+    limit_checks,
+    provider_rules,
+    resilience_rules,
+    route_rules,
+    server_rules,
+)
 from proxy.config.source import Path
 from proxy.config.validation import Draft
 from proxy.core.errors import ConfigProblem
@@ -17,6 +25,7 @@ RULES: tuple[Rule, ...] = (
     server_rules.check_listeners,
     server_rules.check_anything,
     server_rules.check_keys,
+    server_rules.check_key_store,
     server_rules.check_breaker,
     server_rules.check_ledger,
     provider_rules.check_names,
@@ -43,6 +52,8 @@ RULES: tuple[Rule, ...] = (
     continuity_rules.check_continuity,
     resilience_rules.check_hedge,
     resilience_rules.check_degrade,
+    limit_checks.check_limits,
+    limit_checks.check_tags,
 )
 
 

@@ -7,6 +7,7 @@ from typing import Any, TypeVar
 
 from proxy.config.addresses import parse_base_url
 from proxy.config.credential_sources import credential_of
+from proxy.config.limit_rules import make_limits
 from proxy.config.models import (
     CacheModel,
     DefaultsModel,
@@ -17,6 +18,7 @@ from proxy.config.models import (
     RouteModel,
     ServerModel,
     TargetModel,
+    parse_moment,
     split_address,
 )
 from proxy.config.pricing import make_price, pricing_of, usual_price
@@ -28,6 +30,7 @@ from proxy.core.settings import (
     BreakerSettings,
     ClientKey,
     Hedge,
+    KeyStoreSettings,
     LedgerSettings,
     Origin,
     ProbeSettings,
@@ -176,6 +179,7 @@ def _provider(name: str, model: ProviderModel, defaults: DefaultsModel, folder: 
         project=model.project or "",
         api_version=model.api_version or "",
         pricing=pricing_of(preset.name),
+        limits=make_limits(model.limits, model.budget),
     )
     return provider if model.max_connections is None else replace(provider, max_connections=model.max_connections)
 
@@ -219,6 +223,7 @@ def _route(model: RouteModel, document: Document, said: Mapping[str, Mapping[str
         timeouts=fit_timeouts(defaults.timeout, model.timeout),
         retry=overlay(RetrySettings(), defaults.retry, model.retry),
         hedge=None if model.hedge is None else Hedge(model.hedge.after, model.hedge.share),
+        limits=make_limits(model.limits, model.budget),
     )
     return replace(route, **changes)
 
@@ -234,10 +239,20 @@ def _server(model: ServerModel) -> ServerSettings:
 
 
 def _key(model: KeyModel, routes: Sequence[RouteModel]) -> ClientKey:
-    if model.routes is None:
-        return ClientKey(model.name, model.hash)
+    key = ClientKey(
+        model.name,
+        model.hash,
+        tags=tuple(sorted(set(model.tags))),
+        expires=None if model.expires is None else parse_moment(model.expires),
+        limits=make_limits(model.limits, model.budget),
+    )
+    return key if model.routes is None else replace(key, routes=resolve_routes(model.routes, routes))
+
+
+def resolve_routes(allowed: Sequence[str], routes: Sequence[RouteModel]) -> frozenset[str]:
+    """Public model names as the names of their routes."""
     names = {public: route.model[0] for route in routes for public in route.model}
-    return ClientKey(model.name, model.hash, frozenset(names.get(name, name) for name in model.routes))
+    return frozenset(names.get(name, name) for name in allowed)
 
 
 def _ledger(model: LedgerModel | None, folder: FilePath) -> LedgerSettings | None:
@@ -270,4 +285,6 @@ def build(document: Document, source: str, folder: FilePath) -> Settings:
         source=source,
         ledger=_ledger(document.ledger, folder),
         shelf=_shelf(document, folder),
+        key_store=None if document.key_store is None else KeyStoreSettings(str(folder / document.key_store)),
+        tags={name: make_limits(tag.limits, tag.budget) for name, tag in document.tags.items()},
     )

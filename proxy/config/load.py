@@ -9,6 +9,7 @@ from proxy.config.consistency import find_problems
 from proxy.config.conversion import build
 from proxy.config.expand import expand
 from proxy.config.source import MAX_FILE, Source, decode, read_yaml
+from proxy.config.stored_keys import with_stored_keys
 from proxy.config.validation import validate
 from proxy.core.errors import ConfigError, ConfigProblem
 from proxy.core.settings import Settings
@@ -62,7 +63,7 @@ def parse(
     if problems:
         unique = {(problem.key, problem.message): problem for problem in problems}
         raise ConfigError(sorted(unique.values(), key=lambda problem: problem.line or 0))
-    return build(draft.document, name, source.folder)
+    return with_stored_keys(build(draft.document, name, source.folder), env)
 
 
 def load(path: Path, env: Mapping[str, str] | None = None, overrides: Overrides = NO_OVERRIDES) -> Settings:

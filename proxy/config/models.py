@@ -2,6 +2,7 @@
 
 import hashlib
 import re
+from datetime import UTC, datetime
 from typing import Annotated
 
 from pydantic import BeforeValidator, Field, GetJsonSchemaHandler, SecretStr, model_validator
@@ -11,6 +12,7 @@ from pydantic_core.core_schema import CoreSchema
 
 from proxy.config.continuity_rules import Hold, ResumeMode
 from proxy.config.credential_models import CredentialModel
+from proxy.config.limit_rules import Budgets, RatesModel, Tag, TagModel
 from proxy.config.resilience_models import HedgeModel
 from proxy.config.shapes import (
     BreakerModel,
@@ -30,11 +32,13 @@ from proxy.config.shapes import (
     as_list,
 )
 from proxy.config.units import Count, Duration, Size
+from proxy.core.keys import KEYED
 
 _LISTEN = re.compile(r"(\[[0-9A-Fa-f:.%]+\]|[A-Za-z0-9._-]+):([0-9]{1,5})")
 ADDRESS_FORMS = "an address and a port, such as 127.0.0.1:8080, 0.0.0.0:8080 or [::1]:8080"
 
 
+MOMENT_FORMS = "a date or a time, such as 2027-01-31 or 2027-01-31T18:00+01:00"
 LEDGER_FORMS = "sqlite: and a file, such as sqlite:undimmed.db or sqlite:/var/lib/undimmed/undimmed.db"
 
 
@@ -68,17 +72,32 @@ def _ledger_url(value: object) -> object:
 
 def _digest(value: object) -> object:
     text = value.lower().removeprefix("sha256:") if isinstance(value, str) else ""
-    if not re.fullmatch(r"[0-9a-f]{64}", text):
+    if not re.fullmatch(f"({KEYED})?[0-9a-f]{{64}}", text):
         raise PydanticCustomError("bad_hash", "")
     if text == hashlib.sha256(b"").hexdigest():
         raise PydanticCustomError("empty_hash", "")
     return text
 
 
+def parse_moment(text: str) -> float:
+    """Unix time of a date or time; UTC where it names no offset. ValueError."""
+    moment = datetime.fromisoformat(text)
+    return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp()
+
+
+def _moment(value: object) -> object:
+    try:
+        parse_moment(str(value))
+    except (ValueError, OverflowError):
+        raise PydanticCustomError("wrong_form", "expected {forms}", {"forms": MOMENT_FORMS}) from None
+    return str(value)
+
+
 Address = Annotated[str, BeforeValidator(_address)]
 AddressOrOff = Annotated[str, BeforeValidator(_address_or_off)]
 LedgerUrl = Annotated[str, BeforeValidator(_ledger_url)]
 Digest = Annotated[str, BeforeValidator(_digest)]
+Moment = Annotated[str, BeforeValidator(_moment)]
 
 
 class ServerModel(Section):
@@ -146,6 +165,8 @@ class ProviderModel(Section):
     probe: ProbeModel | None = Field(default=None, description="Active probes of this provider; see defaults.probe.")
     max_connections: Positive | None = Field(default=None, description="Connections to it at a time. Default 1024.")
     allow_plaintext: bool = Field(default=False, description="Send credentials over http:// to a host that is not private.")
+    limits: RatesModel | None = Field(default=None, description="Rates of all attempts at it together.")
+    budget: Budgets = Field(default=(), description="What all attempts at it may use together; one or a list.")
 
 
 class WhenModel(Section):
@@ -243,6 +264,8 @@ class RouteModel(Section):
     degrade: DegradeModel | None = Field(
         default=None, description="What to fall to when none of the targets can answer. Default: an honest error."
     )
+    limits: RatesModel | None = Field(default=None, description="Rates of all its calls together.")
+    budget: Budgets = Field(default=(), description="What all its calls may use together; one or a list.")
 
     @property
     def last_resorts(self) -> tuple[Tier, ...]:
@@ -253,12 +276,22 @@ class KeyModel(Section):
     """A key that clients present. Only its hash is kept."""
 
     name: Text = Field(description="Shown in logs and reports.")
-    hash: Digest = Field(description="SHA-256 of the key in hex, `sha256:` in front allowed.")
+    hash: Digest = Field(
+        description="SHA-256 of the key in hex, `sha256:` in front allowed; or `hmac:` and an HMAC (see Client keys)."
+    )
     routes: Annotated[tuple[Text, ...], BeforeValidator(as_list), OneOrMany()] | None = Field(
         default=None,
         description="Model names it may use; `direct` for provider/model addresses, `relay` for batches and relayed paths."
         " Default: everything.",
     )
+    tags: Annotated[tuple[Tag, ...], BeforeValidator(as_list), OneOrMany()] = Field(
+        default=(), description="What its calls are counted under, besides its name."
+    )
+    expires: Moment | None = Field(
+        default=None, description="From then on it is refused: a date or a time, UTC unless said."
+    )
+    limits: RatesModel | None = Field(default=None, description="Rates of its calls.")
+    budget: Budgets = Field(default=(), description="What its calls may use; one or a list.")
 
 
 class LedgerModel(Section):
@@ -300,6 +333,10 @@ class Document(Section):
     defaults: DefaultsModel = Field(default_factory=DefaultsModel, description="For all routes and providers.")
     keys: tuple[KeyModel, ...] = Field(default=(), description="Client keys. Without any, only this machine may connect.")
     cache: CacheModel | None = Field(default=None, description="Where answers for `degrade.stale` are kept.")
+    key_store: Text | None = Field(
+        default=None, description="The file in which `undimmed keys` keeps more of them; see Client keys."
+    )
+    tags: dict[Tag, TagModel] = Field(default={}, description="Limits of everything that carries a tag.")
     ledger: LedgerModel | None = Field(
         default=None, description="Where calls, tokens and money are written down for good. Default: nowhere."
     )

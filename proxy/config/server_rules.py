@@ -21,7 +21,7 @@ def check_listeners(draft: Draft) -> Findings:
     """Without client keys only this machine may connect; two listeners need two ports."""
     server = draft.document.server
     # A broken key is still a key: its own mistake is enough.
-    keys = bool(draft.document.keys) or not draft.whole("keys")
+    keys = bool(draft.document.keys) or draft.document.key_store is not None or not draft.whole("keys")
     for name, address in (("listen", server.listen), ("admin", server.admin)):
         if address == "off":
             continue
@@ -30,7 +30,7 @@ def check_listeners(draft: Draft) -> Findings:
             yield (
                 ("server", name),
                 f"{address} is open to others, and there are no keys: anyone could spend your credentials; "
-                "add keys: or listen on 127.0.0.1",
+                "add keys: or key_store:, or listen on 127.0.0.1",
             )
     if server.admin != "off":
         port = split_address(server.listen)[1]
@@ -61,6 +61,16 @@ def check_keys(draft: Draft) -> Findings:
             direct = provider.direct if provider is not None and "/" in route else route == DIRECT and _any_direct(draft)
             if route not in public and not direct and route != RELAY:
                 yield (*here, "routes", index), f'there is no route for "{route}"{nearest(route, public)}'
+
+
+def check_key_store(draft: Draft) -> Findings:
+    """A store whose folder is missing could never be written."""
+    if draft.document.key_store is not None:
+        path = draft.source.folder / draft.document.key_store
+        if path.is_dir():
+            yield ("key_store",), f"{path} is a folder"
+        elif not path.parent.is_dir():
+            yield ("key_store",), f"there is no folder {path.parent}"
 
 
 def check_ledger(draft: Draft) -> Findings:

@@ -121,7 +121,8 @@ class Downstream(Protocol):
 
 class ClientRequest(Struct, gc=False):
     """A request that passed the listener: read whole, authenticated, its path known. `headers` has lower-case names.
-    `key` is the name of the client's key, None where no keys are configured; `routes` what that key may use (None: all).
+    `key` is the name of the client's key, None where no keys are configured; `routes` what that key may use (None: all),
+    `tags` what its calls are counted under.
     `arrived` is loop time. `path` and `query` are as they came; only what is relayed to an account needs them. `upgrade`:
     the client asks to switch protocols, and this is how it is answered."""
 
@@ -135,3 +136,4 @@ class ClientRequest(Struct, gc=False):
     path: str = ""
     query: str = ""
     upgrade: "Switch | None" = None
+    tags: tuple[str, ...] = ()

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 
 from proxy.core.continuity import FIRST_CONTENT, Resume
 from proxy.core.facts import UNKNOWN, ModelFacts
+from proxy.core.limits import UNLIMITED, Limits
 from proxy.core.sources import TOKEN_SOURCES, AwsKeys, CredentialSource
 from proxy.core.usage import Price, Pricing, Tariff
 
@@ -161,6 +162,7 @@ class Provider:
     project: str = ""
     api_version: str = ""
     pricing: Pricing | None = None
+    limits: Limits = UNLIMITED
 
 
 @dataclass(frozen=True, slots=True)
@@ -233,6 +235,7 @@ class Route:
     hold: int = FIRST_CONTENT
     hedge: Hedge | None = None
     stale: float | None = None
+    limits: Limits = UNLIMITED
 
     @property
     def targets(self) -> tuple[Target, ...]:
@@ -241,11 +244,16 @@ class Route:
 
 @dataclass(frozen=True, slots=True)
 class ClientKey:
-    """A key that clients of the proxy present; `digest` is lower-case hex SHA-256 of it. `routes` None: all."""
+    """A key that clients of the proxy present. `digest` is what is kept of it (`core/keys.py`); `routes` None: all.
+    `former`: the digests of keys that this one has replaced, and until when each is still good. Unix times."""
 
     name: str
     digest: str = field(repr=False)
     routes: frozenset[str] | None = None
+    tags: tuple[str, ...] = ()
+    expires: float | None = None
+    former: tuple[tuple[str, float], ...] = field(default=(), repr=False)
+    limits: Limits = UNLIMITED
 
 
 @dataclass(frozen=True, slots=True)
@@ -284,8 +292,16 @@ class ShelfSettings:
 
 
 @dataclass(frozen=True, slots=True)
+class KeyStoreSettings:
+    """The file in which `undimmed keys` keeps client keys; its keys are among those of the settings."""
+
+    path: str
+
+
+@dataclass(frozen=True, slots=True)
 class Settings:
-    """One complete configuration. Replaced as a whole on reload, never changed."""
+    """One complete configuration. Replaced as a whole on reload, never changed. `pepper`: the secret that keyed digests of
+    client keys are made with; empty where there are none."""
 
     server: ServerSettings
     providers: Mapping[str, Provider]
@@ -297,3 +313,6 @@ class Settings:
     source: str = "environment"
     ledger: LedgerSettings | None = None
     shelf: ShelfSettings | None = None
+    tags: Mapping[str, Limits] = field(default_factory=dict)
+    key_store: KeyStoreSettings | None = None
+    pepper: bytes = field(default=b"", repr=False)

@@ -7,6 +7,7 @@ waits for it, the client does not.
 
 import asyncio
 from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 from proxy.core.call import Call
 from proxy.core.outcome import OutcomeKind
@@ -15,6 +16,9 @@ from proxy.core.settings import Target
 from proxy.core.usage import Usage
 from proxy.pipeline.estimation import EstimateJob, Estimator
 from proxy.tokens.prices import cost
+
+if TYPE_CHECKING:
+    from proxy.pipeline.gate import Passage
 
 #: Outcomes after which a provider may have generated, and may charge, although it reported nothing. The other failures are
 #: refusals: nothing was generated.
@@ -51,12 +55,14 @@ def apply_usage(record: AttemptRecord, target: Target, usage: Usage, wall: float
 
 
 class Booking:
-    """The record of one call on its way to the sink; `missing` estimates are still being made."""
+    """The record of one call on its way to the sink; `missing` estimates are still being made. `passage`: what the call has
+    set aside of its limits, None: nothing limits it."""
 
-    __slots__ = ("closed", "missing", "record")
+    __slots__ = ("closed", "missing", "passage", "record")
 
     def __init__(self, record: CallRecord) -> None:
         self.record = record
+        self.passage: Passage | None = None
         self.missing = 0
         self.closed = False
 
@@ -76,22 +82,38 @@ class Accounting:
 
     def estimate(self, call: Call, booking: Booking, attempt: AttemptRecord, target: Target, texts: list[str]) -> None:
         """Start an estimate for an attempt; the call's record waits for it, nobody else does."""
-        booking.missing += 1
+        self._submit(call, target, texts, self._expect(booking, attempt, target))
+
+    async def estimated(
+        self, call: Call, booking: Booking, attempt: AttemptRecord, target: Target, texts: list[str]
+    ) -> None:
+        """Estimate an attempt whose numbers the client is about to be told; its record waits for it even if the client does
+        not."""
+        arrived: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        apply = self._expect(booking, attempt, target)
 
         def done(usage: Usage) -> None:
+            apply(usage)
+            if not arrived.done():
+                arrived.set_result(None)
+
+        self._submit(call, target, texts, done)
+        await arrived
+
+    def _expect(self, booking: Booking, attempt: AttemptRecord, target: Target) -> Callable[[Usage], None]:
+        """An estimate is missing; what to do with it when it comes."""
+        booking.missing += 1
+
+        def apply(usage: Usage) -> None:
             apply_usage(attempt, target, usage, booking.record.wall)
             booking.missing -= 1
             if booking.closed and not booking.missing:
                 self.open -= 1
                 if not self.open:
                     self._idle.set()
-                self._sink.call_finished(booking.record)
+                self._finish(booking)
 
-        self._submit(call, target, texts, done)
-
-    async def estimated(self, call: Call, attempt: AttemptRecord, target: Target, texts: list[str]) -> None:
-        """Estimate an attempt whose numbers the client is about to be told."""
-        apply_usage(attempt, target, await self.count(call, target, texts), call.wall)
+        return apply
 
     async def count(self, call: Call, target: Target, texts: list[str]) -> Usage:
         """What a request, and what came back of it, would be in this target's tokens."""
@@ -109,8 +131,15 @@ class Accounting:
     def close(self, booking: Booking) -> None:
         """The call is over: hand its record on, now or when its last estimate is in."""
         booking.closed = True
+        if booking.passage is not None:
+            booking.passage.leave()
         if booking.missing:
             self.open += 1
             self._idle.clear()
         else:
-            self._sink.call_finished(booking.record)
+            self._finish(booking)
+
+    def _finish(self, booking: Booking) -> None:
+        if booking.passage is not None:
+            booking.passage.close()
+        self._sink.call_finished(booking.record)

@@ -1,14 +1,23 @@
 """Why there is no answer, told to the client once, in the form that its reply still allows."""
 
+from collections.abc import Mapping
+
 from proxy.core.exchange import Downstream
 from proxy.core.outcome import Outcome, OutcomeKind
 from proxy.core.problem import Problem
 from proxy.core.records import CallRecord
 from proxy.pipeline.journey import Journey
-from proxy.pipeline.reply import problem_headers, told
+from proxy.pipeline.reply import limit_headers, problem_headers, told
+from proxy.policy.allowances import Shortage
 from proxy.policy.outcomes import final_problem, unavailable_problem, unfit_problem, unserved_problem
 from proxy.policy.selection import Selection
 from proxy.wire.formats import FORMATS, ClientFormat
+
+#: What a call came to that a limit has kept out, by the code that its client is told.
+_REFUSED: Mapping[str, OutcomeKind] = {
+    "rate_limit_exceeded": OutcomeKind.RATE_LIMITED,
+    "insufficient_quota": OutcomeKind.QUOTA_EXHAUSTED,
+}
 
 
 def explain_failure(journey: Journey, problem: Problem) -> None:
@@ -26,7 +35,7 @@ def explain_failure(journey: Journey, problem: Problem) -> None:
 
 def refuse(record: CallRecord, downstream: Downstream, problem: Problem) -> None:
     """The request was never let on to a provider."""
-    record.outcome = OutcomeKind.BAD_REQUEST
+    record.outcome = _REFUSED.get(problem.code or "", OutcomeKind.BAD_REQUEST)
     record.status = problem.status
     _reply(FORMATS[record.endpoint], record.id, downstream, problem)
 
@@ -35,12 +44,16 @@ def find_problem(journey: Journey, selection: Selection, now: float) -> Problem:
     """Why there is no answer. `selection`: who could take the call as if nothing had been tried, which says when asking
     again makes sense."""
     outcomes = _list_outcomes(journey.record)
+    limited = [admission for _, admission in selection.refused if isinstance(admission, Shortage)]
     moments = [admission.until for _, admission in selection.refused if admission.until is not None]
     retry_after = max(0.0, min(moments) - now) if moments else None
     if journey.halted:
         problem = final_problem([Outcome(OutcomeKind.SUPERSEDED)], retry_after=None)
     elif outcomes:
         problem = final_problem(outcomes, retry_after=retry_after)
+    elif limited and journey.booking.passage is not None:
+        problem = journey.booking.passage.refuse(limited, now)
+        problem.retry_after = retry_after
     elif selection.unserved:
         problem = unserved_problem(journey.route.route.name, journey.call.endpoint.value)
     elif selection.unfit:
@@ -49,6 +62,7 @@ def find_problem(journey: Journey, selection: Selection, now: float) -> Problem:
         causes = selection.causes()
         problem = unavailable_problem(causes, retry_after, [admission.kind for _, admission in selection.refused])
     problem.attempts = [told(attempt) for attempt in journey.record.attempts]
+    problem.headers = limit_headers(journey)
     return problem
 
 
@@ -67,7 +81,9 @@ def _kind_of(journey: Journey, problem: Problem) -> OutcomeKind:
     outcomes = _list_outcomes(journey.record)
     if outcomes:
         return outcomes[-1].kind
-    return OutcomeKind.UNSUPPORTED if problem.status == 400 else OutcomeKind.OVERLOADED
+    if problem.status == 400:
+        return OutcomeKind.UNSUPPORTED
+    return _REFUSED.get(problem.code or "", OutcomeKind.OVERLOADED)
 
 
 def _reply(form: ClientFormat, call_id: str, downstream: Downstream, problem: Problem) -> None:

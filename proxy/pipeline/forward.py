@@ -22,10 +22,11 @@ from proxy.pipeline.accounting import Accounting, apply_usage, may_be_billed
 from proxy.pipeline.accounts import REFUSED, Accounts
 from proxy.pipeline.attempt import Attempt
 from proxy.pipeline.failing import explain_failure, find_problem, refuse
+from proxy.pipeline.gate import Gate
 from proxy.pipeline.hedging import Race, can_repeat, patience
 from proxy.pipeline.journey import Journey, Pulse
 from proxy.pipeline.opening import KEEPING, Opener
-from proxy.pipeline.queueing import CapacityQueues
+from proxy.pipeline.queueing import GRANTED_TOO_LATE, CapacityQueues
 from proxy.pipeline.reply import closing_words, commit_headers, count_headers, usage_headers
 from proxy.pipeline.resumed import CutStream, ResumedAttempt, Resumes
 from proxy.pipeline.resumption import Unwilling
@@ -35,6 +36,7 @@ from proxy.pipeline.services import Services
 from proxy.pipeline.staleness import Transcript, answer_of, key_of, may_keep, may_replay, replay
 from proxy.pipeline.superseding import Superseding, cut_off
 from proxy.pipeline.tunneling import TunnelAttempt
+from proxy.pipeline.used_features import list_features
 from proxy.policy.selection import Selection, select
 from proxy.policy.strategies import Candidate, Choice
 from proxy.policy.targets import Permit, Verdict
@@ -58,10 +60,12 @@ class Forwarder:
         queues: CapacityQueues,
         accounting: Accounting,
         accounts: Accounts,
+        gate: Gate,
     ) -> None:
         self._services = services
         self._accounts = accounts
-        self._opener = Opener(accounts, services.tunnels is not None)
+        self.gate = gate
+        self._opener = Opener(accounts, services.tunnels is not None, gate)
         self.routing = routing
         self._unwilling = Unwilling()
         self._queues = queues
@@ -169,6 +173,8 @@ class Forwarder:
             most = candidate.target.max_answer
             if most is not None:
                 attempt.call = shorten(journey.call, most, PRESETS[provider.preset].cap) or journey.call
+        if journey.booking.passage is not None:
+            journey.booking.passage.charge(candidate.target, attempt.record)
         self._services.witness(journey.record, attempt.record)
         return attempt
 
@@ -228,6 +234,8 @@ class Forwarder:
         are out too."""
         call, route = journey.call, journey.route
         choice = Choice(self._services.loop.time(), self._services.rng, call.affinity, call.endpoint)
+        if journey.booking.passage is not None:
+            choice.bar = journey.booking.passage.bar
         tried, tried_credentials = (set(), journey.fixed) if afresh else (journey.tried, journey.tried_credentials)
         if besides:
             tried = tried.union(besides)
@@ -236,12 +244,17 @@ class Forwarder:
     def _take(self, journey: Journey) -> tuple[Candidate, Permit] | None:
         """A target and its permit, at once; None: nobody can be asked now."""
         call = journey.call
+        passage = journey.booking.passage
         first = journey.route.first
         if first is not None and not journey.record.attempts and journey.route.is_easy(call.envelope, call.endpoint):
-            permit = first.state.acquire_flowing(call.endpoint, self._services.loop.time(), call.envelope.stream)
+            permit = None
+            if passage is None or passage.bar(first) is None:
+                permit = first.state.acquire_flowing(call.endpoint, self._services.loop.time(), call.envelope.stream)
             if permit is not None:
                 return first, permit
         promised, journey.promised = journey.promised, None
+        if promised is not None and passage is not None and passage.bar(promised) is not None:
+            promised = None
         while True:
             candidate = promised or self._look(journey).candidate
             if candidate is None:
@@ -270,7 +283,12 @@ class Forwarder:
         journey.record.waited += self._services.loop.time() - now
         if permit is None:
             return None
-        return next(candidate for candidate in full if candidate.state is permit.target), permit
+        candidate = next(candidate for candidate in full if candidate.state is permit.target)
+        passage = journey.booking.passage
+        if passage is not None and passage.bar(candidate) is not None:
+            permit.settle(GRANTED_TOO_LATE, self._services.loop.time())
+            return None
+        return candidate, permit
 
     def _waitable(self, journey: Journey, selection: Selection, now: float) -> list[Candidate]:
         """The full candidates whose queue has room; for a third attempt only one, and only if its budget allows."""
@@ -291,7 +309,8 @@ class Forwarder:
         if usage is not None:
             apply_usage(record, attempt.candidate.target, usage, journey.record.wall)
         elif journey.call.endpoint in TEXTUAL:
-            await self._accounting.estimated(attempt.call, record, attempt.candidate.target, attempt.texts())
+            target = attempt.candidate.target
+            await self._accounting.estimated(attempt.call, journey.booking, record, target, attempt.texts())
         downstream = journey.downstream
         answer = attempt.reader or attempt.answer
         if answer is not None and journey.call.endpoint in KEEPING:
@@ -350,9 +369,10 @@ class Forwarder:
             apply_usage(record, target, attempt.usage, journey.record.wall)
         elif may_be_billed(record):
             record.possibly_billed = True
-            if journey.call.endpoint not in TEXTUAL:
-                return
-            self._accounting.estimate(attempt.call, journey.booking, record, target, attempt.texts())
+            if journey.call.endpoint in TEXTUAL:
+                self._accounting.estimate(attempt.call, journey.booking, record, target, attempt.texts())
+        if journey.booking.passage is not None:
+            journey.booking.passage.settle(record)
 
     def _close(self, record: CallRecord, journey: Journey | None) -> None:
         record.ended_at = self._services.loop.time()
@@ -360,6 +380,7 @@ class Forwarder:
             self._services.sink.call_finished(record)
         else:
             self._superseding.leave(journey)
+            record.features = list_features(journey.call)
             self._accounting.close(journey.booking)
 
 

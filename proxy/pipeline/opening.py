@@ -12,10 +12,12 @@ from proxy.core.problem import Problem
 from proxy.core.records import CallRecord
 from proxy.pipeline.accounts import Accounts
 from proxy.pipeline.deadline import limits
+from proxy.pipeline.gate import Gate
 from proxy.pipeline.held import HeldAttempt
 from proxy.pipeline.journey import Journey
 from proxy.pipeline.resumption import prepare_resumption
 from proxy.pipeline.routing import Routing
+from proxy.pipeline.tagging import TAGS_HEADER, read_tags
 from proxy.pipeline.tunneling import TunnelAttempt
 from proxy.wire.formats import FORMATS
 from proxy.wire.openai_envelope import EnvelopeError
@@ -27,16 +29,32 @@ KEEPING = NAMING | RESOURCES
 
 
 class Opener:
-    """Opens calls. `tunnels`: sessions can be tunnelled."""
+    """Opens calls. `tunnels`: sessions can be tunnelled. What is limited has to pass the `gate`."""
 
-    def __init__(self, accounts: Accounts, tunnels: bool) -> None:
+    def __init__(self, accounts: Accounts, tunnels: bool, gate: Gate) -> None:
         self._accounts = accounts
         self._tunnels = tunnels
+        self._gate = gate
 
     def open(
         self, routing: Routing, request: ClientRequest, downstream: Downstream, record: CallRecord
     ) -> Journey | Problem:
         """Everything that can be refused before a provider is thought of. Fills in what of the call is known by then."""
+        record.tags = request.tags
+        given = request.headers.get(TAGS_HEADER)
+        if given is not None:
+            tags = read_tags(given, request.tags, routing.reserved_tags)
+            if isinstance(tags, Problem):
+                return tags
+            record.tags = tags
+        journey = self._open(routing, request, downstream, record)
+        if self._gate.idle or isinstance(journey, Problem):
+            return journey
+        return self._gate.admit(journey)
+
+    def _open(
+        self, routing: Routing, request: ClientRequest, downstream: Downstream, record: CallRecord
+    ) -> Journey | Problem:
         try:
             if request.endpoint in RESOURCES:
                 return self._open_account(routing, request, downstream, record)

@@ -59,7 +59,13 @@ def served_headers(journey: Journey, record: AttemptRecord) -> list[tuple[bytes,
         headers.append((b"x-undimmed-degraded", journey.record.degraded.encode()))
     if record.dropped:
         headers.append((b"x-undimmed-dropped", ", ".join(record.dropped).encode("ascii", "replace")))
-    return headers
+    return headers + limit_headers(journey)
+
+
+def limit_headers(journey: Journey) -> list[tuple[bytes, bytes]]:
+    """What is left of the client's limits."""
+    passage = journey.booking.passage
+    return [] if passage is None else passage.headers()
 
 
 def usage_headers(record: AttemptRecord) -> list[tuple[bytes, bytes]]:
@@ -85,6 +91,7 @@ def count_headers(journey: Journey, usage: Usage) -> list[tuple[bytes, bytes]]:
         (b"x-undimmed-route", journey.route.route.name.encode()),
         (b"x-undimmed-attempts", b"%d" % len(journey.record.attempts)),
         (b"x-undimmed-tokens-source", usage.source.encode()),
+        *limit_headers(journey),
     ]
 
 
@@ -123,6 +130,7 @@ def problem_headers(form: ClientFormat, call_id: str, problem: Problem) -> list[
         (b"x-undimmed-request-id", call_id.encode()),
         (b"x-undimmed-attempts", b"%d" % len(problem.attempts)),
         *form.error_headers(problem),
+        *problem.headers,
     ]
 
 

@@ -148,6 +148,24 @@ def bind_candidates(route: Route, tiers: tuple[tuple[Candidate, ...], ...]) -> R
     )
 
 
+def prefer(state: RouteState, target_id: str) -> RouteState | None:
+    """The route with its tiers in another order: that of this target and those behind it, then those before it; those of
+    last resort stay last. None: it is the first already, or not among the targets (of a route bound to an account)."""
+    usual = tuple(tier for tier in state.tiers if not tier[0].target.last_resort)
+    places = [n for n, tier in enumerate(usual) if any(each.target.id == target_id for each in tier)]
+    place = places[0] if places else 0
+    if not place:
+        return None
+    tiers = (*usual[place:], *usual[:place], *state.tiers[len(usual) :])
+    chosen = tiers[0][0]
+    return replace(
+        state,
+        tiers=tiers,
+        first=chosen if state.route.strategy == "ordered" or len(tiers[0]) == 1 else None,
+        easy={endpoint: easy_size(chosen, endpoint) for endpoint in Endpoint},
+    )
+
+
 def narrow(state: RouteState, keep: Callable[[Candidate], bool]) -> RouteState | None:
     """The route with some of its targets only; None: none is left."""
     tiers = tuple(kept for tier in state.tiers if (kept := tuple(filter(keep, tier))))
@@ -179,6 +197,8 @@ class Routing:
                     self._globs.append((compile_glob(name), state))
                 else:
                     self._exact.setdefault(name, state)
+        #: Tags that belong to keys: a request cannot give them to itself.
+        self.reserved_tags = frozenset(tag for key in settings.keys for tag in key.tags)
         self._direct: OrderedDict[str, RouteState] = OrderedDict()
         self._accounts: dict[str, Candidate] = {}
 

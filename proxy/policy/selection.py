@@ -16,6 +16,8 @@ from proxy.policy.strategies import Candidate, Choice, Strategy
 from proxy.policy.targets import Admission, Verdict
 
 TRIED = "this call has tried it already"
+#: A target with one of these cannot be asked, whether it could be afforded or not.
+_OUT = frozenset({Verdict.HELD, Verdict.OPEN})
 _NO_DOUBTS: Mapping[str, str] = MappingProxyType({})
 
 
@@ -118,4 +120,8 @@ def _why_not(
         return unfit
     exclude = tried_credentials.get(state.id, ()) if tried_credentials else ()
     admission = state.admission(choice.endpoint, choice.now, exclude)
+    if choice.bar is not None and admission.verdict not in _OUT:
+        barred = choice.bar(candidate)
+        if barred is not None:
+            return barred
     return None if admission.verdict is Verdict.READY or admission.verdict is Verdict.TRIAL else admission

@@ -13,7 +13,7 @@ from random import Random
 from proxy.core.endpoints import Endpoint
 from proxy.core.settings import Target
 from proxy.policy.abilities import ANYTHING, Ability
-from proxy.policy.targets import TargetState
+from proxy.policy.targets import Admission, TargetState
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,12 +28,14 @@ class Candidate:
 
 @dataclass(slots=True)
 class Choice:
-    """What a strategy may look at besides the candidates. `affinity` is the sticky key, empty for none."""
+    """What a strategy may look at besides the candidates. `affinity` is the sticky key, empty for none. `bar` says why a
+    candidate cannot be afforded; None: nothing is limited."""
 
     now: float
     rng: Random
     affinity: str
     endpoint: Endpoint
+    bar: Callable[[Candidate], Admission | None] | None = None
 
 
 Strategy = Callable[[Sequence[Candidate], Choice], Candidate]

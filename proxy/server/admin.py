@@ -25,13 +25,14 @@ from proxy.server.refusals import (
 )
 
 _ANYBODY = Identity()
-_PAGES = ("/health", "/health/live", "/health/ready", "/metrics", "/usage")
+_PAGES = ("/health", "/health/live", "/health/ready", "/limits", "/metrics", "/usage")
 _KNOWN = tuple(f"GET {path}" for path in ("/", *_PAGES, "/explain"))
 _INDEX = """undimmed admin
 
 /health         what every route can do now, and why not
 /health/live    the process is alive
 /health/ready   at least one route can serve
+/limits         what is limited, and what is left of it
 /metrics        Prometheus text
 /usage          tokens by route, target and outcome
 /explain        ?model=NAME [&tools=1] [&images=1] [&tokens=N]: where such a request would go now, and why not elsewhere

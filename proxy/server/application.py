@@ -9,10 +9,11 @@ from proxy.core.exchange import ClientRequest, Downstream
 
 @dataclass(frozen=True, slots=True)
 class Identity:
-    """Who asks: the name of the key presented, and the routes it may use (None: all)."""
+    """Who asks: the name of the key presented, the routes it may use (None: all), and its tags."""
 
     key: str | None = None
     routes: frozenset[str] | None = None
+    tags: tuple[str, ...] = ()
 
 
 @dataclass(slots=True)

@@ -24,7 +24,7 @@ SESSIONS = PATHS
 #: Served to everybody, key or not: what load balancers and orchestrators ask.
 HEALTH = frozenset({"/health", "/health/live", "/health/ready"})
 #: Everybody's numbers: not for keys that are restricted to some routes.
-OVERVIEWS = frozenset({"/metrics", "/usage"})
+OVERVIEWS = frozenset({"/limits", "/metrics", "/usage"})
 _PAGES = HEALTH | OVERVIEWS | {"/v1/models"}
 
 #: For people who asked for something else.
@@ -37,6 +37,7 @@ KNOWN_PATHS = (
     "GET /health",
     "GET /health/live",
     "GET /health/ready",
+    "GET /limits",
     "GET /metrics",
     "GET /usage",
 )

@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
+from proxy.core.limits import BudgetStanding
 from proxy.stores.ledger.contract import LedgerState
 from proxy.stores.process import ProcessFigures
 
@@ -32,7 +33,7 @@ class Gauges:
     """What is true at this moment and stands in no counter. `upstream_connections` by (provider, state), state being
     `idle` or `busy`; `loop_lag` in seconds; `started` in Unix time; `log_lines_dropped` since the start. `refused`:
     requests that the listener did not let in, `cut`: connections that were too slow, both by reason;
-    `handler_failures`: bugs of ours."""
+    `handler_failures`: bugs of ours. `limit_refusals` by scope, name and limit."""
 
     version: str
     started: float
@@ -49,3 +50,5 @@ class Gauges:
     cut: Mapping[str, int] = field(default_factory=dict)
     handler_failures: int = 0
     ledger: LedgerState | None = None
+    budgets: Sequence[BudgetStanding] = ()
+    limit_refusals: Mapping[tuple[str, str, str], int] = field(default_factory=dict)

@@ -102,6 +102,8 @@ def make_request(admission: Admission, headers: Mapping[str, str], body: bytes, 
         raise ValueError("a page has no body to take in")
     identity = admission.identity
     request = ClientRequest(admission.endpoint, headers, body, identity.key, identity.routes, began)
+    if identity.tags:
+        request.tags = identity.tags
     if admission.page:
         request.method, request.path, request.query = admission.method, admission.page, admission.query
     return request

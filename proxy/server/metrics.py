@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 from proxy.server.gauges import Gauges
+from proxy.server.limit_metrics import budgets, refusals
 from proxy.stores.histogram import Histogram
 from proxy.stores.tally import Tally
 from proxy.tokens.prices import dollars
@@ -287,6 +288,8 @@ METRICS: tuple[Metric, ...] = (
     ),
     Metric("undimmed_ledger_waiting", "gauge", "Calls that wait in the ledger's journal.", _ledger_waiting),
     Metric("undimmed_ledger_ok", "gauge", "1 while the ledger's database takes what it is given.", _ledger_ok),
+    Metric("undimmed_limit_refusals_total", "counter", "Calls that a limit or budget kept out.", refusals),
+    Metric("undimmed_budget_used_ratio", "gauge", "Used and reserved part of a budget in its period.", budgets),
     Metric("undimmed_build_info", "gauge", "Always 1; the version is a label.", _build),
     Metric("process_resident_memory_bytes", "gauge", "Resident memory.", _single(lambda g: g.process.resident)),
     Metric("process_cpu_seconds_total", "counter", "User and system CPU time.", _single(lambda g: g.process.cpu)),

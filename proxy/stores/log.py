@@ -13,6 +13,7 @@ import msgspec
 import structlog
 from structlog.typing import EventDict, FilteringBoundLogger, Processor, WrappedLogger
 
+from proxy.core.limits import BudgetEvent, Unit
 from proxy.core.outcome import OutcomeKind
 from proxy.core.records import AttemptRecord, CallRecord, ProbeRecord, StateChange
 from proxy.stores.lines import LineWriter
@@ -185,6 +186,16 @@ class LogSink:
             after=change.after,
             cause=change.cause,
             for_s=round(change.until - change.at, 1) if change.until is not None else None,
+        )
+
+    def budget_reached(self, event: BudgetEvent) -> None:
+        one = event.standing
+        amounts = (one.spent, one.limit) if one.unit == Unit.TOKENS else (dollars(one.spent), dollars(one.limit))
+        self._log.warning(
+            "budget_reached",
+            subject=f"{one.scope}, {one.name}",
+            after=event.level.value,
+            cause="{} of {} are spent".format(*amounts),
         )
 
     def probed(self, record: ProbeRecord) -> None:

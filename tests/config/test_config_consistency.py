@@ -3,7 +3,15 @@
 import pytest
 from config_texts import KEYS, PROVIDERS, defaults, provider, route
 
-from proxy.config import continuity_rules, credential_rules, provider_rules, resilience_rules, route_rules, server_rules
+from proxy.config import (
+    continuity_rules,
+    credential_rules,
+    limit_checks,
+    provider_rules,
+    resilience_rules,
+    route_rules,
+    server_rules,
+)
 from proxy.config.consistency import RULES
 
 ACCEPTED = [
@@ -38,7 +46,15 @@ def test_what_is_well_is_left_alone(complain, text: str) -> None:
 def test_every_rule_is_in_the_table() -> None:
     written = {
         function
-        for module in (continuity_rules, credential_rules, provider_rules, resilience_rules, route_rules, server_rules)
+        for module in (
+            continuity_rules,
+            credential_rules,
+            limit_checks,
+            provider_rules,
+            resilience_rules,
+            route_rules,
+            server_rules,
+        )
         for name, function in vars(module).items()
         if name.startswith("check_")
     }

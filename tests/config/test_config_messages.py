@@ -42,7 +42,10 @@ def test_known_keys_of_every_place() -> None:
 
 COMPLAINTS = [
     ("provders: {}", 'provders: unknown key; did you mean "providers"?'),
-    ("alerts: {url: x}", "alerts: unknown key; known: server, providers, routes, defaults, keys, cache, ledger"),
+    (
+        "alerts: {url: x}",
+        "alerts: unknown key; known: server, providers, routes, defaults, keys, cache, key_store, tags, ledger",
+    ),
     (
         "ledger: {url: x}",
         "ledger.url: expected sqlite: and a file, such as sqlite:undimmed.db or sqlite:/var/lib/undimmed/undimmed.db",

@@ -4,10 +4,12 @@ from decimal import Decimal
 import pytest
 
 from proxy.core.endpoints import Endpoint
+from proxy.core.limits import BudgetStanding
 from proxy.core.outcome import OK, Outcome, OutcomeKind
 from proxy.core.records import AttemptRecord, CallRecord, ProbeRecord, StateChange
 from proxy.core.usage import Usage
 from proxy.server.gauges import CredentialGauge, Gauges, TargetGauge
+from proxy.server.limit_metrics import MAX_BUDGETS
 from proxy.server.metrics import METRICS, escape, render
 from proxy.stores.ledger.contract import LedgerState
 from proxy.stores.process import ProcessFigures
@@ -33,6 +35,11 @@ GAUGES = Gauges(
     refused={"bad_host": 2},
     cut={"slow_reader": 1},
     ledger=LedgerState("spilling", 5, 4, 3, 2, 1, True, "disk full"),
+    budgets=[
+        BudgetStanding(f"usd a {per}", "key ci", spent, 200, "usd", 0.0, 1.0, reserved=10)
+        for per, spent in (("day", 40), ("month", 90))
+    ],
+    limit_refusals={("key", "ci", "rpm"): 3},
 )
 
 
@@ -157,6 +164,8 @@ def test_names_follow_the_conventions():
         ("undimmed_ready", {}, "1"),
         ("undimmed_event_loop_lag_seconds", {}, "0.002"),
         ("undimmed_log_lines_dropped_total", {}, "9"),
+        ("undimmed_limit_refusals_total", {"subject": "key ci", "limit": "rpm"}, "3"),
+        ("undimmed_budget_used_ratio", {"subject": "key ci", "budget": "usd a month"}, "0.5"),
         ("undimmed_build_info", {"version": "1.2.3"}, "1"),
         ("process_resident_memory_bytes", {}, "50000000"),
         ("process_cpu_seconds_total", {}, "1.25"),
@@ -183,6 +192,14 @@ def test_histograms_are_cumulative(families):
             assert [float(bound) for bound in bounds] == sorted(float(bound) for bound in bounds)
             assert numbers == sorted(numbers)
             assert numbers[-1] == parts[name + "_count"][0][1]
+
+
+def test_of_many_budgets_the_fullest_are_shown():
+    budgets = [BudgetStanding("usd a day", f"key k{n}", n, 1000, "usd", 0.0, 1.0) for n in range(MAX_BUDGETS + 100)]
+    families = parse(render(Tally(0.0), Gauges("v", 0.0, PROCESS, budgets=budgets)).decode())
+    shown = families["undimmed_budget_used_ratio"][1]
+    assert len(shown) == MAX_BUDGETS
+    assert min(shown.values()) == Decimal("0.1")
 
 
 def test_labels_are_escaped():

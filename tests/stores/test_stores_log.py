@@ -5,6 +5,7 @@ import pytest
 import structlog
 from stores_records import USAGE, attempt, call
 
+from proxy.core.limits import BudgetEvent, BudgetStanding, Level
 from proxy.core.outcome import OutcomeKind
 from proxy.core.records import ProbeRecord, StateChange
 from proxy.stores.log import LogSink, compact, configure, describe
@@ -138,3 +139,15 @@ def test_compact_attempts():
 
 def test_errors_without_a_traceback():
     assert describe(ValueError("CANARY")) == "ValueError"
+
+
+def test_budgets_that_reach_a_level():
+    def write(sink):
+        dollars = BudgetStanding("usd a day", "key ci", 20_500_000_000, 20_000_000_000, "usd", 0.0, 1.0)
+        sink.budget_reached(BudgetEvent(5.0, Level.USED_UP, dollars))
+        sink.budget_reached(BudgetEvent(5.0, Level.LOW, BudgetStanding("t", "tag x", 8, 10, "tokens", 0.0, 1.0)))
+
+    first, second = lines(write)
+    assert (first["level"], first["event"], first["subject"]) == ("warning", "budget_reached", "key ci, usd a day")
+    assert (first["after"], first["cause"]) == ("used_up", "20.5 of 20 are spent")
+    assert (second["after"], second["cause"]) == ("low", "8 of 10 are spent")

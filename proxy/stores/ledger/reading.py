@@ -4,8 +4,9 @@ Times are Unix time in ms, spans half open. What the journal still holds is not 
 the database takes rows.
 """
 
+import json
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import quote
@@ -75,6 +76,12 @@ class Reader:
         """The rollups of all hours that lie in this span, in part at least."""
         hours = (span.since // HOUR, -(-span.until // HOUR))
         return self._connection.execute("SELECT * FROM rollups WHERE hour >= ? AND hour < ?", hours).fetchall()
+
+    def known(self, ids: Sequence[str]) -> set[str]:
+        """Which of these calls are there."""
+        listed = json.dumps(ids)
+        found = self._connection.execute("SELECT id FROM calls WHERE id IN (SELECT value FROM json_each(?))", (listed,))
+        return {identity for (identity,) in found}
 
     def verify(self) -> Iterator[str]:
         """Everything that is wrong, a sentence each."""

@@ -95,7 +95,18 @@ def inherit(files: list[Path]) -> Legacy | None:
 def inspect(files: list[Path]) -> tuple[int, bool]:
     """How many ended calls one owner's segments hold, and whether it lives. Changes nothing. A file that goes
     meanwhile, or cannot be read, counts as empty."""
-    calls = 0
+    calls, alive = _look(files)
+    return len(calls), alive
+
+
+def ended_calls(files: list[Path]) -> list[CallEntry]:
+    """The ended calls in the segments of one owner; none of one that lives, which books them itself. Changes nothing."""
+    calls, alive = _look(files)
+    return [] if alive else calls
+
+
+def _look(files: list[Path]) -> tuple[list[CallEntry], bool]:
+    calls: list[CallEntry] = []
     alive = False
     for path in files:
         try:
@@ -107,7 +118,7 @@ def inspect(files: list[Path]) -> tuple[int, bool]:
         except BlockingIOError:
             alive = True
         try:
-            calls += sum(isinstance(entry, CallEntry) for entry in _read(descriptor))
+            calls += (entry for entry in _read(descriptor) if isinstance(entry, CallEntry))
         finally:
             os.close(descriptor)
     return calls, alive
