@@ -12,6 +12,7 @@ from typing import Protocol
 from urllib.parse import unquote
 
 from proxy import __version__
+from proxy.core.alarming import AlarmFigures
 from proxy.core.call import Needs
 from proxy.core.endpoints import Endpoint
 from proxy.core.exchange import ClientRequest, Downstream
@@ -52,6 +53,20 @@ class Edges(Protocol):
     def handler_failures(self) -> int: ...
 
 
+class Alarms(Protocol):
+    """What alerts and status pages have to show (`watchtower`)."""
+
+    def health(self) -> dict[str, object] | None: ...
+
+    def status_page(self, provider: str) -> dict[str, object] | None: ...
+
+    def hint(self, provider: str) -> str: ...
+
+    def view(self) -> dict[str, object]: ...
+
+    def figures(self) -> AlarmFigures: ...
+
+
 @dataclass(slots=True)
 class ConfigState:
     """What `/health` says of the configuration: where the running one came from, and why a newer one was refused."""
@@ -74,6 +89,7 @@ class Gateway:
         self._lag = 0.0
         self._edges: Edges | None = None
         self._ledger: Ledger | None = None
+        self._alarms: Alarms | None = None
         self.tally = tally
         self.draining = False
         self._keys = make_keyring(forwarder.routing.settings, wall)
@@ -99,6 +115,15 @@ class Gateway:
     def config_rejected(self, error: str) -> None:
         """A newer configuration was invalid; the old one goes on, and `/health` says so."""
         self._config.error = error
+
+    @property
+    def rejection(self) -> str | None:
+        """Why a newer configuration was refused."""
+        return self._config.error
+
+    def heed(self, alarms: Alarms) -> None:
+        """Show these alerts and status pages."""
+        self._alarms = alarms
 
     def watch(self, edges: Edges) -> None:
         self._edges = edges
@@ -166,7 +191,12 @@ class Gateway:
         if state is None:
             return pages.problem_page(unknown_model(self.routing, model, None))
         needs = Needs(tools=tools, images=images, tokens=tokens)
-        return pages.health_page(self._surveyor.explain(state, model, needs, Endpoint.CHAT))
+        hint = self._alarms.hint if self._alarms is not None else None
+        return pages.health_page(self._surveyor.explain(state, model, needs, Endpoint.CHAT, hint))
+
+    def alerts(self) -> Page:
+        """What fires, what was sent last, and how the webhooks do."""
+        return pages.health_page({"object": "alerts"} if self._alarms is None else self._alarms.view())
 
     def survey(self) -> dict[str, object]:
         """The health view: `status` is `ok`, `degraded` (some target of a serving route is out), `down` or `draining`."""
@@ -184,8 +214,17 @@ class Gateway:
             },
             "ledger": None if self._ledger is None else _ledger_view(self._ledger.state()),
             "routes": routes,
-            "providers": self._surveyor.providers(self.routing),
+            "alerts": self._alarms.health() if self._alarms is not None else None,
+            "providers": self._providers(),
         }
+
+    def _providers(self) -> dict[str, dict[str, object]]:
+        found = self._surveyor.providers(self.routing)
+        for name, view in found.items():
+            page = self._alarms.status_page(name) if self._alarms is not None else None
+            if page is not None:
+                view["status_page"] = page
+        return found
 
     def _credentials(self) -> list[CredentialGauge]:
         now = self._loop.time()
@@ -228,6 +267,7 @@ class Gateway:
             ledger=self._ledger.state() if self._ledger is not None else None,
             budgets=self.gate.standings(self._wall()),
             limit_refusals=self.gate.refusals,
+            alarms=self._alarms.figures() if self._alarms is not None else AlarmFigures(),
         )
 
 

@@ -42,6 +42,7 @@ from proxy.transport.credentials.http import AiohttpTokenHttp
 from proxy.transport.credentials.programs import run_program
 from proxy.transport.credentials.refresher import Refresher
 from proxy.transport.credentials.surroundings import Surroundings, TokenHttp
+from proxy.watchtower import Watchtower, watch_over
 
 #: How often the configuration file's modification time is looked at.
 WATCH_EVERY = 2.0
@@ -123,6 +124,7 @@ class Proxy:
         self.gateway.watch(self)
         if self._ledger is not None:
             self.gateway.keep(self._ledger)
+        self.watchtower: Watchtower = watch_over(self.gateway, self._ledger)
         self._tasks: list[asyncio.Task[None]] = []
         self._rejected: tuple[str, FileStamp] | None = None
 
@@ -168,6 +170,7 @@ class Proxy:
             await self._close_ledger(self._loop.time())
             raise
         self._refresher.follow(self.gateway.routing.rings.values())
+        self.watchtower.use(self._settings)
         self._tasks.append(self._loop.create_task(self.parts.prober.run()))
         self._tasks.append(self._loop.create_task(self.gateway.watch_lag()))
         if self._own_estimator is not None:
@@ -212,6 +215,7 @@ class Proxy:
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
+        await self.watchtower.aclose()
         await self._refresher.aclose()
         await self.parts.accounting.drained()
         await self._transport.aclose()
@@ -244,6 +248,7 @@ class Proxy:
             self._shelf = self.parts.services.shelf = open_shelf(settings)
         self.gateway.use(routing)
         self._refresher.follow(routing.rings.values())
+        self.watchtower.use(settings)
         if self._ledger is not None:
             self._ledger.use(tariff_of(settings))
         if self.gateway.gate.blank:

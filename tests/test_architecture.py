@@ -22,6 +22,7 @@ FLOORS = {
     "gateway": 7,
     "assemble": 8,
     "restoring": 8,
+    "watchtower": 8,
     "config": 8,
     "supervisor": 9,
     "rehearse": 9,

@@ -137,6 +137,10 @@ def _show_live(view: Mapping[str, object], terminal: Terminal) -> None:
     targets = view.get("targets")
     rows = [row for row in targets if isinstance(row, dict)] if isinstance(targets, list) else []
     terminal.table([(str(row.get("tier")), str(row.get("target")), str(row.get("why", ""))) for row in rows])
+    for said in dict.fromkeys(
+        f"{str(row.get('target')).partition('/')[0]}: {row['status_page']}" for row in rows if "status_page" in row
+    ):
+        terminal.say(f"  {said}")
 
 
 def _message(view: object) -> str:

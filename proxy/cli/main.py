@@ -35,6 +35,7 @@ COMMANDS = {
     "report": ("proxy.cli.report", "say where tokens and money went"),
     "keys": ("proxy.cli.keys", "create, list, revoke or rotate the keys of clients"),
     "ledger": ("proxy.cli.ledger", "export, verify or compact the ledger"),
+    "alerts": ("proxy.cli.alerts", "send a test message to each webhook"),
     "schema": ("proxy.cli.schema", "print the JSON Schema of undimmed.yaml, for editors"),
     "demo": ("proxy.cli.demo", "watch an outage on simulated providers: no keys, no network"),
 }

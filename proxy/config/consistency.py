@@ -7,6 +7,7 @@ misunderstanding, and it is cheaper to hear of it now than during an outage.
 from collections.abc import Callable, Iterator
 
 from proxy.config import (
+    alert_rules,
     continuity_rules,
     credential_rules,
     limit_checks,
@@ -54,6 +55,10 @@ RULES: tuple[Rule, ...] = (
     resilience_rules.check_degrade,
     limit_checks.check_limits,
     limit_checks.check_tags,
+    alert_rules.check_webhooks,
+    alert_rules.check_topics,
+    alert_rules.check_thresholds,
+    alert_rules.check_feeds,
 )
 
 

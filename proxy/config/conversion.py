@@ -6,6 +6,7 @@ from pathlib import Path as FilePath
 from typing import Any, TypeVar
 
 from proxy.config.addresses import parse_base_url
+from proxy.config.alert_settings import alerts_of
 from proxy.config.credential_sources import credential_of
 from proxy.config.limit_rules import make_limits
 from proxy.config.models import (
@@ -161,7 +162,7 @@ def _target(
     )
 
 
-def _provider(name: str, model: ProviderModel, defaults: DefaultsModel, folder: FilePath) -> Provider:
+def _provider(name: str, model: ProviderModel, defaults: DefaultsModel, folder: FilePath, hints: bool) -> Provider:
     given = [credential for credential in model.credentials if not credential.empty]
     preset = preset_of(model)
     provider = Provider(
@@ -180,8 +181,17 @@ def _provider(name: str, model: ProviderModel, defaults: DefaultsModel, folder: 
         api_version=model.api_version or "",
         pricing=pricing_of(preset.name),
         limits=make_limits(model.limits, model.budget),
+        status_feed=feed_of(model, hints),
     )
     return provider if model.max_connections is None else replace(provider, max_connections=model.max_connections)
+
+
+def feed_of(provider: ProviderModel, hints: bool) -> str | None:
+    """The address of the status page to read. `hints`: the usual ones are wanted."""
+    said = provider.status_feed
+    if said == "off" or (said is None and not hints):
+        return None
+    return preset_of(provider).status_feed or None if said in (None, "usual") else said
 
 
 def patience_of(provider: ProviderModel, *written: TimeoutModel | None) -> float | None:
@@ -276,7 +286,10 @@ def build(document: Document, source: str, folder: FilePath) -> Settings:
     said = statements(document, range(len(document.routes)))
     return Settings(
         server=_server(document.server),
-        providers={name: _provider(name, provider, defaults, folder) for name, provider in document.providers.items()},
+        providers={
+            name: _provider(name, provider, defaults, folder, document.hints)
+            for name, provider in document.providers.items()
+        },
         routes=tuple(_route(route, document, said) for route in document.routes),
         keys=tuple(_key(key, document.routes) for key in document.keys),
         breaker=overlay(BreakerSettings(), defaults.breaker),
@@ -287,4 +300,5 @@ def build(document: Document, source: str, folder: FilePath) -> Settings:
         shelf=_shelf(document, folder),
         key_store=None if document.key_store is None else KeyStoreSettings(str(folder / document.key_store)),
         tags={name: make_limits(tag.limits, tag.budget) for name, tag in document.tags.items()},
+        alerts=alerts_of(document.alerts, document.ledger is not None),
     )

@@ -10,6 +10,7 @@ from pydantic.json_schema import JsonSchemaValue
 from pydantic_core import PydanticCustomError
 from pydantic_core.core_schema import CoreSchema
 
+from proxy.config.alert_models import AlertModel, StatusFeed
 from proxy.config.continuity_rules import Hold, ResumeMode
 from proxy.config.credential_models import CredentialModel
 from proxy.config.limit_rules import Budgets, RatesModel, Tag, TagModel
@@ -164,6 +165,10 @@ class ProviderModel(Section):
     )
     probe: ProbeModel | None = Field(default=None, description="Active probes of this provider; see defaults.probe.")
     max_connections: Positive | None = Field(default=None, description="Connections to it at a time. Default 1024.")
+    status_feed: StatusFeed | None = Field(
+        default=None,
+        description="usual for the vendor's own status page, the address of another one's JSON, or off. Default: see hints.",
+    )
     allow_plaintext: bool = Field(default=False, description="Send credentials over http:// to a host that is not private.")
     limits: RatesModel | None = Field(default=None, description="Rates of all attempts at it together.")
     budget: Budgets = Field(default=(), description="What all attempts at it may use together; one or a list.")
@@ -340,3 +345,5 @@ class Document(Section):
     ledger: LedgerModel | None = Field(
         default=None, description="Where calls, tokens and money are written down for good. Default: nowhere."
     )
+    alerts: tuple[AlertModel, ...] = Field(default=(), description="Webhooks, and what they are told. Default: none.")
+    hints: bool = Field(default=False, description="Read the status pages of all providers that have a usual one.")

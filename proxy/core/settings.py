@@ -7,6 +7,7 @@ defaults are the shipped profile of the design, and `config/` takes them from he
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from proxy.core.alarming import AlertSettings
 from proxy.core.continuity import FIRST_CONTENT, Resume
 from proxy.core.facts import UNKNOWN, ModelFacts
 from proxy.core.limits import UNLIMITED, Limits
@@ -163,6 +164,7 @@ class Provider:
     api_version: str = ""
     pricing: Pricing | None = None
     limits: Limits = UNLIMITED
+    status_feed: str | None = None  # address of its status page's JSON, if that is to be read
 
 
 @dataclass(frozen=True, slots=True)
@@ -316,3 +318,4 @@ class Settings:
     tags: Mapping[str, Limits] = field(default_factory=dict)
     key_store: KeyStoreSettings | None = None
     pepper: bytes = field(default=b"", repr=False)
+    alerts: tuple[AlertSettings, ...] = ()

@@ -7,7 +7,7 @@ of its targets would be admitted for some endpoint it is used for.
 
 import asyncio
 import math
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from random import Random
 
 from proxy.core.call import Needs
@@ -62,8 +62,15 @@ class Surveyor:
             for name, ring in routing.rings.items()
         }
 
-    def explain(self, state: RouteState, model: str, needs: Needs, endpoint: Endpoint) -> dict[str, object]:
-        """Where a request with these needs would go now, and why not elsewhere."""
+    def explain(
+        self,
+        state: RouteState,
+        model: str,
+        needs: Needs,
+        endpoint: Endpoint,
+        hint: Callable[[str], str] | None = None,
+    ) -> dict[str, object]:
+        """Where a request with these needs would go now, and why not elsewhere. `hint`: what a provider says of itself."""
         now = self._loop.time()
         choice = Choice(now, Random(0), "", endpoint)
         selection = select(state.tiers, state.strategy, choice, set(), {}, needs)
@@ -75,7 +82,16 @@ class Surveyor:
             why = unfit or self._reason(admission)
             if candidate.target.id == chosen:
                 why = "goes here"
-            rows.append({"target": candidate.target.id, "tier": tier, "state": admission.verdict.value, "why": why})
+            row: dict[str, object] = {
+                "target": candidate.target.id,
+                "tier": tier,
+                "state": admission.verdict.value,
+                "why": why,
+            }
+            said = hint(candidate.target.provider) if hint is not None else ""
+            if said:
+                row["status_page"] = said
+            rows.append(row)
         return {
             "model": model,
             "route": state.route.name,

@@ -46,7 +46,8 @@ class Preset:
     turns, whoever wrote it.
 
     `free_path`: asked for nothing and costs nothing. As in a URL: with a leading slash from the origin (`/health`), without
-    one from the base URL (`models`). `free_probe_lies`: it is known to succeed while the models are down.
+    one from the base URL (`models`). `free_probe_lies`: it is known to succeed while the models are down. `status_feed`: the
+    JSON of its status page, "" where it has none that can be read.
     """
 
     name: str
@@ -76,6 +77,7 @@ class Preset:
     project: bool = False
     address_env: tuple[str, ...] = ()
     versions: bool = False
+    status_feed: str = ""
 
     def locate(self, region: str | None) -> str:
         """The base URL for a region, None: the usual one; "" where it must be configured."""
@@ -99,6 +101,7 @@ _LINES = (
         responses=True,
         keeps=True,
         free_probe_lies=True,
+        status_feed="https://status.openai.com/api/v2/summary.json",
     ),
     Preset(
         "anthropic",
@@ -107,6 +110,7 @@ _LINES = (
         hosts=("api.anthropic.com",),
         free_path="v1/models",
         free_probe_lies=True,
+        status_feed="https://status.claude.com/api/v2/summary.json",
     ),
     # Addresses are the customer's own; the list of models is static, like those of the other clouds.
     Preset(
@@ -146,6 +150,7 @@ _LINES = (
         strict_history=True,
         responses=True,
         free_probe_lies=True,
+        status_feed="https://groqstatus.com/api/v2/summary.json",
     ),
     Preset(
         "mistral",
@@ -257,6 +262,7 @@ _LINES = (
         ),
         project=True,
         free_path=None,
+        status_feed="https://status.cloud.google.com/incidents.json",
     ),
     Preset(
         "bedrock",
@@ -273,6 +279,7 @@ _LINES = (
         hosts=("api.cohere.com", "api.cohere.ai"),
         free_path="/v1/models",
         free_probe_lies=True,
+        status_feed="https://status.cohere.com/api/v2/summary.json",
     ),
     # Local servers queue without a byte and load models on demand; that is not a failure.
     Preset(

@@ -26,7 +26,7 @@ from proxy.server.refusals import (
 
 _ANYBODY = Identity()
 _PAGES = ("/health", "/health/live", "/health/ready", "/limits", "/metrics", "/usage")
-_KNOWN = tuple(f"GET {path}" for path in ("/", *_PAGES, "/explain"))
+_KNOWN = tuple(f"GET {path}" for path in ("/", *_PAGES, "/explain", "/alerts"))
 _INDEX = """undimmed admin
 
 /health         what every route can do now, and why not
@@ -35,6 +35,7 @@ _INDEX = """undimmed admin
 /limits         what is limited, and what is left of it
 /metrics        Prometheus text
 /usage          tokens by route, target and outcome
+/alerts         what fires, what was sent last, how the webhooks do
 /explain        ?model=NAME [&tools=1] [&images=1] [&tokens=N]: where such a request would go now, and why not elsewhere
 """
 _YES = frozenset({"1", "true", "yes", "on"})
@@ -48,6 +49,10 @@ class AdminApplication(Application, Protocol):
 
     def explain(self, model: str, tools: bool, images: bool, tokens: int) -> Page:
         """Where a request with these needs would go now. An unknown model is a page, too."""
+        ...
+
+    def alerts(self) -> Page:
+        """What fires, what was sent last, and how the webhooks do."""
         ...
 
 
@@ -99,6 +104,8 @@ class AdminPlane:
             return Page(200, _INDEX.encode(), "text/plain; charset=utf-8")
         if path == "/explain":
             return self._explain(request)
+        if path == "/alerts":
+            return self._app.alerts()
         page = self._app.page(path, request.query_string, identity) if path in _PAGES else None
         return page or unknown_path(request.method, path, _KNOWN)
 

@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
+from proxy.core.alarming import AlarmFigures
 from proxy.core.limits import BudgetStanding
 from proxy.stores.ledger.contract import LedgerState
 from proxy.stores.process import ProcessFigures
@@ -52,3 +53,4 @@ class Gauges:
     ledger: LedgerState | None = None
     budgets: Sequence[BudgetStanding] = ()
     limit_refusals: Mapping[tuple[str, str, str], int] = field(default_factory=dict)
+    alarms: AlarmFigures = field(default_factory=AlarmFigures)

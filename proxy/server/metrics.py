@@ -7,6 +7,7 @@ configuration and from our own enumerations, so their number is bounded; money i
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
+from proxy.server import alert_metrics
 from proxy.server.gauges import Gauges
 from proxy.server.limit_metrics import budgets, refusals
 from proxy.stores.histogram import Histogram
@@ -290,6 +291,16 @@ METRICS: tuple[Metric, ...] = (
     Metric("undimmed_ledger_ok", "gauge", "1 while the ledger's database takes what it is given.", _ledger_ok),
     Metric("undimmed_limit_refusals_total", "counter", "Calls that a limit or budget kept out.", refusals),
     Metric("undimmed_budget_used_ratio", "gauge", "Used and reserved part of a budget in its period.", budgets),
+    Metric("undimmed_alerts_firing", "gauge", "Alerts that are not over, by topic.", alert_metrics.firing),
+    Metric("undimmed_alert_messages_total", "counter", "Messages to webhooks, by result.", alert_metrics.messages),
+    Metric("undimmed_alert_messages_waiting", "gauge", "Messages that wait for a webhook.", alert_metrics.waiting),
+    Metric("undimmed_webhook_ok", "gauge", "0 while a webhook's last try has failed.", alert_metrics.webhook_ok),
+    Metric(
+        "undimmed_status_page_level",
+        "gauge",
+        "What a provider says of itself: 0 well, 1 minor, 2 major, 3 critical, -1 unknown.",
+        alert_metrics.status_page,
+    ),
     Metric("undimmed_build_info", "gauge", "Always 1; the version is a label.", _build),
     Metric("process_resident_memory_bytes", "gauge", "Resident memory.", _single(lambda g: g.process.resident)),
     Metric("process_cpu_seconds_total", "counter", "User and system CPU time.", _single(lambda g: g.process.cpu)),

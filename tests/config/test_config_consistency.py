@@ -4,6 +4,7 @@ import pytest
 from config_texts import KEYS, PROVIDERS, defaults, provider, route
 
 from proxy.config import (
+    alert_rules,
     continuity_rules,
     credential_rules,
     limit_checks,
@@ -47,6 +48,7 @@ def test_every_rule_is_in_the_table() -> None:
     written = {
         function
         for module in (
+            alert_rules,
             continuity_rules,
             credential_rules,
             limit_checks,

@@ -43,8 +43,8 @@ def test_known_keys_of_every_place() -> None:
 COMPLAINTS = [
     ("provders: {}", 'provders: unknown key; did you mean "providers"?'),
     (
-        "alerts: {url: x}",
-        "alerts: unknown key; known: server, providers, routes, defaults, keys, cache, key_store, tags, ledger",
+        "budgets: {url: x}",
+        "budgets: unknown key; known: server, providers, routes, defaults, keys, cache, key_store, tags, ledger, alerts, hints",
     ),
     (
         "ledger: {url: x}",

@@ -48,11 +48,14 @@ class _BookResolver(AbstractResolver):
 
 
 class AiohttpTokenHttp:
-    """Implements `TokenHttp`. Costs nothing before the first request. `tls` and `resolve`: None for the system's."""
+    """Implements `TokenHttp`. Costs nothing before the first request. `tls` and `resolve`: None for the system's;
+    `limit`: of
+    an answer, in bytes."""
 
-    def __init__(self, tls: ssl.SSLContext | None = None, resolve: Resolve | None = None) -> None:
+    def __init__(self, tls: ssl.SSLContext | None = None, resolve: Resolve | None = None, limit: int = MAX_BODY) -> None:
         self._tls = tls
         self._resolve = resolve
+        self._limit = limit
         self._session: aiohttp.ClientSession | None = None
 
     async def ask(self, request: TokenRequest) -> TokenResponse:
@@ -63,7 +66,7 @@ class AiohttpTokenHttp:
                 request.method, request.url, headers=list(request.headers), data=request.body or None, allow_redirects=False
             ) as response:
                 headers = [(name.lower(), value) for name, value in response.raw_headers]
-                return TokenResponse(response.status, headers, await _read(response))
+                return TokenResponse(response.status, headers, await _read(response, self._limit))
         except (aiohttp.ClientError, OSError, ValueError) as error:
             raise Unreachable(_words(error)) from error
 
@@ -88,13 +91,13 @@ class AiohttpTokenHttp:
         )
 
 
-async def _read(response: aiohttp.ClientResponse) -> bytes:
+async def _read(response: aiohttp.ClientResponse, limit: int) -> bytes:
     """The body, unless it has no end."""
     body = bytearray()
-    while chunk := await response.content.read(MAX_BODY):
+    while chunk := await response.content.read(limit):
         body += chunk
-        if len(body) > MAX_BODY:
-            raise Unreachable(f"answered with more than {MAX_BODY // 1024} KiB")
+        if len(body) > limit:
+            raise Unreachable(f"answered with more than {limit // 1024} KiB")
     return bytes(body)
 
 
