@@ -78,16 +78,16 @@ class Watchtower:
         self._wall: Callable[[], float] = sources.wall
         self._courier = WebhookCourier(hooks or AiohttpTokenHttp(), rng, sources.wall)
         self.feeds = StatusFeeds(pages or AiohttpTokenHttp(limit=MAX_PAGE), rng)
-        self._lookout = Lookout(Sightings(sources), self._courier, self.feeds, _log, _log_trouble)
+        self.lookout = Lookout(Sightings(sources), self._courier, self.feeds, _log, _log_trouble)
         self._task: asyncio.Task[None] | None = None
 
     def use(self, settings: Settings) -> None:
         """Watch by these settings from now on."""
         self._courier.use(settings.alerts)
-        self._lookout.use(settings.alerts)
+        self.lookout.use(settings.alerts)
         self.feeds.use({name: one.status_feed for name, one in settings.providers.items() if one.status_feed is not None})
         if settings.alerts and self._task is None:
-            self._task = asyncio.get_running_loop().create_task(self._lookout.run(), name="lookout")
+            self._task = asyncio.get_running_loop().create_task(self.lookout.run(), name="lookout")
         elif not settings.alerts and self._task is not None:
             self._task.cancel()
             self._task = None
@@ -103,7 +103,7 @@ class Watchtower:
 
     def health(self) -> dict[str, object] | None:
         """For `/health`; None: there are no webhooks."""
-        return self._summary() if self._lookout.watching else None
+        return self._summary() if self.lookout.watching else None
 
     def status_page(self, provider: str) -> dict[str, object] | None:
         """What the provider's status page says; None: it is not read."""
@@ -118,21 +118,21 @@ class Watchtower:
         return {
             "object": "alerts",
             **self._summary(),
-            "active": [_view(webhook, notice) for webhook, notice in self._lookout.firing()],
-            "recent": [_view(webhook, notice) for webhook, notice in self._lookout.recent()],
-            "suppressed": self._lookout.suppressed(),
+            "active": [_view(webhook, notice) for webhook, notice in self.lookout.firing()],
+            "recent": [_view(webhook, notice) for webhook, notice in self.lookout.recent()],
+            "suppressed": self.lookout.suppressed(),
         }
 
     def figures(self) -> AlarmFigures:
         """For metrics. An alert that several webhooks are told counts once."""
         firing: dict[str, int] = {}
-        for topic in {notice.alert: notice.topic for _, notice in self._lookout.firing()}.values():
+        for topic in {notice.alert: notice.topic for _, notice in self.lookout.firing()}.values():
             if topic is not None:
                 firing[topic.value] = firing.get(topic.value, 0) + 1
         return AlarmFigures(firing, tuple(self._courier.states().values()), self.feeds.levels())
 
     def _summary(self) -> dict[str, object]:
-        firing = {notice.alert for _, notice in self._lookout.firing()}
+        firing = {notice.alert for _, notice in self.lookout.firing()}
         return {
             "firing": len(firing),
             "webhooks": [

@@ -30,9 +30,11 @@ from proxy.policy.breaker import CLOSED
 from proxy.policy.credentials import CredentialState
 from proxy.stores.ledger.contract import LedgerState
 from proxy.stores.tally import Line, Tally
+from proxy.wire.redaction import clean
 
 #: Seconds between samples of sums.
 STEP = 60.0
+MAX_ERROR = 300
 #: What makes a credential useless until people do something.
 _LASTING = frozenset({OutcomeKind.AUTH_FAILED, OutcomeKind.QUOTA_EXHAUSTED})
 
@@ -162,7 +164,7 @@ class Sightings:
     def _look_at_config(self, now: float) -> Rejection | None:
         error = self.sources.rejected()
         since = self._rejected_since.note(error, now)
-        return None if error is None else Rejection(since, error)
+        return None if error is None else Rejection(since, clean(error, MAX_ERROR))
 
 
 def _figures(line: Line) -> list[int]:
