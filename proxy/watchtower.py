@@ -35,8 +35,11 @@ def watch_over(
     gateway: Gateway,
     ledger: Ledger | None,
     wall: Callable[[], float] = time.time,  # noqa: TID251 (this is the injection)
+    hooks: TokenHttp | None = None,
+    pages: TokenHttp | None = None,
 ) -> "Watchtower":
-    """The watchtower of a real proxy, shown by its gateway."""
+    """The watchtower of a proxy, shown by its gateway. `hooks` and `pages`: how webhooks and status pages are reached, None
+    for the network."""
 
     async def read(since: int) -> Hours | None:
         settings = gateway.routing.settings.ledger
@@ -52,7 +55,7 @@ def watch_over(
         rejected=lambda: gateway.rejection,
         hours=read if ledger is not None else None,
     )
-    tower = Watchtower(sources)
+    tower = Watchtower(sources, SystemRandom(), hooks or AiohttpTokenHttp(), pages or AiohttpTokenHttp(limit=MAX_PAGE))
     gateway.heed(tower)
     return tower
 
@@ -68,16 +71,12 @@ def _log_trouble(error: Exception) -> None:
 
 
 class Watchtower:
-    """Use from a running loop: `use` at the start and at every reload, `aclose` once. `hooks` and `pages`: how webhooks and
-    status pages are reached, None for the network."""
+    """Use from a running loop: `use` at the start and at every reload, `aclose` once."""
 
-    def __init__(
-        self, sources: Sources, rng: Random | None = None, hooks: TokenHttp | None = None, pages: TokenHttp | None = None
-    ) -> None:
-        rng = rng or SystemRandom()
+    def __init__(self, sources: Sources, rng: Random, hooks: TokenHttp, pages: TokenHttp) -> None:
         self._wall: Callable[[], float] = sources.wall
-        self._courier = WebhookCourier(hooks or AiohttpTokenHttp(), rng, sources.wall)
-        self.feeds = StatusFeeds(pages or AiohttpTokenHttp(limit=MAX_PAGE), rng)
+        self._courier = WebhookCourier(hooks, rng, sources.wall)
+        self.feeds = StatusFeeds(pages, rng)
         self.lookout = Lookout(Sightings(sources), self._courier, self.feeds, _log, _log_trouble)
         self._task: asyncio.Task[None] | None = None
 

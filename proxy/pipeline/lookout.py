@@ -45,7 +45,7 @@ class Lookout:
         announce: Callable[[Notice], None] = lambda _: None,
         troubled: Callable[[Exception], None] = lambda _: None,
     ) -> None:
-        self._sightings = sightings
+        self.sightings = sightings
         self._courier = courier
         self._hints = hints
         self._announce = announce
@@ -86,13 +86,13 @@ class Lookout:
             self._hours_due = self._loop.time() + HOURS_EVERY
             self._reading = self._loop.create_task(self._read_hours(), name="hours for alerts")
         try:
-            self.judge(self._sightings.look())
+            self.judge(self.sightings.look())
         except Exception as error:
             self._troubled(error)
 
     async def _read_hours(self) -> None:
         try:
-            await self._sightings.refresh(int(self._sightings.sources.wall() // 3600) - HISTORY - 1)
+            await self.sightings.refresh(int(self.sightings.sources.wall() // 3600) - HISTORY - 1)
         except Exception as error:
             self._troubled(error)
         finally:

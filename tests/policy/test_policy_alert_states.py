@@ -76,7 +76,7 @@ def test_all_well_says_nothing() -> None:
             (
                 "all traffic",
                 Severity.WARNING,
-                "27 % of the 11,000 tokens since 13:00 UTC are estimates, most of them at a/m (3,000): no usage was "
+                "27 % of the 11,000 tokens of the last hour are estimates, most of them at a/m (3,000): no usage was "
                 "reported for them; told from 20 % on",
             ),
         ),
@@ -86,8 +86,8 @@ def test_all_well_says_nothing() -> None:
             (
                 "a/m",
                 Severity.INFO,
-                "10 of 50 attempts at a/m since 13:00 UTC have no known price; write one into its provider's `models` (0 if "
-                "it is free); told from 10 an hour on",
+                "10 of 50 attempts at a/m in the last hour have no known price; write one into its provider's `models` (0 "
+                "if it is free); told from 10 an hour on",
             ),
         ),
     ],

@@ -72,6 +72,9 @@ class FakeApplication:
     def explain(self, model: str, tools: bool, images: bool, tokens: int) -> Page:
         return Page(200, f"{model} {tools} {images} {tokens}".encode(), "text/plain")
 
+    def alerts(self) -> Page:
+        return Page(200, b'{"object":"alerts"}')
+
 
 @dataclass
 class Bench:

@@ -34,8 +34,10 @@ def admin(path: str, extra: str = "", method: str = "GET") -> bytes:
 
 def test_pages_and_index() -> None:
     app = FakeApplication()
-    index, health, usage = ask(admin("/"), admin("/health"), admin("/usage?x=1"), app=app)
+    index, health, usage, alerts = ask(admin("/"), admin("/health"), admin("/usage?x=1"), admin("/alerts"), app=app)
     assert b"/explain" in index
+    assert b"/alerts" in index
+    assert alerts.endswith(b'{"object":"alerts"}')
     assert health.endswith(b'{"page":"/health"}')
     assert b"cache-control: no-store" in usage.lower()
     assert app.pages == [("/health", ""), ("/usage", "x=1")]

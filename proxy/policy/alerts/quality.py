@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 from proxy.core.alarming import Severity, Thresholds
 from proxy.policy.alerts.figures import HOUR, Figures, Finding
-from proxy.policy.alerts.words import clock, percent
+from proxy.policy.alerts.words import percent
 
 #: Tokens in the hour before a share of them means anything.
 ENOUGH = 10_000
@@ -21,7 +21,7 @@ def estimated(figures: Figures, thresholds: Thresholds) -> Iterator[Finding]:
     yield Finding(
         subject="all traffic",
         severity=Severity.WARNING,
-        text=f"{percent(share)} of the {total:,} tokens since {clock(figures.now - HOUR, figures.now)} are estimates, "
+        text=f"{percent(share)} of the {total:,} tokens of the last hour are estimates, "
         f"most of them at {worst.target} ({worst.estimated:,}): no usage was reported for them; told from "
         f"{percent(thresholds.estimates_share)} on",
         since=figures.now - HOUR,
@@ -39,8 +39,8 @@ def unpriced(figures: Figures, thresholds: Thresholds) -> Iterator[Finding]:
         yield Finding(
             subject=traffic.target,
             severity=Severity.INFO,
-            text=f"{traffic.unpriced:,} of {traffic.attempts:,} attempts at {traffic.target} since "
-            f"{clock(figures.now - HOUR, figures.now)} have no known price; write one into its provider's `models` (0 if it "
+            text=f"{traffic.unpriced:,} of {traffic.attempts:,} attempts at {traffic.target} in the "
+            f"last hour have no known price; write one into its provider's `models` (0 if it "
             f"is free); told from {thresholds.unpriced_attempts} an hour on",
             since=figures.now - HOUR,
             provider=traffic.target.partition("/")[0],
