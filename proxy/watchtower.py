@@ -18,6 +18,7 @@ from proxy.core.settings import Settings
 from proxy.gateway import Gateway
 from proxy.pipeline.lookout import Lookout
 from proxy.pipeline.sightings import Sightings, Sources
+from proxy.policy.alerts.anomalies import describe_baseline
 from proxy.policy.alerts.figures import Hours
 from proxy.stores.ledger.contract import Ledger
 from proxy.stores.ledger.hours import read_hours
@@ -41,11 +42,11 @@ def watch_over(
     """The watchtower of a proxy, shown by its gateway. `hooks` and `pages`: how webhooks and status pages are reached, None
     for the network."""
 
+    kept = gateway.routing.settings.ledger  # a reload does not move the ledger
+
     async def read(since: int) -> Hours | None:
-        settings = gateway.routing.settings.ledger
-        if settings is None:
-            return None
-        return await asyncio.get_running_loop().run_in_executor(None, read_hours, Path(settings.path), since)
+        path = Path(kept.path if kept is not None else "")
+        return await asyncio.get_running_loop().run_in_executor(None, read_hours, path, since)
 
     sources = Sources(
         routing=lambda: gateway.routing,
@@ -53,7 +54,7 @@ def watch_over(
         wall=wall,
         ledger=lambda: ledger.state() if ledger is not None else None,
         rejected=lambda: gateway.rejection,
-        hours=read if ledger is not None else None,
+        hours=read if kept is not None else None,
     )
     tower = Watchtower(sources, SystemRandom(), hooks or AiohttpTokenHttp(), pages or AiohttpTokenHttp(limit=MAX_PAGE))
     gateway.heed(tower)
@@ -120,6 +121,7 @@ class Watchtower:
             "active": [_view(webhook, notice) for webhook, notice in self.lookout.firing()],
             "recent": [_view(webhook, notice) for webhook, notice in self.lookout.recent()],
             "suppressed": self.lookout.suppressed(),
+            "spend_is_held_against": describe_baseline(self.lookout.sightings.hours, self._wall()),
         }
 
     def figures(self) -> AlarmFigures:

@@ -104,7 +104,7 @@ def test_an_outage_is_one_alert_with_what_the_status_page_says_and_its_end_anoth
         [sent] = hooks.sent
         assert 50.0 <= sent["at"] <= 70.0
         assert sent["status_page"] == "status page: major, Outage"
-        assert sent["provider"] == "a"
+        assert (sent["provider"], sent["severity"]) == ("a", "warning")
         explained = json.loads(world.parts.gateway.explain("lamp", False, False, 0).body)
         rows = {row["target"]: row.get("status_page") for row in explained["targets"]}
         assert rows == {"a/m": "status page: major, Outage", "b/m": None}
@@ -115,8 +115,21 @@ def test_an_outage_is_one_alert_with_what_the_status_page_says_and_its_end_anoth
         view = json.loads(world.parts.gateway.alerts().body)
         assert (view["firing"], view["active"]) == (0, [])
         assert [one["state"] for one in view["recent"]] == ["resolved", "firing"]
+        assert view["spend_is_held_against"] == "silent until the ledger has 7 days (0 so far)"
 
     watch(script, configured, down)
+
+
+def test_a_route_without_any_target_left_is_worse() -> None:
+    configured = replace(settings((("a/m",),)), alerts=(alert("ops", Topic.TARGET),))
+
+    async def script(world: World, tower: Watchtower, hooks: Http) -> None:
+        await traffic(world, 100.0)
+        [sent] = hooks.sent
+        assert (sent["severity"], sent["step"]) == ("critical", 2)
+        assert "nothing else is left for route lamp" in sent["text"]
+
+    watch(script, configured, always(Behaviour(mode=Mode.REFUSE)))
 
 
 def test_a_target_that_flaps_for_an_hour_is_one_alert() -> None:

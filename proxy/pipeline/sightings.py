@@ -119,12 +119,22 @@ class Sightings:
 
     def _outages(self, now: float) -> Iterator[Outage]:
         loop_now = self._loop.time()
-        for state in self.sources.routing().states():
-            for endpoint in state.endpoints:
-                standing = state.standing(endpoint, loop_now)
-                if standing.state != CLOSED:
-                    since = now if standing.since is None else now - (loop_now - standing.since)
-                    yield Outage(f"{state.id} ({endpoint.value})", state.provider, since, standing.cause)
+        routing = self.sources.routing()
+        out = {
+            (state.id, endpoint): (state.provider, standing)
+            for state in routing.states()
+            for endpoint in state.endpoints
+            if (standing := state.standing(endpoint, loop_now)).state != CLOSED
+        }
+        for (target, endpoint), (provider, standing) in out.items():
+            stranded = [
+                route.route.name
+                for route in routing.routes
+                if target in (ids := [candidate.target.id for candidate in route.candidates])
+                and all((one, endpoint) in out for one in ids)
+            ]
+            since = now if standing.since is None else now - (loop_now - standing.since)
+            yield Outage(f"{target} ({endpoint.value})", provider, since, standing.cause, stranded)
 
     def _refusals(self, now: float) -> Iterator[Outage]:
         loop_now = self._loop.time()

@@ -5,7 +5,7 @@ from random import Random
 import pytest
 
 from proxy.core.alarming import Thresholds
-from proxy.policy.alerts.anomalies import HISTORY, WEEK, unusual, usual
+from proxy.policy.alerts.anomalies import HISTORY, WEEK, describe_baseline, unusual, usual
 from proxy.policy.alerts.figures import Figures, Finding, Hours, HourSum
 
 DOLLAR = 1_000_000_000
@@ -76,6 +76,15 @@ def test_history_decides_what_it_is_held_against() -> None:
     flat |= {hour: cost(1.0) for hour in range(NOW - 3 * WEEK - 1, NOW)}
     [found] = judge({**flat, NOW: cost(500.0)})
     assert "this hour of the week usually has $1.00 (median of 3)" in found.text
+
+
+def test_it_says_what_it_is_held_against() -> None:
+    now = NOW * 3600.0
+    assert describe_baseline(None, now) == "silent until the ledger has 7 days (0 so far)"
+    assert describe_baseline(Hours(NOW - 50, {}), now) == "silent until the ledger has 7 days (2 so far)"
+    by_day = "this hour of the day, 9 of them; by the week from 3 weeks on"
+    assert describe_baseline(Hours(NOW - 24 * 10, {}), now) == by_day
+    assert describe_baseline(Hours(NOW - 4 * WEEK, {}), now) == "this hour of the week, 3 of them"
 
 
 def test_hours_without_traffic_are_hours_of_nothing_and_old_ones_are_forgotten() -> None:

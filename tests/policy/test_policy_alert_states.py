@@ -27,8 +27,19 @@ def test_all_well_says_nothing() -> None:
             "target.open",
             (
                 "openai/gpt-5 (chat)",
+                Severity.WARNING,
+                "openai/gpt-5 (chat) is out of traffic since 13:59 UTC: 5 failures in a row; its routes have others; told "
+                "after 30 s",
+            ),
+        ),
+        (
+            {"targets": [Outage("a/m (chat)", "a", NOW - 40, "it stalls", ["gpt-5", "fast"])]},
+            "target.open",
+            (
+                "a/m (chat)",
                 Severity.CRITICAL,
-                "openai/gpt-5 (chat) is out of traffic since 13:59 UTC: 5 failures in a row; told after 30 s",
+                "a/m (chat) is out of traffic since 13:59 UTC: it stalls; nothing else is left for route gpt-5, fast; told "
+                "after 30 s",
             ),
         ),
         (

@@ -47,6 +47,15 @@ def usual(hours: Hours, hour: int, read: Callable[[HourSum], int]) -> Usual | No
     return None
 
 
+def describe_baseline(hours: Hours | None, now: float) -> str:
+    """What spending is held against at `now` (Unix time)."""
+    known = None if hours is None else usual(hours, int(now // 3600), lambda one: one.cost)
+    if hours is None or known is None:
+        days = 0 if hours is None else max(0, int(now // 3600) - hours.first) // 24
+        return f"silent until the ledger has {DAYS} days ({days} so far)"
+    return f"{known.like}, {known.count} of them" + ("" if "week" in known.like else f"; by the week from {WEEKS} weeks on")
+
+
 @dataclass(frozen=True, slots=True)
 class _Kind:
     """What is summed up by the hour: its name, its unit, how it is read, whose most of it is, from where on it counts."""

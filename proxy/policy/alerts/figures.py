@@ -38,12 +38,14 @@ class Hours:
 
 @dataclass(frozen=True, slots=True)
 class Outage:
-    """A target or a credential that cannot be used: since when (Unix time) and why."""
+    """A target or a credential that cannot be used: since when (Unix time) and why. `stranded`: routes that have no other
+    target left."""
 
     subject: str
     provider: str
     since: float
     cause: str
+    stranded: Sequence[str] = ()
 
 
 @dataclass(frozen=True, slots=True)

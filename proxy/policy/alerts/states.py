@@ -13,14 +13,17 @@ _LEDGER = {
 
 
 def out(figures: Figures, thresholds: Thresholds) -> Iterator[Finding]:
-    """A target is taken out of traffic."""
+    """A target is taken out of traffic; worse, if some route has no other."""
     for target in figures.targets:
+        stranded = ", ".join(target.stranded)
+        left = f"; nothing else is left for route {stranded}" if stranded else "; its routes have others"
         yield Finding(
             subject=target.subject,
-            severity=Severity.CRITICAL,
-            text=f"{target.subject} is out of traffic since {clock(target.since, figures.now)}: {target.cause}; told after "
-            f"{span(thresholds.target_after)}",
+            severity=Severity.CRITICAL if stranded else Severity.WARNING,
+            text=f"{target.subject} is out of traffic since {clock(target.since, figures.now)}: {target.cause}{left}; told "
+            f"after {span(thresholds.target_after)}",
             since=target.since,
+            step=2 if stranded else 1,
             provider=target.provider,
             value=round(figures.now - target.since, 1),
             threshold=thresholds.target_after,
