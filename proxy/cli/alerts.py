@@ -46,7 +46,7 @@ def test_notice(settings: "AlertSettings", wall: float) -> "Notice":
         condition="test",
         severity=Severity.INFO,
         subject=f"webhook {settings.name}",
-        text=f"this is a test: messages about {topics} will come here",
+        text=f"This is a test: messages about {topics} will come here",
         since=wall,
         at=wall,
     )

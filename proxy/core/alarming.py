@@ -79,7 +79,8 @@ class AlertSettings:
 
 @dataclass(frozen=True, slots=True)
 class BudgetStanding:
-    """A budget now. `scope` is what it belongs to (`key ci`, `route gpt-5`), `name` its own name ("": the only one there).
+    """A budget now. `scope` is what it belongs to (`key ci`, `route gpt-5`), `name` its own among others there ("": it
+    has none).
     `spent` and `limit` are nano-dollars where `unit` is `usd`, else tokens. Times are Unix time; `soft`: nobody is refused
     when it is used up."""
 
@@ -91,11 +92,6 @@ class BudgetStanding:
     period_start: float
     period_end: float
     soft: bool = False
-
-    @property
-    def subject(self) -> str:
-        """`key ci`, or `key ci, tokens a day`."""
-        return f"{self.scope}, {self.name}" if self.name else self.scope
 
 
 class Budgets(Protocol):

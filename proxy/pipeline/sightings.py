@@ -13,6 +13,7 @@ from proxy.core.alarming import Budgets, Incidents
 from proxy.core.outcome import OutcomeKind
 from proxy.core.usage import UsageSource
 from proxy.pipeline.routing import Routing
+from proxy.policy.alerts.budgets import subject_of
 from proxy.policy.alerts.figures import (
     HOUR,
     SIX_HOURS,
@@ -108,11 +109,11 @@ class Sightings:
 
     def _look_at_budgets(self, now: float) -> Sequence[BudgetPace]:
         standings = self.sources.budgets.standings(now) if self.sources.budgets is not None else ()
-        trails = {standing.subject: self._budgets.get(standing.subject) or Trail(SIX_HOURS, STEP) for standing in standings}
-        self._budgets = trails
+        subjects = [subject_of(standing) for standing in standings]
+        self._budgets = {subject: self._budgets.get(subject) or Trail(SIX_HOURS, STEP) for subject in subjects}
         found = []
-        for standing in standings:
-            trail = trails[standing.subject]
+        for subject, standing in zip(subjects, standings, strict=True):
+            trail = self._budgets[subject]
             trail.note(now, standing.spent)
             found.append(BudgetPace(standing, {seconds: trail.pace(now, seconds) for seconds in SPANS}))
         return found

@@ -70,19 +70,20 @@ def encode_slack(notice: Notice) -> bytes:
     """Slack's shape: a header, the sentence, and beneath it what the status page says and the alert's id."""
     sign = _SIGNS[notice.severity] if notice.state is NoticeState.FIRING else _OVER
     title = _title(notice)
-    context = [f"{notice.severity.value} · since {_moment(notice.since)} · `{notice.alert}`"]
+    # Shown in the reader's own time zone.
+    since = f"<!date^{int(notice.since)}^{{date_short_pretty}} {{time}}|{_moment(notice.since)}>"
+    context = [f"{notice.severity.value} · since {since} · `{notice.alert}`"]
     if notice.hint:
-        context.insert(0, f"{notice.provider} says: {notice.hint}")
-    sentence = notice.text[:1].upper() + notice.text[1:]
+        context.insert(0, _escape(f"{notice.provider} says: {notice.hint}", MAX_CONTEXT))
     return msgspec.json.encode(
         {
-            "text": _escape(f"{title}: {sentence}", MAX_SECTION),
+            "text": _escape(f"{title}: {notice.text}", MAX_SECTION),
             "blocks": [
                 {"type": "header", "text": {"type": "plain_text", "text": title[:MAX_HEADER], "emoji": True}},
-                {"type": "section", "text": {"type": "mrkdwn", "text": f"{sign} {_escape(sentence, MAX_SECTION - 50)}."}},
+                {"type": "section", "text": {"type": "mrkdwn", "text": f"{sign} {_escape(notice.text, MAX_SECTION - 50)}."}},
                 {
                     "type": "context",
-                    "elements": [{"type": "mrkdwn", "text": _escape(line, MAX_CONTEXT)} for line in context],
+                    "elements": [{"type": "mrkdwn", "text": line} for line in context],
                 },
             ],
         }

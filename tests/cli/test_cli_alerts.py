@@ -63,7 +63,7 @@ def test_each_webhook_gets_one_message_and_says_what_came_back(folder: Path, cap
     headers, message = bodies["/token-9a"]
     assert headers["webhook-signature"].startswith("v1,")
     assert message["type"] == "alert.test"
-    assert message["data"]["text"] == "this is a test: messages about target will come here"
+    assert message["data"]["text"] == "This is a test: messages about target will come here"
     assert bodies["/gone"][1]["blocks"][0]["text"]["text"] == "Test of Undimmed's alerts"
 
 

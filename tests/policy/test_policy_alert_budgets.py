@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import pytest
 
 from proxy.core.alarming import BudgetStanding, Severity, Thresholds
-from proxy.policy.alerts.budgets import burning, reached
+from proxy.policy.alerts.budgets import burning, reached, subject_of
 from proxy.policy.alerts.figures import SPANS, BudgetPace, Figures, Finding
 from proxy.policy.alerts.trails import Trail
 from proxy.policy.alerts.words import every, money, span
@@ -131,7 +131,7 @@ def test_thresholds_make_it_quieter_and_a_used_up_budget_or_no_period_says_nothi
 
 
 def test_a_name_of_its_own_stands_behind_the_scope() -> None:
-    assert BudgetStanding("tokens a day", "key ci", 0, 1, "tokens", 0, 1).subject == "key ci, tokens a day"
+    assert subject_of(BudgetStanding("tokens a day", "key ci", 0, 1, "tokens", 0, 1)) == "key ci, tokens a day"
 
 
 def test_trails_measure_what_they_remember() -> None:

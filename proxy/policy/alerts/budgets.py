@@ -16,6 +16,11 @@ from proxy.policy.alerts.words import DAY, amount, clock, every, percent, span
 PACES = ((1.5 * DAY, (3.0, 1.5)), (10.0 * DAY, (8.0, 3.0)), (float("inf"), (14.4, 6.0)))
 
 
+def subject_of(standing: BudgetStanding) -> str:
+    """`key ci`, or `key ci, tokens a day`."""
+    return f"{standing.scope}, {standing.name}" if standing.name else standing.scope
+
+
 def reached(figures: Figures, thresholds: Thresholds) -> Iterator[Finding]:
     """A step of a budget is used up."""
     for budget in figures.budgets:
@@ -26,9 +31,9 @@ def reached(figures: Figures, thresholds: Thresholds) -> Iterator[Finding]:
             continue
         left = span(standing.period_end - figures.now)
         yield Finding(
-            subject=standing.subject,
+            subject=subject_of(standing),
             severity=_severity(standing, used),
-            text=f"{standing.subject} has used {percent(used)} of its budget of {_limit(standing)} "
+            text=f"{standing.scope} has used {percent(used)} of its budget of {_limit(standing)} "
             f"({amount(standing.spent, standing.unit)}) since {clock(standing.period_start, figures.now)}, with {left} "
             f"of the period to go; {_consequence(standing, used)}; told from {percent(passed[-1])} on",
             since=figures.now,
@@ -64,9 +69,9 @@ def _burning(budget: BudgetPace, now: float, thresholds: Thresholds) -> Finding 
         if pace < needed or pace <= 0 or now + left / pace >= standing.period_end:
             continue
         return Finding(
-            subject=standing.subject,
+            subject=subject_of(standing),
             severity=severity,
-            text=f"{standing.subject} spends its budget of {_limit(standing)} at {pace / even:.1f} times the even pace, "
+            text=f"{standing.scope} spends its budget of {_limit(standing)} at {pace / even:.1f} times the even pace, "
             f"over the last {span(long)} and still over the last {span(short)}: "
             f"at {amount(pace * HOUR, standing.unit)} an hour it runs out in {span(left / pace)}, "
             f"at {clock(now + left / pace, now)}, {span(standing.period_end - now - left / pace)} too early; "
