@@ -42,7 +42,7 @@ from proxy.transport.credentials.http import AiohttpTokenHttp
 from proxy.transport.credentials.programs import run_program
 from proxy.transport.credentials.refresher import Refresher
 from proxy.transport.credentials.surroundings import Surroundings, TokenHttp
-from proxy.watchtower import Watchtower, watch_over
+from proxy.watchtower import Keepers, Watchtower, watch_over
 
 #: How often the configuration file's modification time is looked at.
 WATCH_EVERY = 2.0
@@ -124,7 +124,7 @@ class Proxy:
         self.gateway.watch(self)
         if self._ledger is not None:
             self.gateway.keep(self._ledger)
-        self.watchtower: Watchtower = watch_over(self.gateway, self._ledger)
+        self.watchtower: Watchtower = watch_over(self.gateway, Keepers(self._ledger))
         self._tasks: list[asyncio.Task[None]] = []
         self._rejected: tuple[str, FileStamp] | None = None
 

@@ -7,13 +7,14 @@ stands beside the path of a request and only reads what is there.
 import asyncio
 import time
 from collections.abc import Callable
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from random import Random, SystemRandom
 
 import structlog
 
-from proxy.core.alarming import AlarmFigures, Notice, NoticeState
+from proxy.core.alarming import AlarmFigures, Budgets, Incidents, Notice, NoticeState
 from proxy.core.settings import Settings
 from proxy.gateway import Gateway
 from proxy.pipeline.lookout import Lookout
@@ -32,9 +33,18 @@ from proxy.transport.webhooks import WebhookCourier
 GRACE = 1.0
 
 
+@dataclass(frozen=True, slots=True)
+class Keepers:
+    """Whoever keeps what alerts are told about; None: nobody does."""
+
+    ledger: Ledger | None = None
+    budgets: Budgets | None = None
+    incidents: Incidents | None = None
+
+
 def watch_over(
     gateway: Gateway,
-    ledger: Ledger | None,
+    keepers: Keepers,
     wall: Callable[[], float] = time.time,  # noqa: TID251 (this is the injection)
     hooks: TokenHttp | None = None,
     pages: TokenHttp | None = None,
@@ -52,9 +62,11 @@ def watch_over(
         routing=lambda: gateway.routing,
         tally=gateway.tally,
         wall=wall,
-        ledger=lambda: ledger.state() if ledger is not None else None,
+        ledger=lambda: keepers.ledger.state() if keepers.ledger is not None else None,
         rejected=lambda: gateway.rejection,
         hours=read if kept is not None else None,
+        budgets=keepers.budgets,
+        incidents=keepers.incidents,
     )
     tower = Watchtower(sources, SystemRandom(), hooks or AiohttpTokenHttp(), pages or AiohttpTokenHttp(limit=MAX_PAGE))
     gateway.heed(tower)

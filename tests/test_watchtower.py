@@ -21,9 +21,10 @@ from proxy.rehearse.schedule import HEALTHY, always
 from proxy.server.metrics import render
 from proxy.stores.ledger.contract import LedgerState
 from proxy.transport.credentials.surroundings import TokenRequest, TokenResponse
-from proxy.watchtower import Watchtower, watch_over
+from proxy.watchtower import Keepers, Watchtower, watch_over
 
 PAGE = "https://status.a.test/api/v2/summary.json"
+NOBODY = Keepers()
 TROUBLE = {"status": {"indicator": "major", "description": "Outage"}, "incidents": []}
 
 
@@ -64,7 +65,7 @@ def watch(
     configured: Settings,
     a: Any = HEALTHY,
     *,
-    ledger: FakeLedger | None = None,
+    keepers: Keepers = NOBODY,
     status: int = 200,
 ) -> None:
     hooks, pages = Http(status), Http(200, TROUBLE)
@@ -72,7 +73,7 @@ def watch(
     async def body(world: World) -> None:
         loop = asyncio.get_running_loop()
         gateway = world.parts.gateway
-        tower = watch_over(gateway, ledger, lambda: 1.0e9 + loop.time(), hooks, pages)  # type: ignore[arg-type]
+        tower = watch_over(gateway, keepers, lambda: 1.0e9 + loop.time(), hooks, pages)
         tower.use(configured)
         await script(world, tower, hooks)
         await tower.aclose()
@@ -173,7 +174,7 @@ def test_a_ledger_that_spills_and_then_loses() -> None:
         await asyncio.sleep(200.0)
         assert [(sent["state"], sent["step"]) for sent in hooks.sent] == [("firing", 1), ("firing", 2), ("resolved", 2)]
 
-    watch(script, configured, ledger=ledger)
+    watch(script, configured, keepers=Keepers(ledger))  # type: ignore[arg-type]
 
 
 def test_a_rejected_configuration_until_one_is_taken() -> None:
@@ -212,7 +213,6 @@ def test_budgets_incidents_and_hours_come_from_whoever_keeps_them() -> None:
 
     async def script(world: World, tower: Watchtower, hooks: Http) -> None:
         sources = tower.lookout.sightings.sources
-        sources.budgets = sources.incidents = Keeper()
         sources.hours = hours
         await asyncio.sleep(8000.0)
         assert {sent["condition"] for sent in hooks.sent} == {
@@ -224,7 +224,7 @@ def test_budgets_incidents_and_hours_come_from_whoever_keeps_them() -> None:
         steps = [sent["step"] for sent in hooks.sent if sent["condition"] == "budget.reached"]
         assert steps == [1, 2, 3]
 
-    watch(script, configured)
+    watch(script, configured, keepers=Keepers(None, Keeper(), Keeper()))
 
 
 def test_each_webhook_has_its_own_topics_thresholds_and_troubles() -> None:
@@ -292,8 +292,9 @@ def test_a_look_that_fails_is_not_the_last() -> None:
 
 def test_sums_from_before_the_first_look_are_not_of_the_last_hour() -> None:
     async def body(world: World) -> None:
+        assert json.loads(world.parts.gateway.alerts().body) == {"object": "alerts"}
         await traffic(world, 20.0)
-        sources = watch_over(world.parts.gateway, None).lookout.sightings.sources
+        sources = watch_over(world.parts.gateway, Keepers()).lookout.sightings.sources
         sightings = Sightings(sources)
         assert [(one.target, one.attempts) for one in sightings.look().traffic] == [("a/m", 0)]
 

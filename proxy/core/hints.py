@@ -34,10 +34,3 @@ class Hints(Protocol):
     def hint(self, provider: str) -> str:
         """One line of what the provider says of itself; "" where it says that all is well, or where nobody knows."""
         ...
-
-
-class NoHints:
-    """Where no status page is read."""
-
-    def hint(self, provider: str) -> str:
-        return ""

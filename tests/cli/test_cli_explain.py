@@ -97,7 +97,7 @@ VIEW = {
     "route": "m",
     "goes_to": "b/y",
     "targets": [
-        {"target": "a/x", "tier": 1, "why": "open: 5 failures in a row"},
+        {"target": "a/x", "tier": 1, "why": "open: 5 failures in a row", "status_page": "status page: major"},
         {"target": "b/y", "tier": 2, "why": "goes here"},
     ],
 }
@@ -120,6 +120,7 @@ def test_the_running_proxy_is_asked_first(folder: Path, capsys, monkeypatch: pyt
     shown = capsys.readouterr().out
     assert "m: route m, goes to b/y" in shown
     assert "1  a/x  open: 5 failures in a row" in shown
+    assert "a: status page: major" in shown
 
 
 @pytest.mark.live

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from proxy.core.hints import FeedReport, Level, NoHints
+from proxy.core.hints import FeedReport, Level
 from proxy.wire.status_feeds import MAX_TEXT, Unreadable, read_feed
 
 WELL = {"status": {"indicator": "none", "description": "All Systems Operational"}, "incidents": [], "page": {"id": "x"}}
@@ -104,7 +104,3 @@ def test_any_json_is_a_report_or_unreadable(value: object) -> None:
     except Unreadable:
         return
     assert len(report.text) <= MAX_TEXT
-
-
-def test_no_hints() -> None:
-    assert NoHints().hint("openai") == ""
