@@ -6,7 +6,7 @@ stands beside the path of a request and only reads what is there.
 
 import asyncio
 import time
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -51,26 +51,27 @@ def watch_over(
 ) -> "Watchtower":
     """The watchtower of a proxy, shown by its gateway. `hooks` and `pages`: how webhooks and status pages are reached, None
     for the network."""
-
     kept = gateway.routing.settings.ledger  # a reload does not move the ledger
-
-    async def read(since: int) -> Hours | None:
-        path = Path(kept.path if kept is not None else "")
-        return await asyncio.get_running_loop().run_in_executor(None, read_hours, path, since)
-
     sources = Sources(
         routing=lambda: gateway.routing,
         tally=gateway.tally,
         wall=wall,
         ledger=lambda: keepers.ledger.state() if keepers.ledger is not None else None,
         rejected=lambda: gateway.rejection,
-        hours=read if kept is not None else None,
+        hours=None if kept is None else _hours_of(Path(kept.path)),
         budgets=keepers.budgets,
         incidents=keepers.incidents,
     )
     tower = Watchtower(sources, SystemRandom(), hooks or AiohttpTokenHttp(), pages or AiohttpTokenHttp(limit=MAX_PAGE))
     gateway.heed(tower)
     return tower
+
+
+def _hours_of(path: Path) -> Callable[[int], Awaitable[Hours | None]]:
+    async def read(since: int) -> Hours | None:
+        return await asyncio.get_running_loop().run_in_executor(None, read_hours, path, since)
+
+    return read
 
 
 def _log(notice: Notice) -> None:

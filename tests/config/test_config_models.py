@@ -19,6 +19,7 @@ ENV = {
     "OPENAI_API_KEY": "sk-1",
     "OPENROUTER_API_KEY": "sk-2",
     "GROQ_API_KEY": "sk-3",
+    "SLACK_WEBHOOK": "https://hooks.slack.com/services/T/B/x",
     "ANTHROPIC_API_KEY": "sk-ant-4",
     "GOOGLE_CLOUD_PROJECT": "acme",
     "AZURE_OPENAI_ENDPOINT": "https://acme.openai.azure.com",

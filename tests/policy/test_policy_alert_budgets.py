@@ -1,6 +1,8 @@
 """Budgets: steps reached, and paces in two windows. A day begins at 0, so that times read as hours."""
 
+from bisect import bisect_right
 from collections.abc import Sequence
+from random import Random
 
 import pytest
 
@@ -67,7 +69,8 @@ def play(period: float, limit: float, script: Sequence[tuple[float, float]], unt
     trail, spent, found = Trail(6 * HOUR, 60.0), 0.0, []
     now = 0.0
     while now <= until:
-        rate = next((rate for since, rate in reversed(script) if now >= since), 0.0)
+        at = bisect_right(script, (now, float("inf")))
+        rate = script[at - 1][1] if at else 0.0
         trail.note(now, int(spent * DOLLAR))
         budget = BudgetPace(standing(spent, limit, period), {seconds: trail.pace(now, seconds) for seconds in SPANS})
         found += [(now, finding) for finding in burning(Figures(now, [budget]), Thresholds())]
@@ -108,6 +111,18 @@ def test_a_slow_burn_is_told_by_the_long_windows() -> None:
 def test_fast_but_early_enough_to_last_is_not_told() -> None:
     """Three times the even pace with an hour left takes an eighth of the budget, and half of it is there."""
     assert play(DAY, 24.0, [(22 * HOUR, 4.0)], 24 * HOUR - 60) == []
+
+
+@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.parametrize("period", [WEEK, MONTH])
+def test_office_hours_that_keep_within_the_budget_are_quiet(period: float, seed: int) -> None:
+    """70 % of the budget is used, nearly all of it in ten hours of the five working days, one hour more than another."""
+    rng = Random(seed)
+    hours = int(period / HOUR)
+    weights = [rng.uniform(0.7, 1.3) if h % 24 in range(8, 18) and h % 168 < 120 else 0.05 for h in range(hours)]
+    limit = 1000.0
+    script = [(h * HOUR, limit * 0.7 * weight / sum(weights)) for h, weight in enumerate(weights)]
+    assert play(period, limit, script, period - 60) == []
 
 
 @pytest.mark.parametrize(("period", "factor"), [(DAY, 3.0), (WEEK, 8.0), (MONTH, 14.4)])
