@@ -80,9 +80,8 @@ class AlertSettings:
 @dataclass(frozen=True, slots=True)
 class BudgetStanding:
     """A budget now. `scope` is what it belongs to (`key ci`, `route gpt-5`), `name` its own among others there ("": it
-    has none).
-    `spent` and `limit` are nano-dollars where `unit` is `usd`, else tokens. Times are Unix time; `soft`: nobody is refused
-    when it is used up."""
+    has none). `spent` and `limit` are nano-dollars where `unit` is `usd`, else tokens. Times are Unix time; `soft`: nobody
+    is refused when it is used up."""
 
     name: str
     scope: str

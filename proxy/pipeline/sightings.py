@@ -43,8 +43,7 @@ _LASTING = frozenset({OutcomeKind.AUTH_FAILED, OutcomeKind.QUOTA_EXHAUSTED})
 @dataclass(slots=True)
 class Sources:
     """Where it is read. `ledger`, `rejected` give None where there is nothing; `hours` reads the ledger's sums from that
-    hour
-    (Unix time / 3600) on, None where there is no ledger; `budgets`, `incidents`: None where nobody keeps any."""
+    hour (Unix time / 3600) on, None where there is no ledger; `budgets`, `incidents`: None where nobody keeps any."""
 
     routing: Callable[[], Routing]
     tally: Tally

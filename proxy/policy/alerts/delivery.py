@@ -40,8 +40,7 @@ def describe(status: int) -> str:
 
 def wait_after(tries: int, hint: float | None, rng: Random) -> float:
     """Seconds after `tries` tries that failed, at least one. `hint`: what the webhook asked for, in seconds. Half of the
-    wait
-    is random, so that the proxies of one team don't come back together."""
+    wait is random, so that the proxies of one team don't come back together."""
     planned = min(LONGEST_WAIT, FIRST_WAIT * 2.0 ** min(tries - 1, 30))
     return max(planned * (0.5 + rng.random() / 2), min(hint or 0.0, LONGEST_HINT))
 

@@ -49,8 +49,7 @@ class _BookResolver(AbstractResolver):
 
 class AiohttpTokenHttp:
     """Implements `TokenHttp`. Costs nothing before the first request. `tls` and `resolve`: None for the system's;
-    `limit`: of
-    an answer, in bytes."""
+    `limit`: of an answer, in bytes."""
 
     def __init__(self, tls: ssl.SSLContext | None = None, resolve: Resolve | None = None, limit: int = MAX_BODY) -> None:
         self._tls = tls
