@@ -7,6 +7,7 @@ characters are escaped, so that nobody's words can mention a channel.
 """
 
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from datetime import UTC, datetime
 
 import msgspec
@@ -15,6 +16,7 @@ from proxy.core.alarming import Notice, NoticeState, Severity
 
 VERSION = 1
 MAX_HEADER, MAX_SECTION, MAX_CONTEXT = 150, 3000, 2000
+MAX_SUBJECT, MAX_SENTENCE = 200, 2000
 _SIGNS = {Severity.CRITICAL: ":red_circle:", Severity.WARNING: ":large_orange_circle:", Severity.INFO: ":large_blue_circle:"}
 _OVER = ":large_green_circle:"
 
@@ -23,8 +25,18 @@ def _moment(at: float) -> str:
     return datetime.fromtimestamp(at, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
+def _tame(notice: Notice) -> Notice:
+    """Bounded, and such as can be encoded: clients may name models, and so what a message is about."""
+
+    def plain(text: str, limit: int) -> str:
+        return text[:limit].encode("utf-8", "replace").decode()
+
+    return replace(notice, subject=plain(notice.subject, MAX_SUBJECT), text=plain(notice.text, MAX_SENTENCE))
+
+
 def encode_json(notice: Notice) -> bytes:
-    """Our own shape; the README has a table of it."""
+    """Our own shape; the README shows one."""
+    notice = _tame(notice)
     return msgspec.json.encode(
         {
             "type": f"alert.{notice.state.value}",
@@ -68,6 +80,7 @@ def _title(notice: Notice) -> str:
 
 def encode_slack(notice: Notice) -> bytes:
     """Slack's shape: a header, the sentence, and beneath it what the status page says and the alert's id."""
+    notice = _tame(notice)
     sign = _SIGNS[notice.severity] if notice.state is NoticeState.FIRING else _OVER
     title = _title(notice)
     # Shown in the reader's own time zone.

@@ -140,6 +140,12 @@ def test_any_text_fits_into_slacks_limits(text: str, times: int, subject: str) -
     check_slack(encode_slack(replace(NOTICE, text=text * times, subject=subject * 20, hint=text * times)))
 
 
+def test_whatever_a_client_calls_a_model_can_be_sent_and_is_bounded() -> None:
+    strange = replace(NOTICE, subject="a/\ud800" + "x" * 5000, text="a/\udfff " + "y" * 50_000)
+    check_slack(encode_slack(strange))
+    assert len(encode_json(strange)) < 4000
+
+
 def test_what_is_too_long_is_cut_and_says_so() -> None:
     message = check_slack(encode_slack(replace(NOTICE, text="&" * 5000)))
     assert message["blocks"][1]["text"]["text"].endswith("&amp;….")
