@@ -10,10 +10,11 @@ import pytest
 from support.live import SERVER, running
 from support.simulation import World, play, replace, settings, spans
 
-from proxy.core.alarming import AlertSettings, BudgetStanding, IncidentNotice, Severity, Thresholds, Topic
+from proxy.core.alarming import AlertSettings, IncidentNotice, Severity, Thresholds, Topic
 from proxy.core.errors import ConfigError, ConfigProblem
+from proxy.core.limits import Budget, BudgetStanding, Limits, Period, Unit
 from proxy.core.settings import LedgerSettings, Settings
-from proxy.pipeline.sightings import Sightings
+from proxy.pipeline.sightings import MAX_BUDGETS, Sightings
 from proxy.policy.alerts.figures import Hours, HourSum
 from proxy.rehearse.behaviour import Behaviour, Mode, constant
 from proxy.rehearse.client import Wish
@@ -225,6 +226,51 @@ def test_budgets_incidents_and_hours_come_from_whoever_keeps_them() -> None:
         assert steps == [1, 2, 3]
 
     watch(script, configured, keepers=Keepers(None, Keeper(), Keeper()))
+
+
+def test_a_real_budget_is_told_step_by_step() -> None:
+    base = settings()
+    budget = Budget(amount=300, unit=Unit.TOKENS, per=Period.DAY, soft=True)
+    limited = replace(base.providers["a"], limits=Limits(budgets=(budget,)))
+    configured = replace(base, providers={**base.providers, "a": limited}, alerts=(alert("ops", Topic.BUDGET),))
+
+    async def body(world: World) -> None:
+        loop = asyncio.get_running_loop()
+        hooks = Http()
+        keepers = Keepers(budgets=world.parts.gateway.gate)
+        tower = watch_over(world.parts.gateway, keepers, lambda: 1.0e9 + loop.time(), hooks, Http())
+        tower.use(configured)
+        await traffic(world, 600.0, 20.0)
+        told = [(sent["step"], sent["severity"]) for sent in hooks.sent if sent["condition"] == "budget.reached"]
+        assert told[-1] == (3, "warning")
+        assert [step for step, _ in told] == sorted({step for step, _ in told})
+        assert "it is soft, so nobody is refused" in hooks.sent[-1]["text"]
+        assert hooks.sent[0]["subject"] == "provider a, tokens a day"
+        await tower.aclose()
+
+    play(body, {"a": HEALTHY, "b": HEALTHY}, configured)
+
+
+def test_very_many_budgets_are_looked_at_seldom_and_the_most_used_first() -> None:
+    asked: list[float] = []
+
+    class Many:
+        def standings(self, now: float) -> list[BudgetStanding]:
+            asked.append(now)
+            return [BudgetStanding("", f"key {n}", n, 10_000, "tokens", 0.0, 86400.0) for n in range(MAX_BUDGETS + 500)]
+
+    async def body(world: World) -> None:
+        sightings = watch_over(world.parts.gateway, Keepers(budgets=Many())).lookout.sightings
+        seen = {one.standing.scope for one in sightings.look().budgets}
+        assert len(seen) == MAX_BUDGETS
+        assert "key 499" not in seen
+        assert len(sightings.look().budgets) == MAX_BUDGETS
+        assert len(asked) == 1
+        await asyncio.sleep(31.0)
+        sightings.look()
+        assert len(asked) == 2
+
+    play(body, {"a": HEALTHY, "b": HEALTHY}, settings())
 
 
 def test_each_webhook_has_its_own_topics_thresholds_and_troubles() -> None:

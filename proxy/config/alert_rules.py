@@ -7,11 +7,12 @@ from collections.abc import Iterator
 
 from proxy.config.addresses import is_private
 from proxy.config.alert_models import AlertModel
-from proxy.config.alert_settings import LEDGER_TOPICS, READ_BY, format_of, name_of, split_url, topics_of
+from proxy.config.alert_settings import READ_BY, format_of, name_of, silent_topics, split_url, topics_of
 from proxy.config.conversion import preset_of
 from proxy.config.models import ProviderModel
 from proxy.config.source import Path
 from proxy.config.validation import Draft
+from proxy.core.alarming import Topic
 from proxy.providers.presets import PRESETS
 from proxy.wire.webhook_signature import read_secret
 
@@ -56,28 +57,34 @@ def _secret(alert: AlertModel) -> Iterator[str]:
         yield str(error)
 
 
+def _silent(draft: Draft) -> dict[Topic, str]:
+    """Topics without anything to look at. Where something was set aside as broken, it may have held what they need."""
+    sections = ("ledger", "keys", "tags", "routes", "providers")
+    return silent_topics(draft.document) if all(draft.whole(section) for section in sections) else {}
+
+
 def check_topics(draft: Draft) -> Findings:
     """Topics that this configuration can tell something about, each once."""
-    ledger = draft.document.ledger is not None or not draft.present("ledger")
+    silent = _silent(draft)
     for index, alert in enumerate(draft.document.alerts):
         for position, topic in enumerate(alert.when or ()):
             here: Path = ("alerts", index, "when", position)
             if topic in (alert.when or ())[:position]:
                 yield here, f"{topic} stands here twice"
-            elif topic in LEDGER_TOPICS and not ledger:
-                yield here, f"{topic} has nothing to look at without a ledger; add `ledger: {{url: sqlite:undimmed.db}}`"
+            elif Topic(topic) in silent:
+                yield here, f"{topic} has nothing to look at without {silent[Topic(topic)]}"
 
 
 def check_thresholds(draft: Draft) -> Findings:
     """Thresholds that some topic of the webhook reads; steps of a budget in their order."""
-    ledger = draft.document.ledger is not None or not draft.present("ledger")
+    silent = _silent(draft)
     for index, alert in enumerate(draft.document.alerts):
         here: Path = ("alerts", index)
-        topics = topics_of(alert, ledger)
+        topics = topics_of(alert, silent)
         for name, topic in READ_BY.items():
             if getattr(alert, name) is not None and topic not in topics:
-                why = "without a ledger" if topic in LEDGER_TOPICS and alert.when is None else f"without {topic} in when"
-                yield (*here, name), f"has no effect {why}"
+                missing = silent.get(topic) if alert.when is None else f"{topic} in when"
+                yield (*here, name), f"has no effect without {missing}"
         steps = alert.budget_steps
         if steps is not None and (not steps or list(steps) != sorted(set(steps))):
             yield (*here, "budget_steps"), "must be rising, such as [0.5, 0.8, 1]; at least one step"

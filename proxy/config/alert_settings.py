@@ -1,9 +1,10 @@
 """Alerts of the file into those of the running proxy."""
 
-from collections.abc import Sequence
+from collections.abc import Container
 from urllib.parse import SplitResult, urlsplit
 
 from proxy.config.alert_models import AlertModel
+from proxy.config.models import Document
 from proxy.core.alarming import AlertSettings, Thresholds, Topic
 from proxy.wire.webhook_signature import read_secret
 
@@ -46,20 +47,37 @@ def name_of(index: int, model: AlertModel) -> str:
     return model.name or str(index + 1)
 
 
-def topics_of(model: AlertModel, ledger: bool) -> frozenset[Topic]:
+def silent_topics(document: Document) -> dict[Topic, str]:
+    """Topics that this document gives nothing to look at, and what it lacks."""
+    silent: dict[Topic, str] = {}
+    if document.ledger is None:
+        silent |= dict.fromkeys(LEDGER_TOPICS, "a ledger")
+    budgets = [
+        *(key.budget for key in document.keys),
+        *(tag.budget for tag in document.tags.values()),
+        *(route.budget for route in document.routes),
+        *(provider.budget for provider in document.providers.values()),
+    ]
+    # Keys of a store may have budgets that no file knows.
+    if document.key_store is None and not any(budgets):
+        silent[Topic.BUDGET] = "a budget"
+    return silent
+
+
+def topics_of(model: AlertModel, silent: Container[Topic]) -> frozenset[Topic]:
     """What a webhook is told; by default everything that can be told."""
     if model.when is not None:
         return frozenset(Topic(name) for name in model.when)
-    return frozenset(topic for topic in Topic if ledger or topic not in LEDGER_TOPICS)
+    return frozenset(topic for topic in Topic if topic not in silent)
 
 
-def _settings(index: int, model: AlertModel, ledger: bool) -> AlertSettings:
+def _settings(index: int, model: AlertModel, silent: Container[Topic]) -> AlertSettings:
     written = {name: value for name in READ_BY if (value := getattr(model, name)) is not None}
     if model.spend_floor is not None:
         written["spend_floor"] = round(model.spend_floor * 1e9)
     return AlertSettings(
         name=name_of(index, model),
-        topics=topics_of(model, ledger),
+        topics=topics_of(model, silent),
         url=model.webhook.get_secret_value(),
         format=format_of(model),
         secret=None if model.secret is None else read_secret(model.secret.get_secret_value()),
@@ -67,6 +85,7 @@ def _settings(index: int, model: AlertModel, ledger: bool) -> AlertSettings:
     )
 
 
-def alerts_of(models: Sequence[AlertModel], ledger: bool) -> tuple[AlertSettings, ...]:
-    """The webhooks of a document without problems. `ledger`: it has one."""
-    return tuple(_settings(index, model, ledger) for index, model in enumerate(models))
+def alerts_of(document: Document) -> tuple[AlertSettings, ...]:
+    """The webhooks of a document without problems."""
+    silent = silent_topics(document)
+    return tuple(_settings(index, model, silent) for index, model in enumerate(document.alerts))

@@ -300,5 +300,5 @@ def build(document: Document, source: str, folder: FilePath) -> Settings:
         shelf=_shelf(document, folder),
         key_store=None if document.key_store is None else KeyStoreSettings(str(folder / document.key_store)),
         tags={name: make_limits(tag.limits, tag.budget) for name, tag in document.tags.items()},
-        alerts=alerts_of(document.alerts, document.ledger is not None),
+        alerts=alerts_of(document),
     )

@@ -3,13 +3,15 @@
 A *finding* (`policy/alerts`) is what one look at the figures saw; an *alert* is an episode of findings about one subject by
 one rule; a *notice* is one message about an alert: it began, it got worse, it is over. Nothing here decides anything.
 
-Budgets and incidents are kept by other parts; `BudgetStanding` and `IncidentNotice` are all that alerts need of them.
+Budgets and incidents are kept by other parts; `Budgets` and `Incidents` are all that alerts need of them.
 """
 
 import enum
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
+
+from proxy.core.limits import BudgetStanding
 
 
 class Topic(enum.StrEnum):
@@ -75,22 +77,6 @@ class AlertSettings:
     format: str = "json"
     secret: bytes | None = field(default=None, repr=False)
     thresholds: Thresholds = Thresholds()
-
-
-@dataclass(frozen=True, slots=True)
-class BudgetStanding:
-    """A budget now. `scope` is what it belongs to (`key ci`, `route gpt-5`), `name` its own among others there ("": it
-    has none). `spent` and `limit` are nano-dollars where `unit` is `usd`, else tokens. Times are Unix time; `soft`: nobody
-    is refused when it is used up."""
-
-    name: str
-    scope: str
-    spent: int
-    limit: int
-    unit: str
-    period_start: float
-    period_end: float
-    soft: bool = False
 
 
 class Budgets(Protocol):

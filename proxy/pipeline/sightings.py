@@ -6,14 +6,16 @@ loop, and seldom.
 """
 
 import asyncio
+import heapq
 from collections.abc import Awaitable, Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 from proxy.core.alarming import Budgets, Incidents
+from proxy.core.limits import BudgetStanding
 from proxy.core.outcome import OutcomeKind
 from proxy.core.usage import UsageSource
 from proxy.pipeline.routing import Routing
-from proxy.policy.alerts.budgets import subject_of
+from proxy.policy.alerts.budgets import share_used, subject_of
 from proxy.policy.alerts.figures import (
     HOUR,
     SIX_HOURS,
@@ -35,6 +37,9 @@ from proxy.wire.redaction import clean
 
 #: Seconds between samples of sums.
 STEP = 60.0
+#: Seconds between two looks at budgets, and how many of them are looked at, the most used ones.
+BUDGETS_EVERY = 30.0
+MAX_BUDGETS = 2000
 MAX_ERROR = 300
 #: What makes a credential useless until people do something.
 _LASTING = frozenset({OutcomeKind.AUTH_FAILED, OutcomeKind.QUOTA_EXHAUSTED})
@@ -83,6 +88,8 @@ class Sightings:
         self._traffic: dict[str, tuple[Trail, ...]] = {}
         self._looked = False
         self._budgets: dict[str, Trail] = {}
+        self._budgets_due = 0.0
+        self._paces: Sequence[BudgetPace] = ()
         self._ledger_since = _Since()
         self._rejected_since = _Since()
 
@@ -107,7 +114,16 @@ class Sightings:
             self.hours = await self.sources.hours(since)
 
     def _look_at_budgets(self, now: float) -> Sequence[BudgetPace]:
-        standings = self.sources.budgets.standings(now) if self.sources.budgets is not None else ()
+        """Seldom: there may be one for each of very many keys, and what is told of them can wait for half a minute."""
+        if self.sources.budgets is not None and self._loop.time() >= self._budgets_due:
+            self._budgets_due = self._loop.time() + BUDGETS_EVERY
+            standings = self.sources.budgets.standings(now)
+            if len(standings) > MAX_BUDGETS:
+                standings = heapq.nlargest(MAX_BUDGETS, standings, key=share_used)
+            self._paces = self._pace(standings, now)
+        return self._paces
+
+    def _pace(self, standings: Sequence[BudgetStanding], now: float) -> Sequence[BudgetPace]:
         subjects = [subject_of(standing) for standing in standings]
         self._budgets = {subject: self._budgets.get(subject) or Trail(SIX_HOURS, STEP) for subject in subjects}
         found = []

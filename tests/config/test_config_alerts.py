@@ -8,6 +8,7 @@ from proxy.core.alarming import AlertSettings, Thresholds, Topic
 from proxy.core.settings import Settings
 
 LEDGER = "ledger: {url: sqlite:u.db}\n"
+BUDGET = "tags: {team-a: {budget: {usd: 5}}}\n"
 KNOWN = "providers: {openai: {kind: openai, credentials: [k], direct: true%s}}\n"
 URL = "https://ops.test/hooks/token-9a"
 
@@ -22,9 +23,11 @@ def alerts(text: str, more: str = "") -> str:
 
 def test_defaults() -> None:
     [found] = read(alerts(f"webhook: '{URL}'")).alerts
-    assert found == AlertSettings("1", frozenset(Topic) - {Topic.SPEND, Topic.LEDGER}, URL)
+    assert found == AlertSettings("1", frozenset(Topic) - {Topic.SPEND, Topic.LEDGER, Topic.BUDGET}, URL)
     [with_ledger] = read(alerts(f"webhook: '{URL}'", LEDGER)).alerts
-    assert with_ledger.topics == frozenset(Topic)
+    assert with_ledger.topics == frozenset(Topic) - {Topic.BUDGET}
+    [with_both] = read(alerts(f"webhook: '{URL}'", LEDGER + BUDGET)).alerts
+    assert with_both.topics == frozenset(Topic)
     assert read(PROVIDERS).alerts == ()
 
 
@@ -33,7 +36,7 @@ def test_everything_written() -> None:
         "name: team, webhook: '${HOOK}', format: slack, when: [budget, spend, target, estimates, unpriced], "
         "budget_steps: [0.9], budget_pace: 2, spend_deviations: 8, spend_factor: 3, spend_floor: 2.5, token_floor: 2M, "
         "target_after: 2m, estimates_share: 0.5, unpriced_attempts: 1",
-        LEDGER,
+        LEDGER + BUDGET,
     )
     [found] = read(text, {"HOOK": URL}).alerts
     assert (found.name, found.url, found.format) == ("team", URL, "slack")
@@ -68,6 +71,8 @@ REFUSED = [
     (f"webhook: '{URL}', secret: 'whsec_?'", "secret: what follows whsec_ is not base64"),
     (f"webhook: '{URL}', format: slack, secret: {'s' * 24}", "secret: has no effect with format slack"),
     (f"webhook: '{URL}', when: [target], budget_pace: 2", "budget_pace: has no effect without budget in when"),
+    (f"webhook: '{URL}', when: [budget]", "when[0]: budget has nothing to look at without a budget"),
+    (f"webhook: '{URL}', budget_pace: 2", "budget_pace: has no effect without a budget"),
     (f"webhook: '{URL}', spend_floor: 2", "spend_floor: has no effect without a ledger"),
     (f"webhook: '{URL}', budget_steps: [1, 0.5]", "budget_steps: must be rising"),
     (f"webhook: '{URL}', budget_steps: []", "budget_steps: must be rising"),

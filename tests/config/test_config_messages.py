@@ -44,7 +44,8 @@ COMPLAINTS = [
     ("provders: {}", 'provders: unknown key; did you mean "providers"?'),
     (
         "budgets: {url: x}",
-        "budgets: unknown key; known: server, providers, routes, defaults, keys, cache, key_store, tags, ledger, alerts, hints",
+        "budgets: unknown key; known: server, providers, routes, defaults, keys, cache, key_store, tags, ledger, alerts, "
+        "hints",
     ),
     (
         "ledger: {url: x}",

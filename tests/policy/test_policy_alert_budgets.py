@@ -6,7 +6,8 @@ from random import Random
 
 import pytest
 
-from proxy.core.alarming import BudgetStanding, Severity, Thresholds
+from proxy.core.alarming import Severity, Thresholds
+from proxy.core.limits import BudgetStanding
 from proxy.policy.alerts.budgets import burning, reached, subject_of
 from proxy.policy.alerts.figures import SPANS, BudgetPace, Figures, Finding
 from proxy.policy.alerts.trails import Trail

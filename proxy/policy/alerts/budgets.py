@@ -8,7 +8,8 @@ its own, and a second condition makes them worth a message: at the slower of the
 
 from collections.abc import Iterator
 
-from proxy.core.alarming import BudgetStanding, Severity, Thresholds
+from proxy.core.alarming import Severity, Thresholds
+from proxy.core.limits import BudgetStanding
 from proxy.policy.alerts.figures import FIVE_MINUTES, HALF_HOUR, HOUR, SIX_HOURS, BudgetPace, Figures, Finding
 from proxy.policy.alerts.words import DAY, amount, clock, every, percent, span
 
@@ -25,7 +26,7 @@ def reached(figures: Figures, thresholds: Thresholds) -> Iterator[Finding]:
     """A step of a budget is used up."""
     for budget in figures.budgets:
         standing = budget.standing
-        used = _used(standing)
+        used = share_used(standing)
         passed = [step for step in thresholds.budget_steps if used >= step]
         if not passed:
             continue
@@ -84,7 +85,8 @@ def _burning(budget: BudgetPace, now: float, thresholds: Thresholds) -> Finding 
     return None
 
 
-def _used(standing: BudgetStanding) -> float:
+def share_used(standing: BudgetStanding) -> float:
+    """0 to 1, and beyond."""
     return standing.spent / standing.limit if standing.limit > 0 else 1.0
 
 

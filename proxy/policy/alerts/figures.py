@@ -3,7 +3,8 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from proxy.core.alarming import BudgetStanding, IncidentNotice, Severity
+from proxy.core.alarming import IncidentNotice, Severity
+from proxy.core.limits import BudgetStanding
 
 #: Spans over which a budget's pace is measured, in seconds.
 FIVE_MINUTES, HALF_HOUR, HOUR, SIX_HOURS = 300.0, 1800.0, 3600.0, 21600.0
