@@ -5,17 +5,20 @@ trail that does not reach back so far gives the rise since its beginning, which 
 that fell (a budget's new period, a restart of what is counted) goes on rising from where it was.
 """
 
-from collections import deque
+from bisect import bisect_right
+
+_LAST = 2**200
 
 
 class Trail:
     """One sum. `span` and `step` in seconds."""
 
-    __slots__ = ("_last", "_risen", "_samples", "_step")
+    __slots__ = ("_kept", "_last", "_risen", "_samples", "_step")
 
     def __init__(self, span: float, step: float) -> None:
         self._step = step
-        self._samples: deque[tuple[float, int]] = deque(maxlen=int(span / step) + 2)
+        self._kept = int(span / step) + 2
+        self._samples: list[tuple[float, int]] = []
         self._last: int | None = None
         self._risen = 0
 
@@ -26,6 +29,8 @@ class Trail:
         self._last = value
         if not self._samples or now - self._samples[-1][0] >= self._step:
             self._samples.append((now, self._risen))
+            if len(self._samples) > self._kept:
+                del self._samples[0]
 
     def rise(self, now: float, seconds: float) -> int:
         """How much it rose in the last `seconds`, and up to a step before."""
@@ -37,9 +42,5 @@ class Trail:
         return (self._risen - risen) / max(seconds, now - at)
 
     def _base(self, since: float) -> tuple[float, int]:
-        found = (since, 0)
-        for sample in self._samples:
-            if sample[0] > since:
-                break
-            found = sample
-        return found
+        found = bisect_right(self._samples, (since, _LAST))
+        return self._samples[found - 1] if found else (since, 0)
