@@ -39,7 +39,7 @@ from proxy.wire.redaction import clean
 STEP = 60.0
 #: Seconds between two looks at budgets, and how many of them are looked at, the most used ones.
 BUDGETS_EVERY = 30.0
-MAX_BUDGETS = 500
+MAX_BUDGETS = 300
 MAX_ERROR = 300
 #: What makes a credential useless until people do something.
 _LASTING = frozenset({OutcomeKind.AUTH_FAILED, OutcomeKind.QUOTA_EXHAUSTED})
