@@ -37,6 +37,7 @@ class OutcomeKind(enum.StrEnum):
     DIVERGED = "diverged"
     IDLE_TIMEOUT = "idle_timeout"
     DEADLINE_EXCEEDED = "deadline_exceeded"
+    UNCONVINCING = "unconvincing"  # a whole answer that does not pass its route's checks
     OUTPACED = "outpaced"  # a second copy of the request answered first
     SUPERSEDED = "superseded"  # its client asked anew
     CLIENT_GONE = "client_gone"

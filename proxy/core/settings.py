@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 
 from proxy.core.alarming import AlertSettings
 from proxy.core.continuity import FIRST_CONTENT, Resume
+from proxy.core.escalation import Escalation
 from proxy.core.facts import UNKNOWN, ModelFacts
 from proxy.core.limits import UNLIMITED, Limits
 from proxy.core.sources import TOKEN_SOURCES, AwsKeys, CredentialSource
@@ -238,6 +239,7 @@ class Route:
     hedge: Hedge | None = None
     stale: float | None = None
     limits: Limits = UNLIMITED
+    escalate: Escalation | None = None
 
     @property
     def targets(self) -> tuple[Target, ...]:

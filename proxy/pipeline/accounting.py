@@ -30,6 +30,7 @@ SPENT = frozenset(
         OutcomeKind.STREAM_BROKEN,
         OutcomeKind.IDLE_TIMEOUT,
         OutcomeKind.DEADLINE_EXCEEDED,
+        OutcomeKind.UNCONVINCING,
         OutcomeKind.OUTPACED,
         OutcomeKind.SUPERSEDED,
         OutcomeKind.CLIENT_GONE,

@@ -250,12 +250,15 @@ class Attempt(Watch):
         """The stream is over. Of a whole one the last bytes are kept, to be written together with the closing comment."""
         outcome = reader.end()
         if outcome.ok:
-            if not self._streaming:
-                self._begin_reply()
+            self._end_stream_well()
             self.tail = b"".join([*self._held, out])
         elif self._streaming and out:
             self._journey.downstream.write(out)
         self._conclude(outcome)
+
+    def _end_stream_well(self) -> None:
+        if not self._streaming:
+            self._begin_reply()
 
     def _judge_whole(self, body: bytes) -> None:
         answer = self._kind.answer(self.call, self.headers, body)

@@ -12,6 +12,7 @@ from proxy.core.problem import Problem
 from proxy.core.records import CallRecord
 from proxy.pipeline.accounts import Accounts
 from proxy.pipeline.deadline import limits
+from proxy.pipeline.escalating import CheckedAttempt, is_checked
 from proxy.pipeline.gate import Gate
 from proxy.pipeline.held import HeldAttempt
 from proxy.pipeline.journey import Journey
@@ -117,7 +118,9 @@ def prepare_stream(journey: Journey, arrived: float) -> None:
     route = journey.route.route
     if route.heartbeat > 0 and journey.format.waiting:
         journey.next_heartbeat = arrived + route.heartbeat
-    if route.hold:
+    if is_checked(journey):
+        journey.make = CheckedAttempt
+    elif route.hold:
         journey.make = HeldAttempt
     if route.resume is not Resume.OFF and not journey.fixed:
         journey.resumption = prepare_resumption(journey)

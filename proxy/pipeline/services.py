@@ -9,6 +9,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from random import Random
 
+from proxy.core.escalation import Judge, Schemas
 from proxy.core.exchange import Transport
 from proxy.core.records import AttemptRecord, CallRecord, Sink
 from proxy.core.staleness import Shelf
@@ -33,6 +34,8 @@ class Services:
     max_answer: int = 64 * 1024 * 1024
     tunnels: Tunnels | None = None
     shelf: Shelf | None = None
+    judge: Judge | None = None
+    schemas: Schemas | None = None
     witness: Callable[[CallRecord, AttemptRecord], None] = _unwitnessed
     alarms: Alarms = field(init=False)
 

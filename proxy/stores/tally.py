@@ -22,7 +22,14 @@ MAX_LINES = 1000
 
 #: Attempts that ended because of us or the client say nothing about a target.
 NOT_FAILURES = frozenset(
-    {OutcomeKind.OK, OutcomeKind.OUTPACED, OutcomeKind.SUPERSEDED, OutcomeKind.CLIENT_GONE, OutcomeKind.SHUTDOWN}
+    {
+        OutcomeKind.OK,
+        OutcomeKind.UNCONVINCING,
+        OutcomeKind.OUTPACED,
+        OutcomeKind.SUPERSEDED,
+        OutcomeKind.CLIENT_GONE,
+        OutcomeKind.SHUTDOWN,
+    }
 )
 
 #: Route, endpoint, streamed, outcome, the status that the client was told.

@@ -88,7 +88,7 @@ def test_what_is_not_known_any_more_is_looked_for_everywhere() -> None:
     async def body() -> None:
         async with stack() as (live, client):
             name = await upload(client, B)
-            live.proxy.gateway._forwarder._accounts._pins.forget("file", name)
+            live.proxy.gateway._forwarder._endings._accounts._pins.forget("file", name)
             for call in (
                 client.files.delete(name),
                 client.batches.create(input_file_id=name, endpoint="/v1/embeddings", completion_window="24h"),

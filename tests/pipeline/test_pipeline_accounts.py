@@ -174,7 +174,7 @@ def test_an_account_never_uses_another_credential() -> None:
     busy = Canned(503, pieces=((0.0, b'{"error":{"message":"overloaded"}}'),))
 
     async def body(stage: Stage) -> None:
-        pins = stage.parts.gateway._forwarder._accounts._pins
+        pins = stage.parts.gateway._forwarder._endings._accounts._pins
         pins.note(Resource.FILE, "file-9", "a/#2", "a#2")
         answer = await ask(stage, "GET", "/files/file-9")
         assert answer[0] == 503
@@ -194,7 +194,7 @@ def test_a_history_goes_to_its_account_or_nowhere() -> None:
     )
 
     async def body(stage: Stage) -> None:
-        accounts = stage.parts.gateway._forwarder._accounts
+        accounts = stage.parts.gateway._forwarder._endings._accounts
         pins, routing = accounts._pins, stage.parts.gateway.routing
         state = routing.find("lamp")
         assert state is not None
@@ -228,7 +228,7 @@ def test_a_history_goes_to_its_account_or_nowhere() -> None:
 
 def test_what_no_provider_stores_is_theirs_to_refuse_and_one_that_does_is_asked() -> None:
     async def body(stage: Stage) -> None:
-        accounts, routing = stage.parts.gateway._forwarder._accounts, stage.parts.gateway.routing
+        accounts, routing = stage.parts.gateway._forwarder._endings._accounts, stage.parts.gateway.routing
         raw = b'{"model":"lamp","previous_response_id":"resp_?"}'
         request = ClientRequest(Endpoint.RESPONSES, {}, raw, None, None, 0.0)
         envelope = read_envelope(raw, Endpoint.RESPONSES)

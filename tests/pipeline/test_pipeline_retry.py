@@ -303,6 +303,7 @@ def test_retryable_asks_the_table(kind: OutcomeKind) -> None:
         OutcomeKind.BAD_REQUEST,
         OutcomeKind.CONTENT_FILTERED,
         OutcomeKind.DEADLINE_EXCEEDED,
+        OutcomeKind.UNCONVINCING,
         OutcomeKind.OUTPACED,
         OutcomeKind.SUPERSEDED,
         OutcomeKind.CLIENT_GONE,
