@@ -17,7 +17,7 @@ from proxy.stores.ledger.database import Busy
 
 if TYPE_CHECKING:
     from proxy.core.settings import LedgerSettings
-    from proxy.stores.ledger.reading import Reader
+    from proxy.stores.ledger.contract import Reader, Row
 
 FAILED = 1
 
@@ -58,11 +58,11 @@ def _timestamp(wall: int) -> str:
     return datetime.fromtimestamp(wall / 1000, UTC).isoformat(timespec="milliseconds")
 
 
-def _plain(row: "sqlite3.Row", money: str, flags: Sequence[str]) -> dict[str, object]:
+def _plain(row: "Row", money: str, flags: Sequence[str]) -> dict[str, object]:
     """A row by its columns: money as an exact decimal of dollars (`money`_usd), flags as such."""
     from proxy.tokens.prices import dollars
 
-    found: dict[str, object] = dict(zip(row.keys(), row, strict=True))
+    found: dict[str, object] = dict(row)
     nano = found.pop(money)
     found[f"{money}_usd"] = dollars(nano) if isinstance(nano, int) else None
     for flag in flags:
@@ -70,13 +70,13 @@ def _plain(row: "sqlite3.Row", money: str, flags: Sequence[str]) -> dict[str, ob
     return found
 
 
-def _call(row: "sqlite3.Row") -> dict[str, object]:
+def _call(row: "Row") -> dict[str, object]:
     found = _plain(row, "failover_cost", ("stream", "committed"))
     del found["attempts"], found["wall"]
-    return {"id": found.pop("id"), "at": _timestamp(row["wall"]), **found}
+    return {"id": found.pop("id"), "at": _timestamp(int(row["wall"] or 0)), **found}
 
 
-def _attempt(row: "sqlite3.Row") -> dict[str, object]:
+def _attempt(row: "Row") -> dict[str, object]:
     found = _plain(row, "cost", ("lower_bound", "delivered", "possibly_billed", "trial"))
     del found["call"]
     return found
@@ -103,7 +103,8 @@ def _export(reader: "Reader", args: argparse.Namespace) -> int:
 
 
 def _fields(reader: "Reader", table: str) -> list[str]:
-    return list(_call(reader.blank(table)) if table == "calls" else _attempt(reader.blank(table)))
+    blank: Row = dict.fromkeys(reader.columns(table), 0)
+    return list(_call(blank) if table == "calls" else _attempt(blank))
 
 
 def _verify(reader: "Reader", path: Path) -> int:
@@ -139,14 +140,15 @@ def _compact(place: "LedgerSettings") -> int:
 
 def run(args: argparse.Namespace) -> int:
     """0; 1: there is no ledger, it cannot be used, or something is wrong with it."""
-    from proxy.stores.ledger.reading import Reader, Unreadable
+    from proxy.stores.ledger.contract import Unreadable
+    from proxy.stores.ledger.reading import read_file
 
     place = find_ledger(args)
     if place is None:
         return FAILED
     path = Path(place.path)
     try:
-        with Reader(path) as reader:
+        with read_file(path) as reader:
             if args.action == "export":
                 return _export(reader, args)
             if args.action == "verify":

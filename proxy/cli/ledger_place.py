@@ -12,7 +12,7 @@ from proxy.cli.terminal import err
 
 if TYPE_CHECKING:
     from proxy.core.settings import LedgerSettings
-    from proxy.stores.ledger.reading import Span
+    from proxy.stores.ledger.contract import Span
 
 _AGO = re.compile(r"([0-9]+)([mhdw])")
 FORMS = "a date, a time (UTC unless it says otherwise), or 30m, 24h, 7d, 4w (ago)"
@@ -46,7 +46,7 @@ def add_config(parser: argparse.ArgumentParser) -> None:
 
 
 def span_of(args: argparse.Namespace) -> "Span":
-    from proxy.stores.ledger.reading import FOREVER, Span
+    from proxy.stores.ledger.contract import FOREVER, Span
 
     return Span(args.since or 0, FOREVER if args.until is None else args.until)
 

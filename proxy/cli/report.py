@@ -24,7 +24,7 @@ UNKNOWN = "unknown"
 
 
 def _dimensions(text: str) -> tuple[str, ...]:
-    from proxy.stores.ledger.reporting import DIMENSIONS
+    from proxy.stores.ledger.queries import DIMENSIONS
 
     names = tuple(dict.fromkeys(name.strip() for name in text.split(",")))
     wrong = [name for name in names if name not in DIMENSIONS]
@@ -46,7 +46,8 @@ def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") 
         type=_dimensions,
         default=_dimensions(USUAL),
         metavar="WHAT",
-        help=f"one or more of route, provider, model, key, day, outcome, with commas between (default: {USUAL})",
+        help="one or more of route, provider, model, key, tag, day, outcome, purpose, waste, incident, with commas between "
+        f"(default: {USUAL}); a call counts once under each of its tags",
     )
     parser.add_argument("--format", choices=("table", "json", "csv"), default="table", help="default: table")
     add_span(parser)
@@ -185,22 +186,24 @@ def _when(hour: int) -> str:
 
 def run(args: argparse.Namespace) -> int:
     """0; 1: there is no ledger, or it cannot be read."""
-    import sqlite3
     from pathlib import Path
 
-    from proxy.stores.ledger.reading import Reader, Unreadable
+    from proxy.stores.ledger.contract import Unreadable
+    from proxy.stores.ledger.reading import read_file
     from proxy.stores.ledger.reporting import group_by
 
     place = find_ledger(args)
     if place is None:
         return FAILED
     try:
-        with Reader(Path(place.path)) as reader:
-            rows = reader.sums(span_of(args))
-    except (Unreadable, sqlite3.Error) as error:
+        with read_file(Path(place.path)) as reader:
+            span = span_of(args)
+            rows, whole = reader.sums(span, args.by), reader.sums(span, ())
+            hours = [int(row["hour"] or 0) for row in reader.sums(span, ("hour",))]
+    except Unreadable as error:
         err().say(f"error: {error}")
         return FAILED
-    lines, total = group_by(map(dict, rows), args.by)
+    lines, total = group_by(rows, args.by, whole)
     terminal = out()
     if args.format == "json":
         view = {"lines": [_record(args.by, line) for line in lines], "total": _record((), total)}
@@ -213,7 +216,6 @@ def run(args: argparse.Namespace) -> int:
     elif not lines:
         terminal.say(f"{shown(place.path)} has nothing in this span")
     else:
-        hours = [int(row["hour"]) for row in rows]
         terminal.say(f"{shown(place.path)}, {_when(min(hours))} to {_when(max(hours) + 1)} UTC")
         room = shutil.get_terminal_size().columns if terminal.stream.isatty() else math.inf
         gone = _table(args.by, lines, total, terminal, room)

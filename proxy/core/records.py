@@ -29,7 +29,9 @@ class AttemptRecord(Struct, gc=False):
     """One try of one target with one credential. `delivered`: the client received its output; what an attempt
     used without being delivered is waste. `cost` in nano-dollars, None: unknown. `possibly_billed`: we cancelled or
     lost it after the request was sent, so the provider may still charge for it. `dropped`: what of the request could not
-    be said to it."""
+    be said to it. `cache_saved`: nano-dollars that its cached tokens would have cost more uncached, None: unknown.
+    `raw_input`: the estimate of its input before `factor`, what estimates for its target were multiplied by; None: its
+    input was not estimated."""
 
     target: str
     provider: str
@@ -48,6 +50,9 @@ class AttemptRecord(Struct, gc=False):
     trial: bool = False
     dropped: tuple[str, ...] = ()
     purpose: Purpose = Purpose.ANSWER
+    cache_saved: int | None = None
+    raw_input: int | None = None
+    factor: float = 1.0
 
     @property
     def kind(self) -> OutcomeKind:

@@ -15,7 +15,7 @@ from proxy.core.records import AttemptRecord, CallRecord, Sink
 from proxy.core.settings import Target
 from proxy.core.usage import Usage
 from proxy.pipeline.estimation import EstimateJob, Estimator
-from proxy.tokens.prices import cost
+from proxy.tokens.prices import cost, saved_by_cache
 
 if TYPE_CHECKING:
     from proxy.pipeline.gate import Passage
@@ -48,11 +48,14 @@ def may_be_billed(attempt: AttemptRecord) -> bool:
 
 
 def apply_usage(record: AttemptRecord, target: Target, usage: Usage, wall: float) -> None:
-    """Write an attempt's usage and what it cost: by the model that answered, when the call began (`wall`, Unix time)."""
+    """Write an attempt's usage and what it cost (and the cache saved): by the model that answered, when the call
+    began (`wall`, Unix time)."""
     record.usage = usage
     tariff = target.tariff
     price = target.price if tariff is None else tariff.price(wall, record.served_model, usage.tier)
     record.cost = cost(usage, price)
+    if price is not None:
+        record.cache_saved = saved_by_cache(usage, price) if usage.cached > 0 else 0
 
 
 class Booking:

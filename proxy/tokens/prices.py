@@ -36,6 +36,30 @@ def cost(usage: Usage, price: Price | None) -> int | None:
     return price.per_request + (millionths + PER // 2) // PER
 
 
+def saved_by_cache(usage: Usage, price: Price) -> int:
+    """Nano-dollars that a usage would have cost more had none of its input come from a cache; never negative. What it
+    cost to write the cache is another figure."""
+    if price.tiers:
+        price = find_tier(price, usage.input)
+    parts = split(usage)
+    text, audio, image = _cached_rates(price)
+    millionths = (
+        parts.cached * (price.input - text)
+        + parts.audio_cached * (_first(price.audio_in, price.input) - audio)
+        + parts.image_cached * (_first(price.image_in, price.input) - image)
+    )
+    return max((millionths + PER // 2) // PER, 0)
+
+
+def _cached_rates(price: Price) -> tuple[int, int, int]:
+    """Of cached text, audio and images. The cache makes tokens cheaper: where only the text's cached rate is told, other
+    kinds cost their full rate."""
+    text = _first(price.cached, price.input)
+    audio = _first(price.audio_cached, text if price.audio_in is None else price.audio_in)
+    image = _first(price.image_cached, text if price.image_in is None else price.image_in)
+    return text, audio, image
+
+
 def _has_kinds(usage: Usage, price: Price) -> bool:
     """Tokens that this price makes a difference for."""
     thought = usage.reasoning and price.reasoning is not None
@@ -63,12 +87,9 @@ def _surcharge(stored: int, stored_long: int, price: Price) -> int:
 def _by_kind(usage: Usage, price: Price) -> int:
     """Each bucket at its own rate, in millionths of a nano-dollar."""
     parts = split(usage)
-    cached = _first(price.cached, price.input)
+    cached, audio_cached, image_cached = _cached_rates(price)
     stored = _first(price.cache_write, price.input)
     audio_in, image_in = _first(price.audio_in, price.input), _first(price.image_in, price.input)
-    # The cache makes tokens cheaper. Where only the text's cached rate is told, other kinds cost their full rate.
-    audio_cached = _first(price.audio_cached, cached if price.audio_in is None else audio_in)
-    image_cached = _first(price.image_cached, cached if price.image_in is None else image_in)
     return (
         parts.input * price.input
         + parts.cached * cached

@@ -9,7 +9,7 @@ import pytest
 from proxy.cli.ledger_place import parse_time
 from proxy.cli.main import main
 from proxy.cli.report import show_count, show_money, show_share
-from proxy.stores.ledger.database import Database
+from proxy.stores.ledger.database import SqliteDatabase
 from proxy.stores.ledger.entries import AttemptEntry, CallEntry
 from proxy.stores.ledger.recovery import segment_path
 from proxy.stores.ledger.segment import Segment
@@ -46,7 +46,7 @@ CALLS = [
 def ledger(folder: Path) -> Path:
     (folder / "undimmed.yaml").write_text(WITH_LEDGER)
     path = folder / "undimmed.db"
-    database = Database(path)
+    database = SqliteDatabase(path)
     database.write(CALLS, Tariff(first={"gpt": ("a/x",)}))
     database.close()
     return path
@@ -111,7 +111,7 @@ def test_spans_and_groups(ledger: Path, capsys: pytest.CaptureFixture[str]) -> N
 @pytest.mark.parametrize(
     ("words", "message"),
     [
-        (["--by", "route,color"], "cannot group by color; known: route, provider, model, key, day, outcome"),
+        (["--by", "route,color"], "cannot group by color; known: route, provider, model"),
         (["--since", "tomorrow"], "expected a date, a time"),
         (["--format", "xml"], "invalid choice"),
     ],
@@ -186,7 +186,7 @@ class TestLedger:
         segment.close(remove=True)
 
     def test_verify_finds_what_is_wrong(self, ledger: Path, capsys: pytest.CaptureFixture[str]) -> None:
-        database = Database(ledger)
+        database = SqliteDatabase(ledger)
         connection = database._connection
         connection.execute("DELETE FROM calls WHERE key = 'ci' AND route = 'gpt' AND served_by = 'b/y'")
         connection.execute("DELETE FROM attempts WHERE target = 'c/z'")
@@ -214,7 +214,7 @@ class TestLedger:
         assert main(["ledger", "verify"]) == 0
 
     def test_not_while_a_proxy_writes(self, ledger: Path, capsys: pytest.CaptureFixture[str]) -> None:
-        database = Database(ledger)
+        database = SqliteDatabase(ledger)
         assert main(["ledger", "compact"]) == 1
         assert "another process writes this ledger; stop it first" in capsys.readouterr().err
         assert main(["report"]) == 0, "reading is always possible"

@@ -15,7 +15,7 @@ from live_sockets import Caller, Record, post
 
 from proxy.rehearse.behaviour import Behaviour, Latency
 from proxy.rehearse.server import LoopbackProvider
-from proxy.stores.ledger.reading import Reader, waiting
+from proxy.stores.ledger.reading import read_file, waiting
 
 pytestmark = [pytest.mark.live, pytest.mark.slow]
 
@@ -87,7 +87,7 @@ def test_no_delivered_call_is_missing_and_none_is_there_twice(tmp_path: Path, re
 
     asyncio.run(body())
     path = tmp_path / "undimmed.db"
-    with Reader(path) as reader:
+    with read_file(path) as reader:
         assert list(reader.verify()) == []
     assert waiting(path) == []
     connection = sqlite3.connect(path)

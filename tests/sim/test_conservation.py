@@ -13,7 +13,7 @@ from support.simulation import Outcome, rehearse
 from test_seeds import load, world
 
 from proxy.core.records import CallRecord
-from proxy.stores.ledger.reading import Reader
+from proxy.stores.ledger.reading import read_file
 from proxy.stores.ledger.writer import SqliteLedger
 
 SEEDS = int(os.environ.get("UNDIMMED_SEEDS", "8"))
@@ -53,7 +53,7 @@ def test_ledger_and_bills_agree(seed: int, tmp_path: Path) -> None:
     path = tmp_path / "undimmed.db"
     keep(run.notes.calls, path, rng)
 
-    with Reader(path) as reader:
+    with read_file(path) as reader:
         assert list(reader.verify()) == []
         assert reader.counts() == (len(run.notes.calls), sum(len(record.attempts) for record in run.notes.calls))
     connection = sqlite3.connect(path)

@@ -7,8 +7,9 @@ from pathlib import Path
 from stores_records import USAGE, attempt, call
 
 from proxy.core.outcome import OutcomeKind
+from proxy.stores.ledger.contract import Span
 from proxy.stores.ledger.journal import Journal
-from proxy.stores.ledger.reading import Reader, Span
+from proxy.stores.ledger.reading import read_file
 from proxy.stores.ledger.writer import SqliteLedger
 
 SMALL = 64 * 1024
@@ -44,7 +45,7 @@ def until(condition, seconds=30.0):
 
 
 def ids(path: Path) -> list[str]:
-    with Reader(path) as reader:
+    with read_file(path) as reader:
         return [row["id"] for row, _ in reader.calls(Span())]
 
 
@@ -57,7 +58,7 @@ def sums(path: Path) -> dict[str, int]:
 
 
 def sound(path: Path) -> None:
-    with Reader(path) as reader:
+    with read_file(path) as reader:
         assert list(reader.verify()) == []
 
 

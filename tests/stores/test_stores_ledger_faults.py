@@ -12,7 +12,7 @@ from stores_records import USAGE, attempt
 from proxy.core.settings import Route, ServerSettings, Settings, Target, When
 from proxy.core.usage import Price
 from proxy.stores.ledger import database, schema, writer
-from proxy.stores.ledger.database import Busy, Database
+from proxy.stores.ledger.database import Busy, SqliteDatabase
 from proxy.stores.ledger.entries import begin, encode, entry_of, pack
 from proxy.stores.ledger.reading import waiting
 from proxy.stores.ledger.recovery import inherit, leftovers, segment_path
@@ -201,7 +201,7 @@ def test_dying_between_commit_and_deletion_changes_nothing(path):
     die(path, "1.dead", range(10), begun=(10,))
     copy = spills(path)[0].read_bytes()
     for _ in range(3):
-        legacy_database = Database(path)
+        legacy_database = SqliteDatabase(path)
         [files] = leftovers(path).values()
         book_legacy(legacy_database, files, Tariff())
         legacy_database.close()
@@ -213,7 +213,7 @@ def test_dying_between_commit_and_deletion_changes_nothing(path):
 
 def test_a_journal_that_fails_to_be_booked_is_kept(path):
     die(path, "1.dead", range(10))
-    ledger_database = Database(path)
+    ledger_database = SqliteDatabase(path)
     path.unlink()
     with pytest.raises(FileNotFoundError):
         book_legacy(ledger_database, spills(path), Tariff())
@@ -230,7 +230,7 @@ def test_the_journal_of_the_living_is_left_alone(path):
     assert ids(path) == []
     assert len(spills(path)) == 1
     segment.close(remove=True)
-    assert inherit([segment_path(path, "1.gone", 1)]).calls == []
+    assert inherit([segment_path(path, "1.gone", 1)]).ended == []
 
 
 def test_a_journal_that_cannot_be_read_holds_nothing_up(path):
@@ -244,15 +244,15 @@ def test_a_journal_that_cannot_be_read_holds_nothing_up(path):
 
 
 def test_a_database_that_cannot_be_made_leaves_nothing_half_made(path, monkeypatch):
-    monkeypatch.setattr(schema, "MIGRATIONS", (("CREATE TABLE calls (id TEXT)", "CREATE TABLE calls (id TEXT)"),))
+    monkeypatch.setattr(schema, "TABLES", (schema.CALLS, schema.CALLS))
     with pytest.raises(sqlite3.OperationalError, match="already exists"):
-        Database(path)
+        SqliteDatabase(path)
     monkeypatch.undo()
-    Database(path).close()
+    SqliteDatabase(path).close()
 
 
 def test_what_cannot_be_deleted_stays_whole(path):
-    ledger_database = Database(path)
+    ledger_database = SqliteDatabase(path)
     ledger_database.write([entry_of(made(1))], Tariff())
     ledger_database._connection.execute("CREATE TRIGGER no BEFORE DELETE ON calls BEGIN SELECT raise(ABORT, 'no'); END")
     with pytest.raises(sqlite3.IntegrityError):
@@ -281,7 +281,7 @@ def test_a_journal_cut_anywhere_gives_what_is_whole(path, tmp_path):
         file = segment_path(folder / "undimmed.db", "1.dead", 1)
         file.write_bytes(whole[:cut])
         legacy = inherit([file])
-        assert len(legacy.calls) == min(cut // length, 10)
+        assert len(legacy.ended) == min(cut // length, 10)
         legacy.close(remove=True)
         shutil.rmtree(folder)
 
@@ -293,17 +293,17 @@ def test_frames_that_are_sound_but_none_of_ours_end_the_journal(path):
     os.close(segment._file)
     del segment  # its memory has the lock too
     legacy = inherit(spills(path))
-    assert [call.id for call in legacy.calls] == [f"{1:024x}"]
+    assert [call.id for call in legacy.ended] == [f"{1:024x}"]
     legacy.close(remove=False)
 
 
 def test_an_error_within_a_group_leaves_nothing_of_it(path, monkeypatch):
-    ledger_database = Database(path)
-    monkeypatch.setattr(database, "_ROLLUP", "INSERT INTO nowhere VALUES (?)")
-    with pytest.raises(sqlite3.Error):
-        ledger_database.write([entry_of(made(1))], Tariff())
-    monkeypatch.undo()
-    assert ledger_database.write([entry_of(made(1, attempt(usage=USAGE)))], Tariff()).calls == 1
+    ledger_database = SqliteDatabase(path)
+    with monkeypatch.context() as patch:
+        patch.setattr(schema.Table, "add_up", lambda _: "ON CONFLICT DO NOTHING RETURNING nowhere")
+        with pytest.raises(sqlite3.Error):
+            ledger_database.write([entry_of(made(1))], Tariff())
+    assert ledger_database.write([entry_of(made(1, attempt(usage=USAGE)))], Tariff()) == 1
     ledger_database.close()
     assert sums(path)["calls"] == 1
 
@@ -313,7 +313,7 @@ def test_a_bug_in_the_thread_is_shown_and_it_goes_on(path, monkeypatch):
         raise ValueError("a value that must not be shown")
 
     with monkeypatch.context() as patch:
-        patch.setattr(Database, "write", broken)
+        patch.setattr(SqliteDatabase, "write", broken)
         ledger = open_ledger(path)
         feed(ledger, range(3))
         fails(ledger, "ValueError at")

@@ -9,8 +9,8 @@ from stores_records import USAGE, attempt
 from proxy.core.outcome import Outcome, OutcomeKind
 from proxy.core.records import ProbeRecord, StateChange, Witness
 from proxy.core.usage import Price, Usage
-from proxy.stores.ledger.contract import Ledger
-from proxy.stores.ledger.reading import Reader, Span
+from proxy.stores.ledger.contract import Ledger, Span
+from proxy.stores.ledger.reading import read_file
 from proxy.stores.ledger.tariff import Tariff
 
 DEAR = Price(10_000_000_000, 20_000_000_000)
@@ -29,7 +29,7 @@ def ledger(path):
 
 
 def read(path):
-    with Reader(path) as reader:
+    with read_file(path) as reader:
         return [(dict(call), [dict(a) for a in attempts]) for call, attempts in reader.calls(Span())]
 
 
@@ -144,3 +144,97 @@ def test_other_events_are_not_its_business(ledger, path):
     ledger.probed(ProbeRecord(0.0, "a/x", "free", True, 0.1))
     assert ledger.close(10)
     assert ids(path) == []
+
+
+def test_probes_that_used_tokens_are_rows_but_no_calls(ledger, path):
+    ledger.probed(ProbeRecord(0.0, "a/x", "completion", True, 0.1, usage=Usage(10, 1), cost=70))
+    ledger.probed(ProbeRecord(0.0, "a/x", "completion", False, 0.1, usage=Usage(10, 0)))
+    ledger.call_finished(made(1))
+    assert ledger.close(10)
+    with read_file(path) as reader:
+        assert [(row["provider"], row["input"], row["cost"], row["outcome"]) for row in reader.probes(Span())] == [
+            ("a", 10, 70, "ok"),
+            ("a", 10, None, "failed"),
+        ]
+        lines = {row["purpose"]: row for row in reader.sums(Span(), ("purpose",))}
+    assert (lines["probe"]["calls"], lines["probe"]["attempts"], lines["probe"]["wasted"]) == (0, 2, 21)
+    assert (lines["probe"]["cost"], lines["probe"]["unpriced"], lines["answer"]["calls"]) == (70, 1, 1)
+    sound(path)
+
+
+def test_sums_by_tag_overlap_and_the_whole_does_not(ledger, path):
+    ledger.call_finished(made(1, tags=("batch", "team:a")))
+    ledger.call_finished(made(2, tags=("team:a",)))
+    ledger.call_finished(made(3, tags=("t" * 100,)))
+    ledger.call_finished(made(4))
+    assert ledger.close(10)
+    with read_file(path) as reader:
+        by_tag = {row["tag"]: row["calls"] for row in reader.sums(Span(), ("tag",))}
+        (whole,) = reader.sums(Span(), ())
+        assert {(row["tag"], row["route"]): row["cost"] for row in reader.sums(Span(), ("tag", "route"))} == {
+            ("batch", "gpt"): 1000,
+            ("team:a", "gpt"): 2000,
+            ("t" * 64, "gpt"): 1000,
+            ("", "gpt"): 1000,
+        }
+    assert by_tag == {"batch": 1, "team:a": 2, "t" * 64: 1, "": 1}
+    assert whole["calls"] == 4
+
+
+def test_speed_is_summed_where_a_whole_answer_was_streamed_and_counted(ledger, path):
+    whole = attempt(usage=USAGE, first_content_at=10.1)
+    cut = attempt("a/y", OutcomeKind.STREAM_BROKEN, usage=USAGE, first_content_at=10.2, delivered=True)
+    ledger.call_finished(made(1, whole))
+    ledger.call_finished(made(2, cut))
+    unstreamed = made(3, attempt("a/z", usage=USAGE, first_content_at=10.4))
+    unstreamed.stream = False
+    ledger.call_finished(unstreamed)
+    assert ledger.close(10)
+    with read_file(path) as reader:
+        found = {
+            row["target"]: [
+                row[name] for name in ("first_contents", "first_content_ms", "generated", "generation_ms", "wasted")
+            ]
+            for row in reader.sums(Span(), ("target",))
+        }
+    assert found == {"a/x": [1, 99, 20, 401, 0], "a/y": [1, 199, 0, 0, 120], "a/z": [0, 0, 0, 0, 0]}
+
+
+def test_what_calls_were_for_is_summed_by_the_day(ledger, path):
+    for number, size in enumerate((10, 1000, 1001, 300_000)):
+        used = attempt(usage=Usage(size, 5, reasoning=number))
+        ledger.call_finished(made(number, used, features=("images", "tools")))
+    ledger.call_finished(made(9, attempt(kind=OutcomeKind.SERVER_ERROR)))
+    assert ledger.close(10)
+    with read_file(path) as reader:
+        found = {
+            row["size"]: (row["features"], row["attempts"], row["input"], row["reasoned"]) for row in reader.uses(Span())
+        }
+    assert found == {
+        1000: ("images,tools", 2, 1010, 1),
+        4000: ("images,tools", 1, 1001, 1),
+        1_024_000: ("images,tools", 1, 300_000, 1),
+    }
+
+
+def test_what_was_spent_since_is_exact_within_an_hour(ledger, path):
+    start = 1_700_000_000_000
+    for number, wall in enumerate((-1, 0, 1000, 3_600_000, 7_200_000)):
+        record = made(number, attempt(usage=USAGE, cost=10**number), tags=("t", "u"))
+        record.key = "ci" if number % 2 else None
+        record.wall = (start + wall) / 1000
+        ledger.call_finished(record)
+    ledger.probed(ProbeRecord(0.0, "b/x", "completion", True, 0.1, usage=Usage(10, 1)))
+    assert ledger.close(10)
+    with read_file(path) as reader:
+        found = {(one.dimension, one.name): (one.calls, one.cost, one.unpriced_tokens) for one in reader.spent(start)}
+    assert found == {
+        ("key", ""): (2, 10_100, 11),
+        ("key", "ci"): (2, 1010, 0),
+        ("route", "gpt"): (4, 11_110, 0),
+        ("route", ""): (0, 0, 11),
+        ("provider", "a"): (4, 11_110, 0),
+        ("provider", "b"): (0, 0, 11),
+        ("tag", "t"): (4, 11_110, 0),
+        ("tag", "u"): (4, 11_110, 0),
+    }

@@ -12,27 +12,20 @@ import contextlib
 import fcntl
 import os
 import sqlite3
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 import msgspec
 
-from proxy.stores.ledger.entries import CallEntry
-from proxy.stores.ledger.rollups import SUMS, detour, roll_up
-from proxy.stores.ledger.schema import migrate, transaction
+from proxy.stores.ledger.entries import Final
+from proxy.stores.ledger.rows import Row, lay_out, tell_apart
+from proxy.stores.ledger.schema import CALLS, PROBES, Table, migrate, transaction
 from proxy.stores.ledger.tariff import Tariff
 
 #: Seconds for which a lock that somebody else holds is waited for.
 PATIENCE = 5.0
 #: Rows that are deleted in one transaction.
 PORTION = 2000
-
-_CALL = f"INSERT INTO calls VALUES ({', '.join('?' * 15)})"
-_ATTEMPT = f"INSERT INTO attempts VALUES ({', '.join('?' * 22)})"
-_ROLLUP = f"INSERT INTO rollups VALUES ({', '.join('?' * (6 + len(SUMS)))}) ON CONFLICT DO UPDATE SET " + ", ".join(
-    f"{name} = {name} + excluded.{name}" for name in SUMS
-)
 
 
 class Busy(OSError):
@@ -50,16 +43,8 @@ def take_lock(path: Path) -> int:
     return lock
 
 
-@dataclass(slots=True)
-class Written:
-    """How many of a group were new."""
-
-    calls: int
-    known: int
-
-
-class Database:
-    """An open ledger. Everything may raise sqlite3.Error or OSError, after which it is to be closed."""
+class SqliteDatabase:
+    """A `Database`. Everything may raise sqlite3.Error or OSError, after which it is to be closed."""
 
     def __init__(self, path: Path) -> None:
         self._path = path
@@ -75,7 +60,7 @@ class Database:
             undo.pop_all()
 
     def __repr__(self) -> str:
-        return f"<Database {self._path}>"
+        return f"<SqliteDatabase {self._path}>"
 
     def _look(self) -> tuple[int, int]:
         status = self._path.stat()
@@ -86,33 +71,39 @@ class Database:
         if self._look() != self._identity:
             raise FileNotFoundError(2, "the file was replaced")
 
-    def write(self, calls: Sequence[CallEntry], tariff: Tariff) -> Written:
-        """A group of calls, durably."""
+    def write(self, entries: Sequence[Final], tariff: Tariff) -> int:
+        """See `Database`."""
         self.check_place()
-        distinct = {call.id: call for call in calls}
-        connection = self._connection
-        with transaction(connection):
-            ids = msgspec.json.encode(list(distinct)).decode()
-            known = connection.execute("SELECT id FROM calls WHERE id IN (SELECT value FROM json_each(?))", (ids,))
-            for (identity,) in known.fetchall():
-                del distinct[identity]
-            new = [(call, detour(call, tariff)) for call in distinct.values()]
-            connection.executemany(_CALL, [_call_row(call, *(aside or (None, None))) for call, aside in new])
-            connection.executemany(
-                _ATTEMPT,
-                [
-                    (call.id, number, *msgspec.structs.astuple(attempt))
-                    for call, _ in new
-                    for number, attempt in enumerate(call.attempts)
-                ],
-            )
-            connection.executemany(_ROLLUP, [(*key, *numbers) for key, numbers in roll_up(new).items()])
-        return Written(len(new), len(calls) - len(new))
+        calls, probes = tell_apart(entries)
+        with transaction(self._connection):
+            for table, found in ((CALLS, calls), (PROBES, probes)):
+                for identity in self._known(table, found):
+                    del found[identity]
+            rows, lines = lay_out(calls, probes, tariff)
+            for table, inserted in rows:
+                self._insert(table, inserted)
+            for table, added in lines:
+                self._insert(table, added, table.add_up())
+        return len(calls) + len(probes)
+
+    def _known(self, table: Table, ids: Iterable[str]) -> list[str]:
+        wanted = msgspec.json.encode(list(ids)).decode()
+        known = self._connection.execute(
+            f"SELECT id FROM {table.name} WHERE id IN (SELECT value FROM json_each(?))", (wanted,)
+        )
+        return [identity for (identity,) in known.fetchall()]
+
+    def _insert(self, table: Table, rows: Sequence[Row], ending: str = "") -> None:
+        if rows:
+            places = ", ".join("?" * len(table.columns))
+            columns = ", ".join(table.names)
+            self._connection.executemany(f"INSERT INTO {table.name} ({columns}) VALUES ({places}) {ending}", rows)
 
     def forget(self, before: int) -> int:
-        """Delete some rows of calls before this Unix time in ms; how many there were: 0 when there are no more."""
+        """See `Database`."""
         connection = self._connection
         with transaction(connection):
+            connection.execute("DELETE FROM probes WHERE wall < ?", (before,))
             found = connection.execute("SELECT id FROM calls WHERE wall < ? ORDER BY wall LIMIT ?", (before, PORTION))
             old = found.fetchall()
             connection.executemany("DELETE FROM attempts WHERE call = ?", old)
@@ -120,33 +111,13 @@ class Database:
         return len(old)
 
     def compact(self) -> None:
-        """Give free room back to the disk, and empty the write-ahead log."""
+        """See `Database`; empties the write-ahead log too."""
         self._connection.execute("VACUUM")
         self._connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
 
     def close(self) -> None:
-        """Never raises."""
+        """See `Database`."""
         # Nothing of what was committed depends on it.
         with contextlib.suppress(sqlite3.Error):
             self._connection.close()
         os.close(self._lock)
-
-
-def _call_row(call: CallEntry, first_choice: str | None, failover_cost: int | None) -> tuple[object, ...]:
-    return (
-        call.id,
-        call.wall,
-        call.route,
-        call.endpoint,
-        call.stream,
-        call.key,
-        call.status,
-        call.outcome,
-        call.committed,
-        call.served_by,
-        call.waited,
-        call.took,
-        len(call.attempts),
-        first_choice,
-        failover_cost,
-    )

@@ -8,9 +8,13 @@ only ever be added at the end, with a default.
 import msgspec
 from msgspec import Struct
 
-from proxy.core.records import AttemptRecord, CallRecord
+from proxy.core.records import AttemptRecord, CallRecord, ProbeRecord
+from proxy.core.usage import Usage
 
 MAX_TEXT = 200
+#: Tags of a call that are kept, and characters of each.
+MAX_TAGS = 16
+MAX_TAG = 64
 #: Providers have said larger numbers than a column holds. Of these, a thousand can be summed and still be held.
 MAX_INT = 2**50 - 1
 #: The ledger's own outcome: the process died, and nobody knows.
@@ -18,7 +22,8 @@ LOST = "lost"
 
 
 class AttemptEntry(Struct, array_like=True, gc=False):
-    """One attempt. `started` after the call, `first_content` and `took` after that, in ms; tokens None: unknown."""
+    """One attempt. `started` after the call, `first_content` and `took` after that, in ms; tokens None: unknown.
+    `audio_in` and the like are parts of `input` and `output`, `cache_write_1h` of `cache_write`."""
 
     target: str
     provider: str
@@ -40,6 +45,16 @@ class AttemptEntry(Struct, array_like=True, gc=False):
     delivered: bool = False
     possibly_billed: bool = False
     trial: bool = False
+    purpose: str = "answer"
+    cache_saved: int | None = None
+    raw_input: int | None = None
+    factor: float = 1.0
+    cache_write_1h: int = 0
+    audio_in: int = 0
+    image_in: int = 0
+    audio_out: int = 0
+    image_out: int = 0
+    tier: str = ""
 
 
 class CallEntry(Struct, array_like=True, tag="c", gc=False):
@@ -58,6 +73,30 @@ class CallEntry(Struct, array_like=True, tag="c", gc=False):
     waited: int
     took: int | None
     attempts: list[AttemptEntry]
+    tags: list[str] = []
+    features: list[str] = []
+    priority: str = ""
+    degraded: str = ""
+    saved: int | None = None
+    incident: str = ""
+
+
+class ProbeEntry(Struct, array_like=True, tag="p", gc=False):
+    """One probe that used tokens: it has its price, though it is nobody's call. `wall` in ms of Unix time, when it ended."""
+
+    id: str
+    wall: int
+    target: str
+    provider: str
+    kind: str
+    outcome: str
+    took: int
+    input: int
+    output: int
+    cached: int
+    reasoning: int
+    source: str
+    cost: int | None
 
 
 class Begun(Struct, array_like=True, tag="b", gc=False):
@@ -76,7 +115,8 @@ class Begun(Struct, array_like=True, tag="b", gc=False):
     started: int
 
 
-Entry = CallEntry | Begun
+Final = CallEntry | ProbeEntry
+Entry = Final | Begun
 _encoder = msgspec.msgpack.Encoder()
 _decoder = msgspec.msgpack.Decoder(Entry)
 encode = _encoder.encode
@@ -106,7 +146,7 @@ def _attempt(attempt: AttemptRecord, began: float) -> AttemptEntry:
     first = attempt.first_content_at
     usage = attempt.usage
     entry = AttemptEntry(
-        attempt.target,
+        attempt.target[:MAX_TEXT],
         attempt.provider,
         attempt.credential,
         int((at - began) * 1000),
@@ -123,10 +163,21 @@ def _attempt(attempt: AttemptRecord, began: float) -> AttemptEntry:
         entry.source = usage.source.value
         entry.lower_bound = usage.lower_bound
         entry.cost = attempt.cost
+        entry.cache_saved = attempt.cache_saved
+        entry.raw_input, entry.factor = attempt.raw_input, attempt.factor
+        _add_kinds(entry, usage)
     entry.delivered = attempt.delivered
     entry.possibly_billed = attempt.possibly_billed
     entry.trial = attempt.trial
+    entry.purpose = attempt.purpose.value
     return entry
+
+
+def _add_kinds(entry: AttemptEntry, usage: Usage) -> None:
+    entry.cache_write_1h = usage.cache_write_1h
+    entry.audio_in, entry.image_in = usage.audio_in, usage.image_in
+    entry.audio_out, entry.image_out = usage.audio_out, usage.image_out
+    entry.tier = usage.tier[:MAX_TEXT]
 
 
 def entry_of(record: CallRecord) -> CallEntry:
@@ -135,7 +186,7 @@ def entry_of(record: CallRecord) -> CallEntry:
     return CallEntry(
         record.id,
         int(record.wall * 1000),
-        record.route,
+        record.route[:MAX_TEXT],
         record.endpoint.value,
         record.stream,
         record.key or "",
@@ -146,7 +197,28 @@ def entry_of(record: CallRecord) -> CallEntry:
         int(record.waited * 1000),
         int((record.ended_at - began) * 1000),
         [_attempt(attempt, began) for attempt in record.attempts],
+        [tag[:MAX_TAG] for tag in record.tags[:MAX_TAGS]],
+        list(record.features),
+        record.priority,
+        record.degraded[:MAX_TEXT],
+        record.saved,
+        record.incident,
     )
+
+
+def probe_of(record: ProbeRecord, identity: str, wall: float) -> ProbeEntry | None:
+    """The entry of a probe that ended at this Unix time; None: it used no tokens."""
+    usage = record.usage
+    if usage is None:
+        return None
+    provider = record.target.partition("/")[0]
+    outcome = "ok" if record.ok else "failed"
+    entry = ProbeEntry(
+        identity, int(wall * 1000), record.target, provider, record.kind, outcome, int(record.took * 1000),
+        usage.input, usage.output, usage.cached, usage.reasoning, usage.source.value, record.cost,
+    )  # fmt: skip
+    _within_bounds(entry)
+    return entry
 
 
 def _tame(value: object) -> object:
@@ -154,11 +226,14 @@ def _tame(value: object) -> object:
         return value.encode("utf-8", "replace").decode()
     if isinstance(value, int) and not isinstance(value, bool):
         return max(min(value, MAX_INT), 0)
+    if isinstance(value, list) and value and isinstance(value[0], str):
+        return [_tame(text) for text in value]
     return value
 
 
-def _within_bounds(entry: CallEntry) -> None:
-    for struct in (entry, *entry.attempts):
+def _within_bounds(entry: Final) -> None:
+    structs: list[Struct] = [entry, *entry.attempts] if isinstance(entry, CallEntry) else [entry]
+    for struct in structs:
         for name in struct.__struct_fields__:
             setattr(struct, name, _tame(getattr(struct, name)))
 
@@ -168,7 +243,8 @@ def pack(record: CallRecord) -> bytes:
     entry = entry_of(record)
     for attempt in entry.attempts:
         tokens = (attempt.input or 0) | (attempt.output or 0) | attempt.cached | attempt.cache_write | attempt.reasoning
-        if (tokens | (attempt.cost or 0)) > MAX_INT or tokens < 0:
+        tokens |= attempt.cache_write_1h | attempt.audio_in | attempt.image_in | attempt.audio_out | attempt.image_out
+        if (tokens | (attempt.cost or 0) | (attempt.cache_saved or 0) | (attempt.raw_input or 0)) > MAX_INT or tokens < 0:
             _within_bounds(entry)
             break
     try:

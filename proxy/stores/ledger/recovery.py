@@ -14,7 +14,7 @@ from pathlib import Path
 
 import msgspec
 
-from proxy.stores.ledger.entries import Begun, CallEntry, decode, lost
+from proxy.stores.ledger.entries import Begun, CallEntry, Final, decode, lost
 from proxy.stores.ledger.segment import read_frames
 
 MARK = ".spill-"
@@ -38,9 +38,10 @@ def leftovers(path: Path) -> dict[str, list[Path]]:
 
 @dataclass(slots=True)
 class Legacy:
-    """All that one dead process left. `calls` have ended, `lost` had not. Close it, `remove` once it is booked."""
+    """All that one dead process left: calls and probes that had `ended`, and calls that had not, which are `lost`. Close it,
+    `remove` once it is booked."""
 
-    calls: list[CallEntry] = field(default_factory=list)
+    ended: list[Final] = field(default_factory=list)
     lost: list[CallEntry] = field(default_factory=list)
     _files: list[tuple[Path, int]] = field(default_factory=list)
 
@@ -52,7 +53,7 @@ class Legacy:
         self._files.clear()
 
 
-def _read(descriptor: int) -> Iterator[CallEntry | Begun]:
+def _read(descriptor: int) -> Iterator[Final | Begun]:
     with open(descriptor, "rb", closefd=False) as stream:
         data = stream.read()
     for payload in read_frames(data):
@@ -78,14 +79,14 @@ def inherit(files: list[Path]) -> Legacy | None:
         legacy.close(remove=False)
         return None
     begun: dict[str, list[Begun]] = {}
-    ended: dict[str, CallEntry] = {}
+    ended: dict[str, Final] = {}
     for _, descriptor in legacy._files:
         for entry in _read(descriptor):
-            if isinstance(entry, CallEntry):
-                ended[entry.id] = entry
-            else:
+            if isinstance(entry, Begun):
                 begun.setdefault(entry.id, []).append(entry)
-    legacy.calls = list(ended.values())
+            else:
+                ended[entry.id] = entry
+    legacy.ended = list(ended.values())
     for identity, attempts in begun.items():
         if identity not in ended:
             legacy.lost.append(lost(list({attempt.number: attempt for attempt in attempts}.values())))

@@ -1,19 +1,17 @@
 """Sums of the ledger by what somebody wants to see them by. Pure: rows in, lines out."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
+from proxy.stores.ledger.contract import Row
 from proxy.stores.ledger.rollups import SUMS
-
-Row = Mapping[str, int | str]
-#: What a report can be grouped by.
-DIMENSIONS = ("route", "provider", "model", "key", "day", "outcome")
 
 
 def _value(row: Row, dimension: str) -> str:
-    if dimension == "day":
-        return datetime.fromtimestamp(int(row["hour"]) * 3600, UTC).date().isoformat()
+    if dimension in ("day", "hour"):
+        at = datetime.fromtimestamp(int(row["hour"] or 0) * 3600, UTC)
+        return at.date().isoformat() if dimension == "day" else at.strftime("%Y-%m-%dT%H:00Z")
     if dimension == "model":
         return str(row["target"]).removeprefix(f"{row['provider']}/")
     return str(row[dimension])
@@ -63,17 +61,18 @@ def _add(lines: dict[tuple[str, ...], Line], group: tuple[str, ...], row: Row) -
     if line is None:
         line = lines[group] = Line(group, dict.fromkeys(SUMS, 0))
     for name in SUMS:
-        line.sums[name] += int(row[name])
+        line.sums[name] += int(row[name] or 0)
 
 
-def group_by(rows: Iterable[Row], dimensions: Sequence[str]) -> tuple[list[Line], Line]:
-    """The lines, dearest first (by days in their order), and their total."""
+def group_by(rows: Iterable[Row], dimensions: Sequence[str], whole: Iterable[Row]) -> tuple[list[Line], Line]:
+    """The lines, dearest first (by time in its order), and their total: that of `whole`, since lines by tag overlap."""
     lines: dict[tuple[str, ...], Line] = {}
     total: dict[tuple[str, ...], Line] = {(): Line((), dict.fromkeys(SUMS, 0))}
     for row in rows:
         _add(lines, tuple(_value(row, dimension) for dimension in dimensions), row)
+    for row in whole:
         _add(total, (), row)
-    if "day" in dimensions:
+    if "day" in dimensions or "hour" in dimensions:
         ordered = sorted(lines.values(), key=lambda line: line.group)
     else:
         ordered = sorted(lines.values(), key=lambda line: (-line["cost"], -line.tokens, line.group))

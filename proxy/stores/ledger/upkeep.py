@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from pathlib import Path
 
-from proxy.stores.ledger.database import Database
+from proxy.stores.ledger.database import SqliteDatabase
 from proxy.stores.ledger.recovery import leftovers
 from proxy.stores.ledger.tariff import Tariff
 from proxy.stores.ledger.writer import book_legacy
@@ -19,7 +19,7 @@ class Done:
 
 def compact(path: Path, before: float) -> Done:
     """Book what is left over, forget rows from before that Unix time, give room back. Raises Busy, sqlite3.Error."""
-    database = Database(path)
+    database = SqliteDatabase(path)
     try:
         booked = sum(book_legacy(database, files, Tariff()) for files in leftovers(path).values())
         forgotten = 0

@@ -18,9 +18,9 @@ from pathlib import Path
 import structlog
 
 from proxy.core.records import AttemptRecord, CallRecord, ProbeRecord, StateChange
-from proxy.stores.ledger.contract import LedgerState
-from proxy.stores.ledger.database import Database
-from proxy.stores.ledger.entries import CallEntry, begin, decode, encode, pack
+from proxy.stores.ledger.contract import Database, LedgerState
+from proxy.stores.ledger.database import SqliteDatabase
+from proxy.stores.ledger.entries import Begun, begin, decode, encode, pack, probe_of
 from proxy.stores.ledger.journal import Journal
 from proxy.stores.ledger.recovery import inherit, leftovers, segment_path
 from proxy.stores.ledger.tariff import Tariff
@@ -46,7 +46,7 @@ class SqliteLedger:
         self._wall = wall
         self._retention = retention
         self._owner = f"{os.getpid()}.{os.urandom(4).hex()}"
-        self._made = 0
+        self._made = self._probes = 0
         self._journal = make_journal(self._name_next)
         self._tariff = Tariff()
         self._database: Database | None = None
@@ -56,7 +56,7 @@ class SqliteLedger:
         self._error: str | None = None
         self._housekept: float | None = None
         self._pause = PAUSE
-        # Calls of this process that are in the database, those that met a failure, and lost ones when all was last well.
+        # Rows of this process that are in the database, those that met a failure, and lost ones when all was last well.
         self._settled = 0
         self._lost_before = 0
         self._spilled_to = 0
@@ -97,7 +97,14 @@ class SqliteLedger:
         """Not the ledger's."""
 
     def probed(self, record: ProbeRecord) -> None:
-        """Not the ledger's: probes are counted, and are no calls of anybody."""
+        """Probes that used tokens are written down too."""
+        if record.usage is None:
+            return
+        self._probes += 1
+        entry = probe_of(record, f"{self._owner}.{self._probes}", self._wall())
+        if entry is not None:
+            self._journal.end(entry.id, encode(entry))
+            self._wake.set()
 
     def use(self, tariff: Tariff) -> None:
         self._tariff = tariff
@@ -155,7 +162,7 @@ class SqliteLedger:
         """Everything that waits into the database; a failure leaves it where it is."""
         try:
             if self._database is None:
-                self._database = Database(self._path)
+                self._database = SqliteDatabase(self._path)
             self._keep_house(self._database)
             while self._carry_group(self._database):
                 self._journal.prepare()
@@ -171,13 +178,12 @@ class SqliteLedger:
         payloads, mark = self._journal.read(GROUP)
         if mark is None:
             return False
-        calls = [entry for entry in map(decode, payloads) if isinstance(entry, CallEntry)]
-        if calls:
-            written = database.write(calls, self._tariff)
-            self._written += written.calls
-            waited = min(len(calls), max(self._spilled_to - self._settled, 0))
+        entries = [entry for entry in map(decode, payloads) if not isinstance(entry, Begun)]
+        if entries:
+            self._written += database.write(entries, self._tariff)
+            waited = min(len(entries), max(self._spilled_to - self._settled, 0))
             self._replayed += waited
-            self._settled += len(calls)
+            self._settled += len(entries)
         self._journal.release(mark)
         return True
 
@@ -217,16 +223,16 @@ def _words(error: Exception) -> str:
 
 
 def book_legacy(database: Database, files: list[Path], tariff: Tariff) -> int:
-    """Write what a dead process left and delete its files; how many calls were new. A living one's are left alone."""
+    """Write what a dead process left and delete its files; how many rows were new. A living one's are left alone."""
     legacy = inherit(files)
     if legacy is None:
         return 0
     removable = False
     try:
         booked = 0
-        calls = [*legacy.calls, *legacy.lost]
-        for start in range(0, len(calls), GROUP):
-            booked += database.write(calls[start : start + GROUP], tariff).calls
+        entries = [*legacy.ended, *legacy.lost]
+        for start in range(0, len(entries), GROUP):
+            booked += database.write(entries[start : start + GROUP], tariff)
         removable = True
     finally:
         legacy.close(remove=removable)

@@ -1,0 +1,228 @@
+"""Reports' questions to a ledger, asked in words that SQLite and PostgreSQL both understand.
+
+Whole hours are read from the sums, so that no question about money has to look at rows. `LedgerReader` knows the tables; the
+`Source` it is given knows the database: how to ask it, and how to look for damage.
+"""
+
+import json
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import AbstractContextManager
+from typing import Protocol
+
+from proxy.stores.ledger.contract import Row, Span, Spent
+from proxy.stores.ledger.rollups import HOUR, HOURLY, HOURS_A_DAY, SUMS, USE_SUMS, USES
+from proxy.stores.ledger.schema import TABLES
+
+#: What a report can be grouped by, and the columns that say it.
+DIMENSIONS: dict[str, tuple[str, ...]] = {
+    "route": ("route",),
+    "provider": ("provider",),
+    "model": ("target", "provider"),
+    "target": ("target", "provider"),
+    "key": ("key",),
+    "tag": ("tag",),
+    "day": ("day",),
+    "hour": ("hour",),
+    "outcome": ("outcome",),
+    "purpose": ("purpose",),
+    "waste": ("waste",),
+    "incident": ("incident",),
+}
+#: Columns that are worked out.
+_DERIVED = {"day": f"hour / {HOURS_A_DAY}"}
+_SPENDING = ("calls", "input", "output", "cost", "unpriced_tokens")
+_USED = (
+    "CAST(sum(coalesce(a.input, 0)) AS BIGINT), CAST(sum(coalesce(a.output, 0)) AS BIGINT),"
+    " CAST(sum(coalesce(a.cost, 0)) AS BIGINT),"
+    " CAST(sum(CASE WHEN a.cost IS NULL THEN coalesce(a.input, 0) + coalesce(a.output, 0) ELSE 0 END) AS BIGINT)"
+)
+
+
+class Source(Protocol):
+    """A database that is being read: one moment of it. `query` as in `Reader`."""
+
+    def query(self, sql: str, values: Sequence[int | float | str] = ()) -> Iterator[Row]: ...
+
+    def damage(self) -> Iterator[str]:
+        """What the database itself finds wrong, a sentence each."""
+
+    def close(self) -> None: ...
+
+
+def _summed(names: Sequence[str]) -> str:
+    return ", ".join(f"CAST(sum({name}) AS BIGINT) AS {name}" for name in names)
+
+
+def _hours(span: Span) -> tuple[int, int]:
+    return span.since // HOUR, -(-span.until // HOUR)
+
+
+class LedgerReader(AbstractContextManager["LedgerReader"]):
+    """A `Reader`."""
+
+    def __init__(self, source: Source) -> None:
+        self._source = source
+
+    def __exit__(self, *_: object) -> None:
+        self._source.close()
+
+    def query(self, sql: str, values: Sequence[int | float | str] = ()) -> Iterator[Row]:
+        return self._source.query(sql, values)
+
+    # Sums.
+
+    def sums(self, span: Span, by: Sequence[str] | None = None) -> list[Row]:
+        columns = list(HOURLY if by is None else dict.fromkeys(name for what in by for name in DIMENSIONS[what]))
+        if "tag" not in columns:
+            return self._group("rollups", columns, span)
+        others = [name for name in columns if name != "tag"]
+        return [*self._group("tag_rollups", columns, span), *self._untagged(others, span)]
+
+    def _group(self, table: str, columns: Sequence[str], span: Span, only: str = "") -> list[Row]:
+        named = [f"{_DERIVED[name]} AS {name}" if name in _DERIVED else name for name in columns]
+        if "hour" not in columns:
+            named.append("min(hour) AS hour")
+        grouped = ", ".join(_DERIVED.get(name, name) for name in columns)
+        rows = self.query(
+            f"SELECT {', '.join(named)}, {_summed(SUMS)} FROM {table} WHERE hour >= ? AND hour < ?{only}"
+            + (f" GROUP BY {grouped}" if grouped else ""),
+            _hours(span),
+        )
+        return [row for row in rows if row["hour"] is not None]
+
+    def _untagged(self, columns: Sequence[str], span: Span) -> Iterator[Row]:
+        """What the sums of tagged calls leave of all sums."""
+        tagged = {
+            tuple(row[name] for name in columns): row for row in self._group("tag_rollups", columns, span, " AND first = 1")
+        }
+        for row in self._group("rollups", columns, span):
+            part = tagged.get(tuple(row[name] for name in columns))
+            rest = {name: _number(row[name]) - (_number(part[name]) if part is not None else 0) for name in SUMS}
+            if any(rest.values()):
+                yield {**{name: row[name] for name in (*columns, "hour")}, "tag": "", **rest}
+
+    def uses(self, span: Span) -> list[Row]:
+        columns = ", ".join(USES[1:])
+        since, until = span.since // HOUR // HOURS_A_DAY, -(-span.until // (HOUR * HOURS_A_DAY))
+        return list(
+            self.query(
+                f"SELECT {columns}, {_summed(USE_SUMS)} FROM uses WHERE day >= ? AND day < ? GROUP BY {columns}",
+                (since, until),
+            )
+        )
+
+    def spent(self, since: int) -> Iterable[Spent]:
+        sums: dict[tuple[str, str], list[int]] = {}
+        for names, numbers in self._spendings(since):
+            for whose in names:
+                line = sums.setdefault(whose, [0] * len(_SPENDING))
+                for place, number in enumerate(numbers):
+                    line[place] += number
+        for (dimension, name), line in sums.items():
+            yield Spent(dimension, name, *line)
+
+    def _spendings(self, since: int) -> Iterator[tuple[list[tuple[str, str]], list[int]]]:
+        """What was spent in pieces: of whom, and what."""
+        whole = -(-since // HOUR)
+        grouped = f"{_summed(_SPENDING)} FROM %s WHERE hour >= ? GROUP BY"
+        for row in self.query(f"SELECT key, route, provider, {grouped % 'rollups'} key, route, provider", (whole,)):
+            yield _whose(row), [_number(row[name]) for name in _SPENDING]
+        for row in self.query(f"SELECT tag, {grouped % 'tag_rollups'} tag", (whole,)):
+            yield [("tag", str(row["tag"]))], [_number(row[name]) for name in _SPENDING]
+        if whole * HOUR == since:
+            return
+        part = (since, whole * HOUR)
+        counted = (
+            "SELECT c.key AS key, c.route AS route, coalesce(a.provider, '') AS provider, c.tags AS tags, {} FROM calls c"
+            " LEFT JOIN attempts a ON a.call = c.id{} WHERE c.wall >= ? AND c.wall < ? GROUP BY c.key, c.route, a.provider,"
+            " c.tags"
+        )
+        probed = f"SELECT '' AS key, '' AS route, a.provider AS provider, '[]' AS tags, {_USED} FROM probes a"
+        for row in self.query(counted.format("count(*)", " AND a.number = c.attempts - 1"), part):
+            yield _whose(row), [*_last(row, 1), 0, 0, 0, 0]
+        for sql in (counted.format(_USED, ""), f"{probed} WHERE a.wall >= ? AND a.wall < ? GROUP BY a.provider"):
+            for row in self.query(sql, part):
+                yield _whose(row), [0, *_last(row, 4)]
+
+    # Rows.
+
+    def calls(self, span: Span) -> Iterator[tuple[Row, list[Row]]]:
+        calls = self.query("SELECT * FROM calls WHERE wall >= ? AND wall < ? ORDER BY wall, id", (span.since, span.until))
+        attempts = self.query(
+            "SELECT attempts.* FROM calls JOIN attempts ON attempts.call = calls.id"
+            " WHERE calls.wall >= ? AND calls.wall < ? ORDER BY calls.wall, calls.id, attempts.number",
+            (span.since, span.until),
+        )
+        attempt = next(attempts, None)
+        for call in calls:
+            found = []
+            while attempt is not None and attempt["call"] == call["id"]:
+                found.append(attempt)
+                attempt = next(attempts, None)
+            yield call, found
+
+    def probes(self, span: Span) -> Iterator[Row]:
+        return self.query("SELECT * FROM probes WHERE wall >= ? AND wall < ? ORDER BY wall, id", (span.since, span.until))
+
+    def counts(self) -> tuple[int, int]:
+        return self._count("SELECT count(*) FROM calls"), self._count("SELECT count(*) FROM attempts")
+
+    def columns(self, table: str) -> tuple[str, ...]:
+        return next(known.names for known in TABLES if known.name == table)
+
+    # Checks.
+
+    def verify(self) -> Iterator[str]:
+        yield from self._source.damage()
+        yield from self._find_orphans()
+        yield from self._compare_sums()
+
+    def _count(self, sql: str, *values: int) -> int:
+        (row,) = self.query(sql, values)
+        return _last(row, 1)[0]
+
+    def _find_orphans(self) -> Iterator[str]:
+        missing = "NOT EXISTS (SELECT 1 FROM calls WHERE calls.id = attempts.call)"
+        orphans = self._count(f"SELECT count(*) FROM attempts WHERE {missing}")
+        if orphans:
+            yield f"{orphans} attempts belong to no call"
+        uneven = self._count(
+            "SELECT count(*) FROM calls WHERE attempts != (SELECT count(*) FROM attempts a WHERE a.call = calls.id)"
+        )
+        if uneven:
+            yield f"{uneven} calls have more or fewer attempts than they say"
+
+    def _compare_sums(self) -> Iterator[str]:
+        """Rollups against rows, for the hours of which all rows are still there: those after the oldest row's."""
+        (oldest,) = self.query("SELECT min(wall) AS wall FROM calls")
+        if oldest["wall"] is None:
+            return
+        first = _number(oldest["wall"]) // HOUR + 1
+        names = ("calls", "attempts", "input", "output", "cost")
+        wanted = ", ".join(f"CAST(coalesce(sum({name}), 0) AS BIGINT) AS {name}" for name in names)
+        (said,) = self.query(f"SELECT {wanted} FROM rollups WHERE hour >= ? AND purpose != 'probe'", (first,))
+        calls = self._count("SELECT count(*) FROM calls WHERE wall >= ?", first * HOUR)
+        summed = ", ".join(f"CAST(coalesce(sum(a.{name}), 0) AS BIGINT)" for name in names[2:])
+        (found,) = self.query(
+            f"SELECT count(*), {summed} FROM attempts a JOIN calls c ON c.id = a.call WHERE c.wall >= ?", (first * HOUR,)
+        )
+        for name, counted in zip(names, (calls, *_last(found, 4)), strict=True):
+            if said[name] != counted:
+                yield f"the sums say {said[name]} {name}, the rows {counted}"
+
+
+def _whose(row: Row) -> list[tuple[str, str]]:
+    """Everybody that a line of spending counts for."""
+    names = [(dimension, str(row[dimension])) for dimension in ("key", "route", "provider")]
+    tags = str(row["tags"]) if "tags" in row.keys() else "[]"  # noqa: SIM118 (rows of databases look for values otherwise)
+    return names if tags == "[]" else names + [("tag", tag) for tag in json.loads(tags)]
+
+
+def _last(row: Row, count: int) -> list[int]:
+    """The last columns, which have no names worth knowing."""
+    return [_number(value) for value in list(row.values())[-count:]]
+
+
+def _number(value: object) -> int:
+    assert isinstance(value, int)
+    return value
