@@ -10,7 +10,6 @@ import time
 from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
-from pathlib import Path
 from random import Random, SystemRandom
 from weakref import WeakKeyDictionary, WeakValueDictionary, ref
 
@@ -40,9 +39,9 @@ from proxy.providers.presets import PRESETS
 from proxy.providers.relays import find_served
 from proxy.providers.table import KINDS
 from proxy.stores import vocabulary
+from proxy.stores.ledger import place
 from proxy.stores.ledger.contract import Ledger
 from proxy.stores.ledger.tariff import tariff_of
-from proxy.stores.ledger.writer import SqliteLedger
 from proxy.stores.shelf import SqliteShelf
 from proxy.stores.sinks import Sinks
 from proxy.stores.tally import Tally
@@ -182,7 +181,7 @@ def open_ledger(
     """The ledger of a configuration, not started yet; None: it names none."""
     if settings.ledger is None:
         return None
-    ledger = SqliteLedger(Path(settings.ledger.path), wall, settings.ledger.retention)
+    ledger = place.open_ledger(settings.ledger, wall)
     ledger.use(tariff_of(settings))
     return ledger
 

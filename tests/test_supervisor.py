@@ -24,7 +24,7 @@ from proxy.rehearse.behaviour import Behaviour, Mode, constant
 from proxy.rehearse.server import LoopbackProvider
 from proxy.rehearse.virtual_loop import run as run_virtually
 from proxy.stores.ledger.contract import Span
-from proxy.stores.ledger.reading import read_file
+from proxy.stores.ledger.place import open_reader
 from proxy.stores.lines import LineWriter
 from proxy.supervisor import WATCH_EVERY, CannotListen, Log, Proxy, _watch_file
 
@@ -215,7 +215,7 @@ class TestLedger:
 
         slow = Behaviour(latency=constant(0.0), chunks=30, gap=0.01)
         live(body, slow, replace(ONE, ledger=LedgerSettings(str(path))))
-        with read_file(path) as reader:
+        with open_reader(LedgerSettings(str(path))) as reader:
             assert list(reader.verify()) == []
             found = [(call["status"], call["outcome"], len(attempts)) for call, attempts in reader.calls(Span())]
         assert sorted(found) == [(200, "ok", 1)] * 3 + [(404, "bad_request", 0), (499, "shutdown", 1)]
@@ -242,7 +242,7 @@ class TestLedger:
             return
 
         live(nothing, QUICK, made)
-        with read_file(path) as reader:
+        with open_reader(LedgerSettings(str(path))) as reader:
             assert reader.counts() == (1, 1)
 
     def test_a_proxy_that_cannot_listen_leaves_no_journal(self, tmp_path: Path) -> None:

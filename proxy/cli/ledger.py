@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING
 
 from proxy.cli.ledger_place import add_config, add_span, find_ledger, shown, span_of
 from proxy.cli.terminal import err, out
-from proxy.stores.ledger.database import Busy
 
 if TYPE_CHECKING:
     from proxy.core.settings import LedgerSettings
@@ -107,14 +106,14 @@ def _fields(reader: "Reader", table: str) -> list[str]:
     return list(_call(blank) if table == "calls" else _attempt(blank))
 
 
-def _verify(reader: "Reader", path: Path) -> int:
+def _verify(reader: "Reader", place: "LedgerSettings") -> int:
     from proxy.stores.ledger.reading import waiting
 
     terminal = out()
     calls, attempts = reader.counts()
     findings = list(reader.verify())
-    terminal.say(f"{shown(str(path))}: {calls:,} calls, {attempts:,} attempts")
-    for journal in waiting(path):
+    terminal.say(f"{shown(place)}: {calls:,} calls, {attempts:,} attempts")
+    for journal in waiting(Path(place.path)):
         whose = "of a running proxy" if journal.alive else "left by a process that has stopped; the next start books it"
         terminal.say(f"  journal {journal.owner}: {journal.calls:,} calls in {journal.files} files, {whose}")
     for finding in findings:
@@ -127,35 +126,31 @@ def _verify(reader: "Reader", path: Path) -> int:
 def _compact(place: "LedgerSettings") -> int:
     from proxy.stores.ledger.upkeep import compact
 
-    path = Path(place.path)
-    before = path.stat().st_size
-    done = compact(path, time.time() - place.retention)  # noqa: TID251 (the command line is where the clock comes in)
-    freed = max(before - path.stat().st_size, 0)
+    done = compact(place, time.time() - place.retention)  # noqa: TID251 (the command line is where the clock comes in)
     out().say(
-        f"{shown(place.path)}: {done.booked:,} calls booked from journals, {done.forgotten:,} deleted, "
-        f"{freed / 1e6:,.1f} MB given back"
+        f"{shown(place)}: {done.booked:,} rows booked from journals, {done.forgotten:,} deleted, "
+        f"{done.freed / 1e6:,.1f} MB given back"
     )
     return 0
 
 
 def run(args: argparse.Namespace) -> int:
     """0; 1: there is no ledger, it cannot be used, or something is wrong with it."""
-    from proxy.stores.ledger.contract import Unreadable
-    from proxy.stores.ledger.reading import read_file
+    from proxy.stores.ledger.contract import Busy, Down, Unreadable
+    from proxy.stores.ledger.place import open_reader
 
     place = find_ledger(args)
     if place is None:
         return FAILED
-    path = Path(place.path)
     try:
-        with read_file(path) as reader:
+        if args.action == "compact":
+            return _compact(place)
+        with open_reader(place) as reader:
             if args.action == "export":
                 return _export(reader, args)
-            if args.action == "verify":
-                return _verify(reader, path)
-        return _compact(place)
-    except (Unreadable, sqlite3.Error) as error:
-        err().say(f"error: {error}")
+            return _verify(reader, place)
     except Busy as error:
-        err().say(f"error: {error.strerror}; stop it first")
+        err().say(f"error: {error}; stop it first")
+    except (Unreadable, Down, sqlite3.Error) as error:
+        err().say(f"error: {error}")
     return FAILED

@@ -61,9 +61,12 @@ def find_ledger(args: argparse.Namespace) -> "LedgerSettings | None":
     return settings.ledger
 
 
-def shown(path: str) -> str:
-    """A path as short as it can be said here."""
+def shown(place: "LedgerSettings") -> str:
+    """Where a ledger is, as short as it can be said here."""
+    from proxy.stores.ledger.place import describe_place
+
+    words = describe_place(place)
     try:
-        return str(Path(path).relative_to(Path.cwd()))
+        return str(Path(words).relative_to(Path.cwd()))
     except ValueError:
-        return path
+        return words

@@ -186,17 +186,15 @@ def _when(hour: int) -> str:
 
 def run(args: argparse.Namespace) -> int:
     """0; 1: there is no ledger, or it cannot be read."""
-    from pathlib import Path
-
     from proxy.stores.ledger.contract import Unreadable
-    from proxy.stores.ledger.reading import read_file
+    from proxy.stores.ledger.place import open_reader
     from proxy.stores.ledger.reporting import group_by
 
     place = find_ledger(args)
     if place is None:
         return FAILED
     try:
-        with read_file(Path(place.path)) as reader:
+        with open_reader(place) as reader:
             span = span_of(args)
             rows, whole = reader.sums(span, args.by), reader.sums(span, ())
             hours = [int(row["hour"] or 0) for row in reader.sums(span, ("hour",))]
@@ -214,9 +212,9 @@ def run(args: argparse.Namespace) -> int:
         writer.writeheader()
         writer.writerows(_record(args.by, line) for line in lines)
     elif not lines:
-        terminal.say(f"{shown(place.path)} has nothing in this span")
+        terminal.say(f"{shown(place)} has nothing in this span")
     else:
-        terminal.say(f"{shown(place.path)}, {_when(min(hours))} to {_when(max(hours) + 1)} UTC")
+        terminal.say(f"{shown(place)}, {_when(min(hours))} to {_when(max(hours) + 1)} UTC")
         room = shutil.get_terminal_size().columns if terminal.stream.isatty() else math.inf
         gone = _table(args.by, lines, total, terminal, room)
         notes = _notes(total)

@@ -268,7 +268,10 @@ def resolve_routes(allowed: Sequence[str], routes: Sequence[RouteModel]) -> froz
 def _ledger(model: LedgerModel | None, folder: FilePath) -> LedgerSettings | None:
     if model is None:
         return None
-    settings = LedgerSettings(str(folder / model.url.removeprefix("sqlite:")))
+    if model.url.startswith("sqlite:"):
+        settings = LedgerSettings(str(folder / model.url.removeprefix("sqlite:")))
+    else:
+        settings = LedgerSettings(str(folder / (model.journal or "undimmed-ledger")), url=model.url)
     return settings if model.retention is None else replace(settings, retention=model.retention)
 
 

@@ -159,6 +159,8 @@ def say(error: Mapping[str, object], source: Source) -> ConfigProblem:
     path = locate(location, source.data)
     context = typing.cast(Mapping[str, object], error.get("ctx") or {})
     secret = path in source.hidden or "credentials" in path or "headers" in path
-    mistake = _Mistake(path, error.get("input"), context, str(error["msg"]), secret)
+    value = error.get("input")
+    secret = secret or (isinstance(value, str) and "@" in value)  # a URL with a password, perhaps
+    mistake = _Mistake(path, value, context, str(error["msg"]), secret)
     speak = _SAY.get(str(error["type"]))
     return source.problem(path, speak(mistake) if speak else "is not valid here")

@@ -4,6 +4,7 @@ import hashlib
 import re
 from datetime import UTC, datetime
 from typing import Annotated
+from urllib.parse import urlsplit
 
 from pydantic import BeforeValidator, Field, GetJsonSchemaHandler, SecretStr, model_validator
 from pydantic.json_schema import JsonSchemaValue
@@ -40,7 +41,10 @@ ADDRESS_FORMS = "an address and a port, such as 127.0.0.1:8080, 0.0.0.0:8080 or 
 
 
 MOMENT_FORMS = "a date or a time, such as 2027-01-31 or 2027-01-31T18:00+01:00"
-LEDGER_FORMS = "sqlite: and a file, such as sqlite:undimmed.db or sqlite:/var/lib/undimmed/undimmed.db"
+LEDGER_FORMS = (
+    "sqlite: and a file, such as sqlite:undimmed.db or sqlite:/var/lib/undimmed/undimmed.db, or "
+    "postgresql://USER:PASSWORD@HOST/DATABASE"
+)
 
 
 def split_address(value: str) -> tuple[str, int]:
@@ -62,7 +66,18 @@ def _address_or_off(value: object) -> object:
     return "off" if value is False or value == "off" else _address(value)
 
 
+def _has_database(url: str) -> bool:
+    try:
+        parts = urlsplit(url)
+        return bool(parts.path.strip("/")) and parts.port != 0
+    except ValueError:
+        return False
+
+
 def _ledger_url(value: object) -> object:
+    """The value is in no message: it may hold a password."""
+    if isinstance(value, str) and value.startswith(("postgresql://", "postgres://")) and _has_database(value):
+        return value
     path = value.removeprefix("sqlite:") if isinstance(value, str) and value.startswith("sqlite:") else ""
     if path.startswith("//"):
         path = path[2:] if path.startswith("///") else ""
@@ -302,7 +317,15 @@ class KeyModel(Section):
 class LedgerModel(Section):
     """Where every call is written down for good. Without this section nowhere."""
 
-    url: LedgerUrl = Field(default="sqlite:undimmed.db", description="sqlite:FILE; the folder must exist.")
+    url: LedgerUrl = Field(
+        default="sqlite:undimmed.db",
+        description="sqlite:FILE, whose folder must exist, or postgresql://USER:PASSWORD@HOST/DATABASE?sslmode=verify-full.",
+    )
+    journal: str | None = Field(
+        default=None,
+        min_length=1,
+        description="With postgresql: FILE that rows wait beside (FILE.spill-…). Default undimmed-ledger.",
+    )
     retention: Duration | None = Field(
         default=None, description="For calls and attempts to be kept. Hourly sums stay for good. Default 90d."
     )

@@ -73,17 +73,6 @@ def check_key_store(draft: Draft) -> Findings:
             yield ("key_store",), f"there is no folder {path.parent}"
 
 
-def check_ledger(draft: Draft) -> Findings:
-    """A ledger whose folder is missing would never be written."""
-    ledger = draft.document.ledger
-    if ledger is not None:
-        path = draft.source.folder / ledger.url.removeprefix("sqlite:")
-        if path.is_dir():
-            yield ("ledger", "url"), f"{path} is a folder"
-        elif not path.parent.is_dir():
-            yield ("ledger", "url"), f"there is no folder {path.parent}"
-
-
 def _any_direct(draft: Draft) -> bool:
     return any(provider.direct for provider in draft.document.providers.values())
 

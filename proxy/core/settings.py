@@ -281,10 +281,12 @@ class ServerSettings:
 
 @dataclass(frozen=True, slots=True)
 class LedgerSettings:
-    """Where calls are written down for good: a file of SQLite, and for how many seconds its rows are kept (sums stay)."""
+    """Where calls are written down for good, and for how many seconds rows are kept (sums stay). `url`: of PostgreSQL, with
+    a password perhaps; None: `path` is a file of SQLite. Rows that wait stand in files beside `path`."""
 
     path: str
     retention: float = 90 * 86400.0
+    url: str | None = field(default=None, repr=False)
 
 
 @dataclass(frozen=True, slots=True)

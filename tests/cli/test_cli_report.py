@@ -9,10 +9,10 @@ import pytest
 from proxy.cli.ledger_place import parse_time
 from proxy.cli.main import main
 from proxy.cli.report import show_count, show_money, show_share
-from proxy.stores.ledger.database import SqliteDatabase
 from proxy.stores.ledger.entries import AttemptEntry, CallEntry
 from proxy.stores.ledger.recovery import segment_path
 from proxy.stores.ledger.segment import Segment
+from proxy.stores.ledger.sqlite import SqliteDatabase
 from proxy.stores.ledger.tariff import Tariff
 
 NOON = 1_764_072_000_000  # 2025-11-25 12:00 UTC
@@ -208,7 +208,7 @@ class TestLedger:
         os.close(segment._file)
         del segment
         assert main(["ledger", "compact"]) == 0
-        assert "undimmed.db: 1 calls booked from journals, 5 deleted" in capsys.readouterr().out
+        assert "undimmed.db: 1 rows booked from journals, 5 deleted" in capsys.readouterr().out
         total = json.loads(report(capsys, "--format", "json"))["total"]
         assert total["calls"] == 6, "sums stay"
         assert main(["ledger", "verify"]) == 0

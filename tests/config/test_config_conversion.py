@@ -1,3 +1,4 @@
+import sys
 from dataclasses import replace
 from pathlib import Path
 
@@ -268,7 +269,10 @@ def test_a_ledger_beside_the_file(tmp_path: Path) -> None:
     ("url", "message"),
     [
         ("undimmed.db", "expected sqlite: and a file"),
-        ("postgresql://db/undimmed", "expected sqlite: and a file"),
+        ("postgres:db/undimmed", "expected sqlite: and a file"),
+        ("postgresql://u:canary@db", "expected sqlite: and a file.*, or postgresql://USER:PASSWORD@HOST/DATABASE"),
+        ("postgresql://u:canary@db:x/undimmed", "expected sqlite: and a file"),
+        ("postgresql://u:canary@db/undimmed?sslmode=on", "sslmode on is none of disable, allow, prefer, require, verify-ca"),
         ("sqlite:", "expected sqlite: and a file"),
         ("sqlite://host/undimmed.db", "expected sqlite: and a file"),
         ("sqlite:undimmed.db?mode=memory", "expected sqlite: and a file"),
@@ -277,5 +281,24 @@ def test_a_ledger_beside_the_file(tmp_path: Path) -> None:
     ],
 )
 def test_a_ledger_that_cannot_be(url: str, message: str, tmp_path: Path) -> None:
-    with pytest.raises(ConfigError, match=rf"f\.yaml:2: ledger\.url: .*{message}"):
+    with pytest.raises(ConfigError, match=rf"f\.yaml:2: ledger\.url: .*{message}") as caught:
         parse(f"{LEDGER}{{url: '{url}'}}", "f.yaml", {}, tmp_path)
+    assert "canary" not in str(caught.value)
+
+
+def test_a_ledger_of_several_machines(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def ledger(text: str) -> LedgerSettings | None:
+        return parse(LEDGER + text, "f.yaml", {"PASSWORD": "canary"}, tmp_path).ledger
+
+    url = "postgresql://u:canary@db:5432/undimmed?sslmode=verify-full"
+    settings = ledger("{url: 'postgresql://u:${PASSWORD}@db:5432/undimmed?sslmode=verify-full'}")
+    assert settings == LedgerSettings(str(tmp_path / "undimmed-ledger"), url=url)
+    assert "canary" not in repr(settings)
+    assert ledger(f"{{url: '{url}', journal: rows}}") == LedgerSettings(str(tmp_path / "rows"), url=url)
+    with pytest.raises(ConfigError, match=r"ledger\.journal: there is no folder"):
+        ledger(f"{{url: '{url}', journal: none/rows}}")
+    with pytest.raises(ConfigError, match=r"ledger\.journal: does nothing here"):
+        ledger("{journal: rows}")
+    monkeypatch.setitem(sys.modules, "asyncpg", None)
+    with pytest.raises(ConfigError, match=r'ledger\.url: needs a package.*pip install "undimmed\[postgres\]"'):
+        ledger(f"{{url: '{url}'}}")

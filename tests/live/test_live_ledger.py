@@ -13,9 +13,11 @@ import pytest
 from live_process import ProxyProcess
 from live_sockets import Caller, Record, post
 
+from proxy.core.settings import LedgerSettings
 from proxy.rehearse.behaviour import Behaviour, Latency
 from proxy.rehearse.server import LoopbackProvider
-from proxy.stores.ledger.reading import read_file, waiting
+from proxy.stores.ledger.place import open_reader
+from proxy.stores.ledger.reading import waiting
 
 pytestmark = [pytest.mark.live, pytest.mark.slow]
 
@@ -87,7 +89,7 @@ def test_no_delivered_call_is_missing_and_none_is_there_twice(tmp_path: Path, re
 
     asyncio.run(body())
     path = tmp_path / "undimmed.db"
-    with read_file(path) as reader:
+    with open_reader(LedgerSettings(str(path))) as reader:
         assert list(reader.verify()) == []
     assert waiting(path) == []
     connection = sqlite3.connect(path)

@@ -13,8 +13,10 @@ from support.simulation import Outcome, rehearse
 from test_seeds import load, world
 
 from proxy.core.records import CallRecord
-from proxy.stores.ledger.reading import read_file
-from proxy.stores.ledger.writer import SqliteLedger
+from proxy.core.settings import LedgerSettings
+from proxy.stores.ledger.place import open_reader
+from proxy.stores.ledger.sqlite import SqliteDatabase
+from proxy.stores.ledger.writer import JournaledLedger
 
 SEEDS = int(os.environ.get("UNDIMMED_SEEDS", "8"))
 
@@ -24,7 +26,7 @@ def keep(calls: list[CallRecord], path: Path, rng: Random) -> None:
     at = 0
     while at < len(calls):
         size = rng.randint(1, 200)
-        ledger = SqliteLedger(path, time.time)
+        ledger = JournaledLedger(path, lambda meanwhile: SqliteDatabase(path, meanwhile), time.time)
         ledger.start()
         for record in calls[max(at - 3, 0) : at + size]:
             for number, attempt in enumerate(record.attempts):
@@ -53,7 +55,7 @@ def test_ledger_and_bills_agree(seed: int, tmp_path: Path) -> None:
     path = tmp_path / "undimmed.db"
     keep(run.notes.calls, path, rng)
 
-    with read_file(path) as reader:
+    with open_reader(LedgerSettings(str(path))) as reader:
         assert list(reader.verify()) == []
         assert reader.counts() == (len(run.notes.calls), sum(len(record.attempts) for record in run.notes.calls))
     connection = sqlite3.connect(path)

@@ -1,18 +1,19 @@
-"""Ledgers for tests: quick ones, and what can be read of them."""
+"""Ledgers for tests: quick ones, and what can be read of them. `path` may be a file of SQLite or any `LedgerSettings`."""
 
-import sqlite3
 import time
 from pathlib import Path
 
 from stores_records import USAGE, attempt, call
 
 from proxy.core.outcome import OutcomeKind
-from proxy.stores.ledger.contract import Span
+from proxy.core.settings import LedgerSettings
+from proxy.stores.ledger.contract import Reader, Span
 from proxy.stores.ledger.journal import Journal
-from proxy.stores.ledger.reading import read_file
-from proxy.stores.ledger.writer import SqliteLedger
+from proxy.stores.ledger.place import open_database, open_reader
+from proxy.stores.ledger.writer import JournaledLedger
 
 SMALL = 64 * 1024
+Place = Path | LedgerSettings
 
 
 def made(number, *attempts, **more):
@@ -29,11 +30,26 @@ def failover(number):
     return made(number, lost, attempt("b/y", usage=USAGE, cost=3000))
 
 
-def open_ledger(path: Path, size=SMALL, files=4, memory=2, retention=None) -> SqliteLedger:
+def place_of(path: Place) -> LedgerSettings:
+    return path if isinstance(path, LedgerSettings) else LedgerSettings(str(path))
+
+
+def open_ledger(path: Place, size=SMALL, files=4, memory=2, retention=None) -> JournaledLedger:
     """Started, with a small journal."""
-    ledger = SqliteLedger(path, time.time, retention, lambda name: Journal(name, size, files, memory))
+    place = place_of(path)
+    ledger = JournaledLedger(
+        Path(place.path),
+        lambda meanwhile: open_database(place, meanwhile),
+        time.time,
+        retention,
+        lambda name: Journal(name, size, files, memory),
+    )
     ledger.start()
     return ledger
+
+
+def read(path: Place) -> Reader:
+    return open_reader(place_of(path))
 
 
 def until(condition, seconds=30.0):
@@ -44,23 +60,23 @@ def until(condition, seconds=30.0):
         time.sleep(0.005)
 
 
-def ids(path: Path) -> list[str]:
-    with read_file(path) as reader:
+def ids(path: Place) -> list[str]:
+    with read(path) as reader:
         return [row["id"] for row, _ in reader.calls(Span())]
 
 
-def sums(path: Path) -> dict[str, int]:
-    connection = sqlite3.connect(path)
+def sums(path: Place) -> dict[str, int]:
     names = ("calls", "attempts", "input", "output", "cost", "wasted", "failovers", "failover_cost")
-    row = connection.execute(f"SELECT {', '.join(f'sum({name})' for name in names)} FROM rollups").fetchone()
-    connection.close()
-    return dict(zip(names, row, strict=True))
+    with read(path) as reader:
+        [row] = reader.sums(Span(), ())
+    return {name: row[name] for name in names}
 
 
-def sound(path: Path) -> None:
-    with read_file(path) as reader:
+def sound(path: Place) -> None:
+    with read(path) as reader:
         assert list(reader.verify()) == []
 
 
-def spills(path: Path) -> list[Path]:
+def spills(path: Place) -> list[Path]:
+    path = Path(place_of(path).path)
     return sorted(path.parent.glob(f"{path.name}.spill-*"))

@@ -6,18 +6,19 @@ import shutil
 import sqlite3
 
 import pytest
-from stores_ledgers import SMALL, ids, made, open_ledger, sound, spills, sums, until
+from stores_ledgers import SMALL, ids, made, open_ledger, place_of, sound, spills, sums, until
 from stores_records import USAGE, attempt
 
 from proxy.core.settings import Route, ServerSettings, Settings, Target, When
 from proxy.core.usage import Price
-from proxy.stores.ledger import database, schema, writer
-from proxy.stores.ledger.database import Busy, SqliteDatabase
+from proxy.stores.ledger import schema, sqlite, writer
+from proxy.stores.ledger.contract import Busy
 from proxy.stores.ledger.entries import begin, encode, entry_of, pack
 from proxy.stores.ledger.reading import waiting
 from proxy.stores.ledger.recovery import inherit, leftovers, segment_path
 from proxy.stores.ledger.schema import VERSION
 from proxy.stores.ledger.segment import Segment
+from proxy.stores.ledger.sqlite import SqliteDatabase
 from proxy.stores.ledger.tariff import Tariff, tariff_of
 from proxy.stores.ledger.upkeep import compact
 from proxy.stores.ledger.writer import book_legacy
@@ -25,7 +26,7 @@ from proxy.stores.ledger.writer import book_legacy
 
 @pytest.fixture(autouse=True)
 def hasty(monkeypatch):
-    monkeypatch.setattr(database, "PATIENCE", 0.02)
+    monkeypatch.setattr(sqlite, "PATIENCE", 0.02)
     monkeypatch.setattr(writer, "PAUSE", 0.02)
     monkeypatch.setattr(writer, "LONGEST_PAUSE", 0.05)
 
@@ -163,7 +164,7 @@ def test_two_processes_share_by_turns(path):
     feed(second, range(10, 20))
     fails(second, "another process")
     with pytest.raises(Busy):
-        compact(path, 0.0)
+        compact(place_of(path), 0.0)
     assert first.close(10)
     recovers(second, path, 20)
 
@@ -207,7 +208,7 @@ def test_dying_between_commit_and_deletion_changes_nothing(path):
         legacy_database.close()
         assert not spills(path)
         segment_path(path, "1.dead", 1).write_bytes(copy)
-    assert compact(path, 0.0).booked == 0
+    assert compact(place_of(path), 0.0).booked == 0
     expect(path, 11)
 
 

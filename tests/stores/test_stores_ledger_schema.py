@@ -4,15 +4,14 @@ import sqlite3
 
 import msgspec
 import pytest
-from stores_ledgers import SMALL, ids, made, open_ledger, sound, sums, until
+from stores_ledgers import SMALL, ids, made, open_ledger, place_of, read, sound, sums, until
 
 from proxy.stores.ledger.contract import Span, Unreadable
-from proxy.stores.ledger.database import SqliteDatabase
 from proxy.stores.ledger.entries import decode, encode, entry_of
-from proxy.stores.ledger.reading import read_file
 from proxy.stores.ledger.recovery import segment_path
 from proxy.stores.ledger.schema import TABLES
 from proxy.stores.ledger.segment import Segment
+from proxy.stores.ledger.sqlite import SqliteDatabase
 from proxy.stores.ledger.tariff import Tariff
 from proxy.stores.ledger.upkeep import compact
 
@@ -89,7 +88,7 @@ def test_rows_and_sums_of_the_first_version_are_kept(path):
     assert sorted(ids(path)) == [f"{1:024x}", "000000000000000000000aaa"]
     assert sums(path)["cost"] == 40 + 1000
     sound(path)
-    with read_file(path) as reader:
+    with read(path) as reader:
         [(old, attempts)] = [found for found in reader.calls(Span()) if found[0]["key"] == "ci"]
         assert (old["tags"], old["features"], old["saved"]) == ("[]", "", None)
         assert [(a["purpose"], a["waste"], a["factor"]) for a in attempts] == [
@@ -102,9 +101,9 @@ def test_rows_and_sums_of_the_first_version_are_kept(path):
 
 def test_a_reader_changes_nothing_and_says_what_to_do(path):
     with pytest.raises(Unreadable, match="earlier version: `undimmed ledger compact`"):
-        read_file(path)
-    assert compact(path, 0.0).forgotten == 0
-    with read_file(path) as reader:
+        read(path)
+    assert compact(place_of(path), 0.0).forgotten == 0
+    with read(path) as reader:
         assert reader.counts() == (1, 2)
 
 

@@ -1,24 +1,29 @@
 """What every ledger must do, whatever it writes to."""
 
 import time
+from pathlib import Path
 
 import pytest
-from stores_ledgers import failover, ids, made, open_ledger, sound, spills, sums, until
+from stores_ledgers import failover, ids, made, open_ledger, read, sound, spills, sums, until
 from stores_records import USAGE, attempt
 
 from proxy.core.outcome import Outcome, OutcomeKind
 from proxy.core.records import ProbeRecord, StateChange, Witness
+from proxy.core.settings import LedgerSettings
 from proxy.core.usage import Price, Usage
 from proxy.stores.ledger.contract import Ledger, Span
-from proxy.stores.ledger.reading import read_file
 from proxy.stores.ledger.tariff import Tariff
 
 DEAR = Price(10_000_000_000, 20_000_000_000)
 
 
-@pytest.fixture
-def path(tmp_path):
-    return tmp_path / "undimmed.db"
+@pytest.fixture(params=["sqlite", "postgresql"])
+def path(request, tmp_path):
+    """Where the ledger is: every test of this file runs with each kind of database."""
+    base = str(tmp_path / "undimmed.db")
+    if request.param == "sqlite":
+        return LedgerSettings(base)
+    return LedgerSettings(base, url=request.getfixturevalue("postgres").url)
 
 
 @pytest.fixture
@@ -28,15 +33,15 @@ def ledger(path):
     ledger.close(10)
 
 
-def read(path):
-    with read_file(path) as reader:
+def rows(path):
+    with read(path) as reader:
         return [(dict(call), [dict(a) for a in attempts]) for call, attempts in reader.calls(Span())]
 
 
 def test_a_call_and_its_attempts_are_written(ledger, path):
     ledger.call_finished(failover(7))
     assert ledger.close(10)
-    [(call, attempts)] = read(path)
+    [(call, attempts)] = rows(path)
     assert call["id"] == f"{7:024x}"
     assert (call["route"], call["endpoint"], call["stream"], call["key"]) == ("gpt", "chat", 1, "")
     assert (call["wall"], call["took_ms"], call["status"], call["outcome"]) == (1_700_000_000_000, 1000, 200, "ok")
@@ -71,7 +76,7 @@ def test_nothing_is_written_twice(ledger, path):
 def test_an_unknown_price_is_null_and_no_usage_is_unknown(ledger, path):
     ledger.call_finished(made(1, attempt(usage=USAGE), attempt("b/y", OutcomeKind.SERVER_ERROR)))
     ledger.close(10)
-    [(_, attempts)] = read(path)
+    [(_, attempts)] = rows(path)
     assert [(a["cost"], a["input"], a["source"]) for a in attempts] == [(None, 100, "provider"), (None, None, None)]
 
 
@@ -82,7 +87,9 @@ def test_no_word_of_a_provider_is_kept(ledger, path):
     ledger.attempt_started(record, record.attempts[0])
     ledger.call_finished(record)
     ledger.close(10)
-    for file in path.parent.iterdir():
+    with read(path) as reader:
+        assert "canary" not in str(list(reader.calls(Span())))
+    for file in Path(path.path).parent.iterdir():
         assert b"canary" not in file.read_bytes()
 
 
@@ -92,7 +99,7 @@ def test_names_and_numbers_that_nobody_can_hold(ledger, path):
     ledger.attempt_started(record, record.attempts[0])
     ledger.call_finished(record)
     ledger.close(10)
-    [(call, [only])] = read(path)
+    [(call, [only])] = rows(path)
     assert (call["route"], only["target"], len(only["model"])) == ("r?", "a/?", 200)
     assert only["input"] == 2**50 - 1
     assert only["output"] == 0
@@ -104,7 +111,7 @@ def test_what_failover_cost(ledger, path):
     ledger.call_finished(made(2, attempt("b/y", usage=USAGE, cost=3000)))  # the first choice was not even asked
     ledger.call_finished(made(3, attempt("b/y", usage=USAGE, cost=3000), route="other"))  # it is one of the first
     ledger.close(10)
-    assert [(call["first_choice"], call["failover_cost"]) for call, _ in sorted(read(path), key=lambda r: r[0]["id"])] == [
+    assert [(call["first_choice"], call["failover_cost"]) for call, _ in sorted(rows(path), key=lambda r: r[0]["id"])] == [
         ("a/x", 2880),
         ("a/x", 2880),
         (None, None),
@@ -151,7 +158,7 @@ def test_probes_that_used_tokens_are_rows_but_no_calls(ledger, path):
     ledger.probed(ProbeRecord(0.0, "a/x", "completion", False, 0.1, usage=Usage(10, 0)))
     ledger.call_finished(made(1))
     assert ledger.close(10)
-    with read_file(path) as reader:
+    with read(path) as reader:
         assert [(row["provider"], row["input"], row["cost"], row["outcome"]) for row in reader.probes(Span())] == [
             ("a", 10, 70, "ok"),
             ("a", 10, None, "failed"),
@@ -168,7 +175,7 @@ def test_sums_by_tag_overlap_and_the_whole_does_not(ledger, path):
     ledger.call_finished(made(3, tags=("t" * 100,)))
     ledger.call_finished(made(4))
     assert ledger.close(10)
-    with read_file(path) as reader:
+    with read(path) as reader:
         by_tag = {row["tag"]: row["calls"] for row in reader.sums(Span(), ("tag",))}
         (whole,) = reader.sums(Span(), ())
         assert {(row["tag"], row["route"]): row["cost"] for row in reader.sums(Span(), ("tag", "route"))} == {
@@ -190,7 +197,7 @@ def test_speed_is_summed_where_a_whole_answer_was_streamed_and_counted(ledger, p
     unstreamed.stream = False
     ledger.call_finished(unstreamed)
     assert ledger.close(10)
-    with read_file(path) as reader:
+    with read(path) as reader:
         found = {
             row["target"]: [
                 row[name] for name in ("first_contents", "first_content_ms", "generated", "generation_ms", "wasted")
@@ -206,7 +213,7 @@ def test_what_calls_were_for_is_summed_by_the_day(ledger, path):
         ledger.call_finished(made(number, used, features=("images", "tools")))
     ledger.call_finished(made(9, attempt(kind=OutcomeKind.SERVER_ERROR)))
     assert ledger.close(10)
-    with read_file(path) as reader:
+    with read(path) as reader:
         found = {
             row["size"]: (row["features"], row["attempts"], row["input"], row["reasoned"]) for row in reader.uses(Span())
         }
@@ -226,7 +233,7 @@ def test_what_was_spent_since_is_exact_within_an_hour(ledger, path):
         ledger.call_finished(record)
     ledger.probed(ProbeRecord(0.0, "b/x", "completion", True, 0.1, usage=Usage(10, 1)))
     assert ledger.close(10)
-    with read_file(path) as reader:
+    with read(path) as reader:
         found = {(one.dimension, one.name): (one.calls, one.cost, one.unpriced_tokens) for one in reader.spent(start)}
     assert found == {
         ("key", ""): (2, 10_100, 11),

@@ -56,7 +56,8 @@ class Ledger(Protocol):
 
 
 class Database(Protocol):
-    """Where a ledger's thread puts rows. Belongs to one thread. Anything may raise, after which it is to be closed."""
+    """Where a ledger's thread puts rows. Belongs to one thread. Anything may raise, `Down` among others, after which it is
+    to be closed."""
 
     def write(self, entries: Sequence[Final], tariff: Tariff) -> int:
         """A group of calls and probes with its sums, durably and as a whole; how many were new. What is there already is
@@ -67,6 +68,9 @@ class Database(Protocol):
 
     def compact(self) -> None:
         """Give room that is free back."""
+
+    def size(self) -> int:
+        """The bytes that it takes."""
 
     def close(self) -> None:
         """Never raises."""
@@ -133,6 +137,14 @@ class Reader(Protocol):
 
     def verify(self) -> Iterator[str]:
         """Everything that is wrong, a sentence each."""
+
+
+class Down(Exception):
+    """The database does not take rows; the message says why, without a value or a secret."""
+
+
+class Busy(Down):
+    """Another process has the right to what was wanted."""
 
 
 class Unreadable(Exception):

@@ -32,9 +32,9 @@ DIMENSIONS: dict[str, tuple[str, ...]] = {
 _DERIVED = {"day": f"hour / {HOURS_A_DAY}"}
 _SPENDING = ("calls", "input", "output", "cost", "unpriced_tokens")
 _USED = (
-    "CAST(sum(coalesce(a.input, 0)) AS BIGINT), CAST(sum(coalesce(a.output, 0)) AS BIGINT),"
-    " CAST(sum(coalesce(a.cost, 0)) AS BIGINT),"
-    " CAST(sum(CASE WHEN a.cost IS NULL THEN coalesce(a.input, 0) + coalesce(a.output, 0) ELSE 0 END) AS BIGINT)"
+    "CAST(sum(coalesce(a.input, 0)) AS BIGINT) AS input, CAST(sum(coalesce(a.output, 0)) AS BIGINT) AS output,"
+    " CAST(sum(coalesce(a.cost, 0)) AS BIGINT) AS cost, CAST(sum(CASE WHEN a.cost IS NULL"
+    " THEN coalesce(a.input, 0) + coalesce(a.output, 0) ELSE 0 END) AS BIGINT) AS unpriced_tokens"
 )
 
 
@@ -138,11 +138,11 @@ class LedgerReader(AbstractContextManager["LedgerReader"]):
             " c.tags"
         )
         probed = f"SELECT '' AS key, '' AS route, a.provider AS provider, '[]' AS tags, {_USED} FROM probes a"
-        for row in self.query(counted.format("count(*)", " AND a.number = c.attempts - 1"), part):
-            yield _whose(row), [*_last(row, 1), 0, 0, 0, 0]
+        for row in self.query(counted.format("count(*) AS calls", " AND a.number = c.attempts - 1"), part):
+            yield _whose(row), [_number(row["calls"]), 0, 0, 0, 0]
         for sql in (counted.format(_USED, ""), f"{probed} WHERE a.wall >= ? AND a.wall < ? GROUP BY a.provider"):
             for row in self.query(sql, part):
-                yield _whose(row), [0, *_last(row, 4)]
+                yield _whose(row), [0, *(_number(row[name]) for name in _SPENDING[1:])]
 
     # Rows.
 
@@ -165,7 +165,7 @@ class LedgerReader(AbstractContextManager["LedgerReader"]):
         return self.query("SELECT * FROM probes WHERE wall >= ? AND wall < ? ORDER BY wall, id", (span.since, span.until))
 
     def counts(self) -> tuple[int, int]:
-        return self._count("SELECT count(*) FROM calls"), self._count("SELECT count(*) FROM attempts")
+        return self._count("FROM calls"), self._count("FROM attempts")
 
     def columns(self, table: str) -> tuple[str, ...]:
         return next(known.names for known in TABLES if known.name == table)
@@ -178,17 +178,15 @@ class LedgerReader(AbstractContextManager["LedgerReader"]):
         yield from self._compare_sums()
 
     def _count(self, sql: str, *values: int) -> int:
-        (row,) = self.query(sql, values)
-        return _last(row, 1)[0]
+        (row,) = self.query(f"SELECT count(*) AS counted {sql}", values)
+        return _number(row["counted"])
 
     def _find_orphans(self) -> Iterator[str]:
         missing = "NOT EXISTS (SELECT 1 FROM calls WHERE calls.id = attempts.call)"
-        orphans = self._count(f"SELECT count(*) FROM attempts WHERE {missing}")
+        orphans = self._count(f"FROM attempts WHERE {missing}")
         if orphans:
             yield f"{orphans} attempts belong to no call"
-        uneven = self._count(
-            "SELECT count(*) FROM calls WHERE attempts != (SELECT count(*) FROM attempts a WHERE a.call = calls.id)"
-        )
+        uneven = self._count("FROM calls WHERE attempts != (SELECT count(*) FROM attempts a WHERE a.call = calls.id)")
         if uneven:
             yield f"{uneven} calls have more or fewer attempts than they say"
 
@@ -201,12 +199,13 @@ class LedgerReader(AbstractContextManager["LedgerReader"]):
         names = ("calls", "attempts", "input", "output", "cost")
         wanted = ", ".join(f"CAST(coalesce(sum({name}), 0) AS BIGINT) AS {name}" for name in names)
         (said,) = self.query(f"SELECT {wanted} FROM rollups WHERE hour >= ? AND purpose != 'probe'", (first,))
-        calls = self._count("SELECT count(*) FROM calls WHERE wall >= ?", first * HOUR)
-        summed = ", ".join(f"CAST(coalesce(sum(a.{name}), 0) AS BIGINT)" for name in names[2:])
+        calls = self._count("FROM calls WHERE wall >= ?", first * HOUR)
+        summed = ", ".join(f"CAST(coalesce(sum(a.{name}), 0) AS BIGINT) AS {name}" for name in names[2:])
         (found,) = self.query(
-            f"SELECT count(*), {summed} FROM attempts a JOIN calls c ON c.id = a.call WHERE c.wall >= ?", (first * HOUR,)
+            f"SELECT count(*) AS attempts, {summed} FROM attempts a JOIN calls c ON c.id = a.call WHERE c.wall >= ?",
+            (first * HOUR,),
         )
-        for name, counted in zip(names, (calls, *_last(found, 4)), strict=True):
+        for name, counted in {"calls": calls, **found}.items():
             if said[name] != counted:
                 yield f"the sums say {said[name]} {name}, the rows {counted}"
 
@@ -214,13 +213,8 @@ class LedgerReader(AbstractContextManager["LedgerReader"]):
 def _whose(row: Row) -> list[tuple[str, str]]:
     """Everybody that a line of spending counts for."""
     names = [(dimension, str(row[dimension])) for dimension in ("key", "route", "provider")]
-    tags = str(row["tags"]) if "tags" in row.keys() else "[]"  # noqa: SIM118 (rows of databases look for values otherwise)
+    tags = str(row.get("tags", "[]"))
     return names if tags == "[]" else names + [("tag", tag) for tag in json.loads(tags)]
-
-
-def _last(row: Row, count: int) -> list[int]:
-    """The last columns, which have no names worth knowing."""
-    return [_number(value) for value in list(row.values())[-count:]]
 
 
 def _number(value: object) -> int:

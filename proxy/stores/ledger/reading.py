@@ -11,16 +11,10 @@ from pathlib import Path
 from urllib.parse import quote
 
 from proxy.stores.ledger.contract import Row, Unreadable
-from proxy.stores.ledger.queries import LedgerReader
 from proxy.stores.ledger.recovery import inspect, leftovers
 from proxy.stores.ledger.schema import UPGRADES, VERSION, TooNew, version_of
 
 PATIENCE = 5.0
-
-
-def read_file(path: Path) -> LedgerReader:
-    """The ledger in a file of SQLite. Unreadable: there is none, or it is none of ours."""
-    return LedgerReader(SqliteSource(path))
 
 
 def _as_dict(cursor: sqlite3.Cursor, row: tuple[int | float | str | None, ...]) -> Row:
@@ -28,9 +22,9 @@ def _as_dict(cursor: sqlite3.Cursor, row: tuple[int | float | str | None, ...]) 
 
 
 class SqliteSource:
-    """A `Source`."""
+    """A `Source`. Unreadable: there is no ledger, or not of this version; `older`: an earlier version is right too."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, older: bool = False) -> None:
         if not path.is_file():
             raise Unreadable(f"there is no ledger at {path} yet")
         self._path = path
@@ -40,15 +34,15 @@ class SqliteSource:
             )
             undo.callback(self._connection.close)
             self._connection.execute("BEGIN")
-            self._check_version()
+            self._check_version(older)
             self._connection.row_factory = _as_dict
             undo.pop_all()
 
-    def _check_version(self) -> None:
+    def _check_version(self, older: bool) -> None:
         version = version_of(self._connection)
         if version > VERSION:
             raise TooNew(version)
-        if version in UPGRADES:
+        if version in UPGRADES and not older:
             raise Unreadable(f"{self._path} was written by an earlier version: `undimmed ledger compact` converts it")
         if not version:
             raise Unreadable(f"{self._path} is no ledger")
@@ -57,7 +51,7 @@ class SqliteSource:
     def _telling(self) -> Iterator[None]:
         try:
             yield
-        except sqlite3.Error as error:
+        except (sqlite3.Error, TooNew) as error:
             raise Unreadable(f"{self._path} cannot be read: {error}") from error
 
     def query(self, sql: str, values: Sequence[int | float | str] = ()) -> Iterator[Row]:

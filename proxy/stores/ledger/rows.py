@@ -15,6 +15,7 @@ from proxy.stores.ledger.tariff import Tariff
 from proxy.stores.ledger.waste import judge_waste
 
 Row = tuple[object, ...]
+_NUL = "\0"
 
 
 def tell_apart(entries: Iterable[Final]) -> tuple[dict[str, CallEntry], dict[str, ProbeEntry]]:
@@ -27,6 +28,26 @@ def tell_apart(entries: Iterable[Final]) -> tuple[dict[str, CallEntry], dict[str
         else:
             probes[entry.id] = entry
     return calls, probes
+
+
+def cleanse(entry: Final) -> Final:
+    """The entry without the one character that texts of PostgreSQL cannot hold; names come from clients and providers."""
+    if isinstance(entry, CallEntry):
+        names = [entry.route, entry.served_by, *entry.tags]
+        for attempt in entry.attempts:
+            names += (attempt.target, attempt.provider, attempt.model, attempt.tier)
+    else:
+        names = [entry.target, entry.provider]
+    if any(name is not None and _NUL in name for name in names):
+        whole = msgspec.to_builtins(entry)
+        return msgspec.convert(_replace(whole), type(entry))
+    return entry
+
+
+def _replace(value: object) -> object:
+    if isinstance(value, str):
+        return value.replace(_NUL, "�")
+    return [_replace(item) for item in value] if isinstance(value, list | tuple) else value
 
 
 def lay_out(

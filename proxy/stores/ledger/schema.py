@@ -42,6 +42,7 @@ import sqlite3
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from proxy.stores.ledger.contract import Down
 from proxy.stores.ledger.rollups import HOURLY, SUMS, TAGGED, USE_SUMS, USES
 
 TEXT, COUNT, REAL = "TEXT", "BIGINT", "DOUBLE PRECISION"
@@ -164,7 +165,7 @@ UPGRADES: dict[int, tuple[str, ...]] = {
 }
 
 
-class TooNew(sqlite3.DatabaseError):
+class TooNew(Down):
     """A later Undimmed has written this ledger; what it means by it is not known here."""
 
     def __init__(self, version: int) -> None:
@@ -178,7 +179,7 @@ def version_of(connection: sqlite3.Connection) -> int:
 
 
 def migrate(connection: sqlite3.Connection) -> None:
-    """Bring the database to this version, in one transaction. TooNew, or whatever SQLite raises."""
+    """Bring the database to this version, in one transaction. TooNew, or what SQLite raises."""
     version = version_of(connection)
     if version > VERSION:
         raise TooNew(version)

@@ -1,9 +1,9 @@
-"""The ledger in SQLite: rows go into the journal at once, and one thread carries them on into the database.
+"""The ledger as proxies keep it: rows go into the journal at once, and one thread carries them on into the database.
 
 The loop's side packs a row and copies it into shared memory: a few microseconds, no lock, no disk. The thread wakes, lets
 more rows gather, writes them as one group, and gives the journal up only after the commit. When the database does not take
-them (full, locked, read-only, damaged), it is closed and opened again later, ever more seldom; meanwhile rows stay in the
-journal, on disk, up to its limit. A file that was moved away or deleted is replaced by a new one.
+them (full, locked, read-only, damaged, a server that is gone or slow), it is closed and opened again later, ever more seldom
+and not at the same moment as by other proxies; meanwhile rows stay in the journal, on disk, up to its limit.
 
 The thread is a daemon, and a process may leave without it: what was not written yet is found by the next one.
 """
@@ -14,12 +14,12 @@ import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
+from random import Random
 
 import structlog
 
 from proxy.core.records import AttemptRecord, CallRecord, ProbeRecord, StateChange
-from proxy.stores.ledger.contract import Database, LedgerState
-from proxy.stores.ledger.database import SqliteDatabase
+from proxy.stores.ledger.contract import Database, Down, LedgerState
 from proxy.stores.ledger.entries import Begun, begin, decode, encode, pack, probe_of
 from proxy.stores.ledger.journal import Journal
 from proxy.stores.ledger.recovery import inherit, leftovers, segment_path
@@ -36,14 +36,26 @@ LONGEST_PAUSE = 15.0
 HOUSEKEEPING = 600.0
 Clock = Callable[[], float]
 MakeJournal = Callable[[Callable[[], Path]], Journal]
+#: What it is given is to be called while the database is waited for.
+OpenDatabase = Callable[[Callable[[], None]], Database]
 
 
-class SqliteLedger:
-    """A `Ledger`. `retention` in seconds, None: rows are kept for good. `wall` gives Unix time."""
+class JournaledLedger:
+    """A `Ledger`. Its journal stands beside `path`; `open_database` may raise anything, and is asked again later.
+    `retention` in seconds, None: rows are kept for good. `wall` gives Unix time."""
 
-    def __init__(self, path: Path, wall: Clock, retention: float | None = None, make_journal: MakeJournal = Journal) -> None:
+    def __init__(
+        self,
+        path: Path,
+        open_database: OpenDatabase,
+        wall: Clock,
+        retention: float | None = None,
+        make_journal: MakeJournal = Journal,
+    ) -> None:
         self._path = path
+        self._open_database = open_database
         self._wall = wall
+        self._rng = Random()
         self._retention = retention
         self._owner = f"{os.getpid()}.{os.urandom(4).hex()}"
         self._made = self._probes = 0
@@ -63,7 +75,7 @@ class SqliteLedger:
         self._written = self._spilled = self._replayed = 0
 
     def __repr__(self) -> str:
-        return f"<SqliteLedger {self._path}: {self.state().state}, {self.waiting} waiting>"
+        return f"<JournaledLedger {self._path}: {self.state().state}, {self.waiting} waiting>"
 
     def _name_next(self) -> Path:
         self._made += 1
@@ -153,7 +165,7 @@ class SqliteLedger:
 
     def _wait_out(self) -> None:
         """The pause after a failure; the journal must not run dry meanwhile."""
-        until = time.perf_counter() + self._pause
+        until = time.perf_counter() + self._pause * self._rng.uniform(0.5, 1.0)
         self._pause = min(self._pause * 2, LONGEST_PAUSE)
         while (left := until - time.perf_counter()) > 0 and not self._closing.wait(min(left, GATHER)):
             self._journal.prepare()
@@ -162,7 +174,7 @@ class SqliteLedger:
         """Everything that waits into the database; a failure leaves it where it is."""
         try:
             if self._database is None:
-                self._database = SqliteDatabase(self._path)
+                self._database = self._open_database(self._journal.prepare)
             self._keep_house(self._database)
             while self._carry_group(self._database):
                 self._journal.prepare()
@@ -219,7 +231,7 @@ def _words(error: Exception) -> str:
     """What is wrong; never a value."""
     if isinstance(error, OSError):
         return error.strerror or type(error).__name__
-    return str(error) if isinstance(error, sqlite3.DatabaseError) else describe(error)
+    return str(error) if isinstance(error, sqlite3.DatabaseError | Down) else describe(error)
 
 
 def book_legacy(database: Database, files: list[Path], tariff: Tariff) -> int:

@@ -12,11 +12,12 @@ import contextlib
 import fcntl
 import os
 import sqlite3
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
 import msgspec
 
+from proxy.stores.ledger.contract import Busy
 from proxy.stores.ledger.entries import Final
 from proxy.stores.ledger.rows import Row, lay_out, tell_apart
 from proxy.stores.ledger.schema import CALLS, PROBES, Table, migrate, transaction
@@ -24,12 +25,10 @@ from proxy.stores.ledger.tariff import Tariff
 
 #: Seconds for which a lock that somebody else holds is waited for.
 PATIENCE = 5.0
+#: Steps of SQLite's machine between calls of `meanwhile`: some milliseconds of work.
+STEPS = 100_000
 #: Rows that are deleted in one transaction.
 PORTION = 2000
-
-
-class Busy(OSError):
-    """Another process writes this ledger."""
 
 
 def take_lock(path: Path) -> int:
@@ -39,20 +38,22 @@ def take_lock(path: Path) -> int:
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except OSError as error:
         os.close(lock)
-        raise Busy(error.errno, "another process writes this ledger") from error
+        raise Busy("another process writes this ledger") from error
     return lock
 
 
 class SqliteDatabase:
-    """A `Database`. Everything may raise sqlite3.Error or OSError, after which it is to be closed."""
+    """A `Database`. `meanwhile` is called now and then during work that takes long. Everything may raise sqlite3.Error or
+    OSError, and opening it Busy or TooNew."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, meanwhile: Callable[[], None] = lambda: None) -> None:
         self._path = path
         with contextlib.ExitStack() as undo:
             self._lock = take_lock(path)
             undo.callback(os.close, self._lock)
             self._connection = sqlite3.connect(path, timeout=PATIENCE, isolation_level=None, check_same_thread=False)
             undo.callback(self._connection.close)
+            self._connection.set_progress_handler(meanwhile, STEPS)
             self._connection.execute("PRAGMA journal_mode = WAL")
             self._connection.execute("PRAGMA synchronous = FULL")
             migrate(self._connection)
@@ -114,6 +115,10 @@ class SqliteDatabase:
         """See `Database`; empties the write-ahead log too."""
         self._connection.execute("VACUUM")
         self._connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+
+    def size(self) -> int:
+        """See `Database`."""
+        return self._path.stat().st_size
 
     def close(self) -> None:
         """See `Database`."""
