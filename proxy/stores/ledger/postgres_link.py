@@ -61,11 +61,11 @@ class Link:
             self.close()
             raise
 
-    def run(self, work: "Callable[[Connection], Awaitable[_T]]", seconds: float = ANSWERING) -> _T:
-        """What this work comes to, or Down after so many seconds. Other exceptions of its own pass through."""
+    def run(self, work: "Callable[[Connection], Awaitable[_T]]", seconds: float | None = None) -> _T:
+        """What this work comes to, or Down after so many seconds (`ANSWERING`). Other exceptions of its own pass through."""
         if self._connection is None:
             raise Down("the connection is closed")
-        return self._ask(work(self._connection), seconds)
+        return self._ask(work(self._connection), ANSWERING if seconds is None else seconds)
 
     def _ask(self, work: Awaitable[_T], seconds: float) -> _T:
         try:
