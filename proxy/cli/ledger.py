@@ -1,22 +1,18 @@
 """`undimmed ledger export|verify|compact`: the ledger's rows for other programs, and its upkeep."""
 
 import argparse
-import csv
-import json
 import sqlite3
-import sys
 import time
-from collections.abc import Sequence
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from proxy.cli.ledger_place import add_config, add_span, find_ledger, shown, span_of
+from proxy.cli import ledger_export
+from proxy.cli.ledger_place import add_config, find_ledger, shown
 from proxy.cli.terminal import err, out
 
 if TYPE_CHECKING:
     from proxy.core.settings import LedgerSettings
-    from proxy.stores.ledger.contract import Reader, Row
+    from proxy.stores.ledger.contract import Reader
 
 FAILED = 1
 
@@ -29,14 +25,7 @@ def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") 
         description="What to do with the ledger that the configuration names.",
     )
     actions = parser.add_subparsers(dest="action", metavar="ACTION", required=True)
-    export = actions.add_parser(
-        "export",
-        help="print every call and attempt",
-        description="Print every call with its attempts, the oldest first: one line of JSON per call, or one of CSV per "
-        "attempt. Costs are dollars, empty or null where they are unknown.",
-    )
-    export.add_argument("--format", choices=("csv", "jsonl"), default="jsonl", help="default: jsonl")
-    add_span(export)
+    ledger_export.add_parser(actions)
     verify = actions.add_parser(
         "verify",
         help="look for damage, orphans and rows that wait",
@@ -51,59 +40,6 @@ def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") 
         "back to the disk. Not while a proxy writes the ledger.",
     )
     add_config(compact)
-
-
-def _timestamp(wall: int) -> str:
-    return datetime.fromtimestamp(wall / 1000, UTC).isoformat(timespec="milliseconds")
-
-
-def _plain(row: "Row", money: str, flags: Sequence[str]) -> dict[str, object]:
-    """A row by its columns: money as an exact decimal of dollars (`money`_usd), flags as such."""
-    from proxy.tokens.prices import dollars
-
-    found: dict[str, object] = dict(row)
-    nano = found.pop(money)
-    found[f"{money}_usd"] = dollars(nano) if isinstance(nano, int) else None
-    for flag in flags:
-        found[flag] = bool(found[flag])
-    return found
-
-
-def _call(row: "Row") -> dict[str, object]:
-    found = _plain(row, "failover_cost", ("stream", "committed"))
-    del found["attempts"], found["wall"]
-    return {"id": found.pop("id"), "at": _timestamp(int(row["wall"] or 0)), **found}
-
-
-def _attempt(row: "Row") -> dict[str, object]:
-    found = _plain(row, "cost", ("lower_bound", "delivered", "possibly_billed", "trial"))
-    del found["call"]
-    return found
-
-
-def _export(reader: "Reader", args: argparse.Namespace) -> int:
-    terminal = out()
-    calls = reader.calls(span_of(args))
-    if args.format == "jsonl":
-        for call, attempts in calls:
-            terminal.say(json.dumps({**_call(call), "attempts": [_attempt(attempt) for attempt in attempts]}))
-        return 0
-    call_fields, attempt_fields = (_fields(reader, table) for table in ("calls", "attempts"))
-    renamed = [f"attempt_{name}" for name in attempt_fields]
-    writer = csv.DictWriter(sys.stdout, [*call_fields, *renamed], lineterminator="\n")
-    writer.writeheader()
-    for call, attempts in calls:
-        shared = _call(call)
-        for attempt in attempts:
-            writer.writerow({**shared, **{f"attempt_{name}": value for name, value in _attempt(attempt).items()}})
-        if not attempts:
-            writer.writerow(shared)
-    return 0
-
-
-def _fields(reader: "Reader", table: str) -> list[str]:
-    blank: Row = dict.fromkeys(reader.columns(table), 0)
-    return list(_call(blank) if table == "calls" else _attempt(blank))
 
 
 def _verify(reader: "Reader", place: "LedgerSettings") -> int:
@@ -147,10 +83,12 @@ def run(args: argparse.Namespace) -> int:
             return _compact(place)
         with open_reader(place) as reader:
             if args.action == "export":
-                return _export(reader, args)
+                return ledger_export.run(reader, args)
             return _verify(reader, place)
     except Busy as error:
         err().say(f"error: {error}; stop it first")
-    except (Unreadable, Down, sqlite3.Error) as error:
+    except (Unreadable, Down, ledger_export.Unwritable, sqlite3.Error) as error:
         err().say(f"error: {error}")
+    except OSError as error:
+        err().say(f"error: {error.filename or 'cannot be written'}: {error.strerror}")
     return FAILED
