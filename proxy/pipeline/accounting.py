@@ -54,7 +54,9 @@ def apply_usage(record: AttemptRecord, target: Target, usage: Usage, wall: float
     tariff = target.tariff
     price = target.price if tariff is None else tariff.price(wall, record.served_model, usage.tier)
     record.cost = cost(usage, price)
-    if price is not None:
+    if price is None:
+        record.cache_saved = None
+    else:
         record.cache_saved = saved_by_cache(usage, price) if usage.cached > 0 else 0
 
 

@@ -1,9 +1,12 @@
-"""Some of these tests hold more sockets than a shell usually allows its children."""
+"""Some of these tests hold more sockets than a shell usually allows its children; some want a PostgreSQL."""
 
 import resource
 from collections.abc import Iterator
 
 import pytest
+from support.postgres_server import postgres, postgres_server
+
+__all__ = ["many_files", "postgres", "postgres_server"]
 
 WANTED = 8192
 

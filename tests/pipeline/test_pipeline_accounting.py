@@ -310,8 +310,11 @@ def test_cost_goes_with_usage() -> None:
     _, attempt = make_record("1")
     apply_usage(attempt, Target("a", "m", price=PRICE), Usage(1_000_000, 0), 0.0)
     assert attempt.cost == 2_000_000_000
+    assert attempt.cache_saved == 0
+    apply_usage(attempt, Target("a", "m", price=Price(2_000_000, 0, cached=500_000)), Usage(1000, cached=400), 0.0)
+    assert (attempt.cost, attempt.cache_saved) == (1400, 600)
     apply_usage(attempt, Target("a", "m"), Usage(5, 5), 0.0)
-    assert (attempt.usage, attempt.cost) == (Usage(5, 5), None)
+    assert (attempt.usage, attempt.cost, attempt.cache_saved) == (Usage(5, 5), None, None)
 
 
 def test_cost_is_that_of_the_model_that_answered_when_the_call_began() -> None:

@@ -198,7 +198,7 @@ def test_a_refusal_tells_no_secret(path, postgres, capsys):
     [
         ("postgresql://app:canary@127.0.0.1:1/postgres", "Connect"),
         ("postgresql://app:canary@undimmed.invalid/postgres", "(?i)name"),
-        ("postgresql://app:canary@127.0.0.1:1/postgres?sslmode=strange", "ClientConfigurationError"),
+        ("postgresql://app:canary@127.0.0.1:1/postgres?sslmode=strange", "the URL is not one of PostgreSQL"),
     ],
 )
 def test_no_server_at_all(url, words):

@@ -1,12 +1,17 @@
 """A real PostgreSQL of the test's own: in a folder of its own, on a Unix socket, with a password."""
 
+import asyncio
 import os
 import shutil
 import signal
 import subprocess
 import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 from urllib.parse import quote
+
+import asyncpg
+import pytest
 
 PASSWORD = "s3cret/canary"
 NOBODY = 65534
@@ -74,3 +79,26 @@ class PostgresServer:
         if (self.folder / "data" / "postmaster.pid").exists():
             self.stop("immediate")
         shutil.rmtree(self.folder)
+
+
+@pytest.fixture(scope="session")
+def postgres_server() -> Iterator[PostgresServer]:
+    binaries = find_binaries()
+    if binaries is None:
+        pytest.skip("no PostgreSQL here: apt-get install postgresql, or name its bin folder in UNDIMMED_POSTGRES_BIN")
+    server = PostgresServer(binaries)
+    yield server
+    server.remove()
+
+
+@pytest.fixture
+def postgres(postgres_server: PostgresServer) -> PostgresServer:
+    """The server, running and with no ledger in it."""
+
+    async def clean() -> None:
+        connection = await asyncpg.connect(postgres_server.url)
+        await connection.execute("SET client_min_messages TO error; DROP SCHEMA IF EXISTS undimmed CASCADE")
+        await connection.close()
+
+    asyncio.run(clean())
+    return postgres_server

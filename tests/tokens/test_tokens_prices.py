@@ -1,6 +1,7 @@
 import copy
 from dataclasses import replace
 
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -8,7 +9,7 @@ from test_tokens_buckets import usages
 
 from proxy.core.usage import Price, Usage
 from proxy.tokens.buckets import split
-from proxy.tokens.prices import cost, dollars, find_tier
+from proxy.tokens.prices import cost, dollars, find_tier, saved_by_cache
 
 GPT = Price(input=2_500_000_000, output=10_000_000_000, cached=1_250_000_000)
 
@@ -23,6 +24,24 @@ def test_cached_input_is_charged_once_at_its_own_price():
 
 def test_cached_input_without_a_price_of_its_own_costs_the_full_price():
     assert cost(Usage(input=1000, cached=400), Price(input=2_500_000_000, output=0)) == 2_500_000
+
+
+def test_what_the_cache_saved_is_the_difference_to_none():
+    assert saved_by_cache(Usage(input=1000, cached=400), GPT) == 400 * 1250
+    assert saved_by_cache(Usage(input=1000), GPT) == 0
+    assert saved_by_cache(Usage(input=1000, cached=400), Price(input=2_500_000_000, output=0)) == 0
+    dearer = Price(1_000, 0, cached=2_000)
+    assert saved_by_cache(Usage(input=1_000_000, cached=1_000_000), dearer) == 0, "it never takes"
+    tiered = replace(GPT, tiers=((500, Price(input=5_000_000_000, output=0, cached=500_000_000)),))
+    assert saved_by_cache(Usage(input=1000, cached=400), tiered) == 400 * 4500
+
+
+@given(usages)
+def test_with_what_the_cache_saved_it_costs_as_much_as_without(usage):
+    price = Price(4_000_000, 8_000_000, 1_000_000, audio_in=9_000_000, audio_cached=2_000_000, image_cached=3_000_000)
+    bare = msgspec.structs.replace(usage, cached=0, audio_cached=0, image_cached=0)
+    if not usage.cache_write and not split(usage).clamped and usage.billed is None:
+        assert abs(cost(usage, price) + saved_by_cache(usage, price) - cost(bare, price)) <= 1, "each is rounded once"
 
 
 def test_reasoning_is_part_of_output():

@@ -5,6 +5,8 @@ come from outside (a model's name) are cut short. In the journal entries stand a
 only ever be added at the end, with a default.
 """
 
+from collections.abc import Sequence
+
 import msgspec
 from msgspec import Struct
 
@@ -113,6 +115,8 @@ class Begun(Struct, array_like=True, tag="b", gc=False):
     provider: str
     credential: str
     started: int
+    tags: list[str] = []
+    purpose: str = "answer"
 
 
 Final = CallEntry | ProbeEntry
@@ -124,20 +128,26 @@ encode = _encoder.encode
 decode = _decoder.decode
 
 
+def _cut(tags: Sequence[str]) -> list[str]:
+    return [tag[:MAX_TAG] for tag in tags[:MAX_TAGS]]
+
+
 def begin(call: CallRecord, attempt: AttemptRecord) -> Begun:
     """The entry of an attempt about to be sent, after those already in the call's record."""
     return Begun(
         call.id,
         int(call.wall * 1000),
-        call.route,
+        call.route[:MAX_TEXT],
         call.endpoint.value,
         call.stream,
         call.key or "",
         len(call.attempts),
-        attempt.target,
+        attempt.target[:MAX_TEXT],
         attempt.provider,
         attempt.credential,
         int((attempt.started_at - call.started_at) * 1000),
+        _cut(call.tags),
+        attempt.purpose.value,
     )
 
 
@@ -197,7 +207,7 @@ def entry_of(record: CallRecord) -> CallEntry:
         int(record.waited * 1000),
         int((record.ended_at - began) * 1000),
         [_attempt(attempt, began) for attempt in record.attempts],
-        [tag[:MAX_TAG] for tag in record.tags[:MAX_TAGS]],
+        _cut(record.tags),
         list(record.features),
         record.priority,
         record.degraded[:MAX_TEXT],
@@ -241,6 +251,8 @@ def _within_bounds(entry: Final) -> None:
 def pack(record: CallRecord) -> bytes:
     """A finished call as the journal takes it. Numbers and texts that no file could hold are brought within bounds."""
     entry = entry_of(record)
+    if entry.saved is not None and entry.saved > MAX_INT:
+        _within_bounds(entry)
     for attempt in entry.attempts:
         tokens = (attempt.input or 0) | (attempt.output or 0) | attempt.cached | attempt.cache_write | attempt.reasoning
         tokens |= attempt.cache_write_1h | attempt.audio_in | attempt.image_in | attempt.audio_out | attempt.image_out
@@ -258,9 +270,12 @@ def lost(begun: list[Begun]) -> CallEntry:
     """A call that was under way when its process died, as far as it is known: each attempt may have cost money."""
     first = begun[0]
     attempts = [
-        AttemptEntry(b.target, b.provider, b.credential, b.started, None, None, LOST, possibly_billed=True)
+        AttemptEntry(
+            b.target, b.provider, b.credential, b.started, None, None, LOST, possibly_billed=True, purpose=b.purpose
+        )
         for b in sorted(begun, key=lambda b: b.number)
     ]
     return CallEntry(
-        first.id, first.wall, first.route, first.endpoint, first.stream, first.key, 0, LOST, False, None, 0, None, attempts
-    )
+        first.id, first.wall, first.route, first.endpoint, first.stream, first.key, 0, LOST, False, None, 0, None, attempts,
+        first.tags,
+    )  # fmt: skip

@@ -121,8 +121,10 @@ def _words(error: Exception) -> str | None:
     if isinstance(error, asyncpg.PostgresError):
         state = error.sqlstate or ""
         return str(error.args[0]) if state[:2] in _SAYABLE and error.args else f"{type(error).__name__} ({state})"
+    if isinstance(error, asyncpg.ClientConfigurationError):
+        return "the URL is not one of PostgreSQL"
     if isinstance(error, asyncpg.InterfaceError | asyncpg.InternalClientError):
-        return "the connection was lost" if "closed" in str(error) else type(error).__name__
+        return "the connection was lost"
     if isinstance(error, TimeoutError):
         return "the server does not answer"
     if isinstance(error, OSError):

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
 from proxy.core.usage import Usage
-from proxy.stores.ledger.entries import AttemptEntry, CallEntry, ProbeEntry
+from proxy.stores.ledger.entries import MAX_INT, AttemptEntry, CallEntry, ProbeEntry
 from proxy.stores.ledger.tariff import Tariff
 from proxy.stores.ledger.waste import PROBE, judge_waste
 from proxy.tokens.prices import cost
@@ -61,7 +61,7 @@ def detour(call: CallEntry, tariff: Tariff) -> Detour | None:
         return first, None
     usage = Usage(served.input, served.output or 0, served.cached, served.cache_write, served.reasoning)
     there = cost(usage, tariff.prices.get(first))
-    return first, None if there is None else served.cost - there
+    return first, None if there is None else max(min(served.cost - there, MAX_INT), -MAX_INT)
 
 
 def measure_size(tokens: int | None) -> int:
