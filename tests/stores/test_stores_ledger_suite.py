@@ -1,6 +1,7 @@
 """What every ledger must do, whatever it writes to."""
 
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -11,7 +12,11 @@ from proxy.core.outcome import Outcome, OutcomeKind
 from proxy.core.records import ProbeRecord, StateChange, Witness
 from proxy.core.settings import LedgerSettings
 from proxy.core.usage import Price, Usage
-from proxy.stores.ledger.contract import Ledger, Span
+from proxy.stores.ledger.contract import FOREVER, Ledger, Span
+from proxy.stores.ledger.entries import pack
+from proxy.stores.ledger.recovery import segment_path
+from proxy.stores.ledger.segment import Segment
+from proxy.stores.ledger.spending import read_spent
 from proxy.stores.ledger.tariff import Tariff
 
 DEAR = Price(10_000_000_000, 20_000_000_000)
@@ -224,24 +229,61 @@ def test_what_calls_were_for_is_summed_by_the_day(ledger, path):
     }
 
 
-def test_what_was_spent_since_is_exact_within_an_hour(ledger, path):
-    start = 1_700_000_000_000
+START = 1_700_000_000_000  # not the beginning of an hour
+
+
+def spend(ledger):
     for number, wall in enumerate((-1, 0, 1000, 3_600_000, 7_200_000)):
         record = made(number, attempt(usage=USAGE, cost=10**number), tags=("t", "u"))
         record.key = "ci" if number % 2 else None
-        record.wall = (start + wall) / 1000
+        record.wall = (START + wall) / 1000
         ledger.call_finished(record)
     ledger.probed(ProbeRecord(0.0, "b/x", "completion", True, 0.1, usage=Usage(10, 1)))
-    assert ledger.close(10)
-    with read(path) as reader:
-        found = {(one.dimension, one.name): (one.calls, one.cost, one.unpriced_tokens) for one in reader.spent(start)}
-    assert found == {
-        ("key", ""): (2, 10_100, 11),
-        ("key", "ci"): (2, 1010, 0),
-        ("route", "gpt"): (4, 11_110, 0),
-        ("route", ""): (0, 0, 11),
-        ("provider", "a"): (4, 11_110, 0),
-        ("provider", "b"): (0, 0, 11),
-        ("tag", "t"): (4, 11_110, 0),
-        ("tag", "u"): (4, 11_110, 0),
+
+
+def spent(path, since, until=FOREVER):
+    return {
+        (one.dimension, one.name): (one.calls, one.input, one.cost, one.unpriced_tokens)
+        for one in read_spent(path, since, until)
     }
+
+
+def test_what_was_spent_in_a_span_is_exact_within_an_hour(ledger, path):
+    spend(ledger)
+    assert ledger.close(10)
+    assert spent(path, START) == {
+        ("key", ""): (2, 210, 10_100, 11),
+        ("key", "ci"): (2, 200, 1010, 0),
+        ("route", "gpt"): (4, 400, 11_110, 0),
+        ("route", ""): (0, 10, 0, 11),
+        ("provider", "a"): (4, 400, 11_110, 0),
+        ("provider", "b"): (0, 10, 0, 11),
+        ("tag", "t"): (4, 400, 11_110, 0),
+        ("tag", "u"): (4, 400, 11_110, 0),
+    }
+    assert spent(path, START, START + 1)["route", "gpt"] == (1, 100, 10, 0)
+    assert spent(path, START - 1, START + 7_200_000)["route", "gpt"] == (4, 400, 1111, 0)
+    assert spent(path, START + 86_400_000, START + 90_000_000) == {}
+
+
+def test_what_journals_hold_was_spent_too_and_is_not_counted_twice(path, tmp_path):
+    """Beside a ledger that has some of it already, and where there is none yet."""
+    lonely = replace(path, path=str(tmp_path / "other"), url=None)
+    assert spent(lonely, START) == {}
+    for place in (path, lonely):
+        ledger = open_ledger(place)
+        if place is path:
+            spend(ledger)
+            until(lambda ledger=ledger: ledger.state().waiting == 0)
+        segment = Segment(segment_path(Path(place.path), "1.dead", 1), 64 * 1024)
+        for number in range(5):
+            record = made(number, attempt(usage=USAGE, cost=10**number), tags=("t",))
+            record.wall = START / 1000
+            segment.append(pack(record))
+        segment.append(pack(made(7, attempt(usage=USAGE, cost=10**7), tags=("v",))))
+        assert ledger.close(10)
+    assert spent(path, START)["route", "gpt"] == (5, 500, 10_011_110, 0)
+    assert spent(path, START)["tag", "v"] == (1, 100, 10**7, 0)
+    assert spent(lonely, START)["provider", "a"] == (6, 600, 10_011_111, 0)
+    assert spent(lonely, START, START + 1)["provider", "a"] == (6, 600, 10_011_111, 0)
+    assert spent(lonely, START + 1) == {}

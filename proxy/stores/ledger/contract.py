@@ -98,6 +98,18 @@ class Spent:
     cost: int
     unpriced_tokens: int
 
+    def plus(self, other: "Spent") -> "Spent":
+        """Both together, which are of the same."""
+        return Spent(
+            self.dimension,
+            self.name,
+            self.calls + other.calls,
+            self.input + other.input,
+            self.output + other.output,
+            self.cost + other.cost,
+            self.unpriced_tokens + other.unpriced_tokens,
+        )
+
 
 class Reader(Protocol):
     """One moment of a ledger, in one thread, while proxies go on writing. A context manager. Methods raise `Unreadable`
@@ -125,9 +137,12 @@ class Reader(Protocol):
     def probes(self, span: Span) -> Iterator[Row]:
         """Every probe that used tokens, the oldest first."""
 
-    def spent(self, since: int) -> Iterable[Spent]:
-        """What was spent from this Unix time in ms on, by each key, route, provider and tag. Exact while the rows of the
-        hour it lies in are kept."""
+    def spent(self, since: int, until: int = FOREVER) -> Iterable[Spent]:
+        """What was spent from this Unix time in ms on, before `until`, by each key, route, provider and tag. Exact while the
+        rows of the hours that both lie in are kept. `spending.read_spent` also looks into journals."""
+
+    def known(self, ids: Sequence[str]) -> set[str]:
+        """Those of them that are ids of calls and probes of which there are rows."""
 
     def counts(self) -> tuple[int, int]:
         """Calls and attempts of which there are rows."""
@@ -149,3 +164,7 @@ class Busy(Down):
 
 class Unreadable(Exception):
     """There is no ledger, it is none of ours, or it cannot be read; the message says which, and no secret."""
+
+
+class Absent(Unreadable):
+    """There is no ledger yet."""

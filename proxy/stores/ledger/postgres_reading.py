@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
-from proxy.stores.ledger.contract import Down, Row, Unreadable
+from proxy.stores.ledger.contract import Absent, Down, Row, Unreadable
 from proxy.stores.ledger.postgres_link import SCHEMA, Link
 from proxy.stores.ledger.schema import VERSION
 
@@ -34,7 +34,7 @@ class PostgresSource:
         self._execute(f"SET LOCAL search_path TO {SCHEMA}")
         (known,) = self.query(f"SELECT to_regclass('{SCHEMA}.version') IS NOT NULL AS known")
         if not known["known"]:
-            raise Unreadable(f"there is no ledger in {self._link.name} yet")
+            raise Absent(f"there is no ledger in {self._link.name} yet")
         (row,) = self.query("SELECT coalesce(max(version), 0) AS version FROM version")
         if row["version"] != VERSION:
             raise Unreadable(f"the ledger has another version (schema {row['version']}, this one knows {VERSION})")

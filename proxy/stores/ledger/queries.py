@@ -7,9 +7,10 @@ Whole hours are read from the sums, so that no question about money has to look 
 import json
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager
+from itertools import chain
 from typing import Protocol
 
-from proxy.stores.ledger.contract import Row, Span, Spent
+from proxy.stores.ledger.contract import FOREVER, Row, Span, Spent
 from proxy.stores.ledger.rollups import HOUR, HOURLY, HOURS_A_DAY, SUMS, USE_SUMS, USES
 from proxy.stores.ledger.schema import TABLES
 
@@ -30,6 +31,8 @@ DIMENSIONS: dict[str, tuple[str, ...]] = {
 }
 #: Columns that are worked out.
 _DERIVED = {"day": f"hour / {HOURS_A_DAY}"}
+#: Ids that are looked for at a time.
+ASKED = 500
 _SPENDING = ("calls", "input", "output", "cost", "unpriced_tokens")
 _USED = (
     "CAST(sum(coalesce(a.input, 0)) AS BIGINT) AS input, CAST(sum(coalesce(a.output, 0)) AS BIGINT) AS output,"
@@ -111,38 +114,50 @@ class LedgerReader(AbstractContextManager["LedgerReader"]):
             )
         )
 
-    def spent(self, since: int) -> Iterable[Spent]:
-        sums: dict[tuple[str, str], list[int]] = {}
-        for names, numbers in self._spendings(since):
-            for whose in names:
-                line = sums.setdefault(whose, [0] * len(_SPENDING))
-                for place, number in enumerate(numbers):
-                    line[place] += number
-        for (dimension, name), line in sums.items():
-            yield Spent(dimension, name, *line)
+    def spent(self, since: int, until: int = FOREVER) -> Iterable[Spent]:
+        first, last = -(-since // HOUR) * HOUR, until // HOUR * HOUR
+        if first >= last:
+            return self._spent_of_rows(Span(since, until))
+        edges = [Span(since, first), Span(last, until)]
+        parts = [self._spent_of_rows(edge) for edge in edges if edge.since < edge.until]
+        return chain(self._spent_of_hours((first // HOUR, last // HOUR)), *parts)
 
-    def _spendings(self, since: int) -> Iterator[tuple[list[tuple[str, str]], list[int]]]:
-        """What was spent in pieces: of whom, and what."""
-        whole = -(-since // HOUR)
-        grouped = f"{_summed(_SPENDING)} FROM %s WHERE hour >= ? GROUP BY"
-        for row in self.query(f"SELECT key, route, provider, {grouped % 'rollups'} key, route, provider", (whole,)):
-            yield _whose(row), [_number(row[name]) for name in _SPENDING]
-        for row in self.query(f"SELECT tag, {grouped % 'tag_rollups'} tag", (whole,)):
-            yield [("tag", str(row["tag"]))], [_number(row[name]) for name in _SPENDING]
-        if whole * HOUR == since:
-            return
-        part = (since, whole * HOUR)
+    def _spent_of_hours(self, hours: tuple[int, int]) -> Iterator[Spent]:
+        summed = _summed(_SPENDING)
+        for dimension, table in {"key": "rollups", "route": "rollups", "provider": "rollups", "tag": "tag_rollups"}.items():
+            for row in self.query(
+                f"SELECT {dimension} AS name, {summed} FROM {table} WHERE hour >= ? AND hour < ? GROUP BY {dimension}", hours
+            ):
+                yield _spent(dimension, str(row["name"]), row)
+
+    def _spent_of_rows(self, part: Span) -> Iterator[Spent]:
+        """By the tags of calls as they are written, so that each set of them is taken apart once."""
+        span = (part.since, part.until)
         counted = (
             "SELECT c.key AS key, c.route AS route, coalesce(a.provider, '') AS provider, c.tags AS tags, {} FROM calls c"
             " LEFT JOIN attempts a ON a.call = c.id{} WHERE c.wall >= ? AND c.wall < ? GROUP BY c.key, c.route, a.provider,"
             " c.tags"
         )
         probed = f"SELECT '' AS key, '' AS route, a.provider AS provider, '[]' AS tags, {_USED} FROM probes a"
-        for row in self.query(counted.format("count(*) AS calls", " AND a.number = c.attempts - 1"), part):
-            yield _whose(row), [_number(row["calls"]), 0, 0, 0, 0]
-        for sql in (counted.format(_USED, ""), f"{probed} WHERE a.wall >= ? AND a.wall < ? GROUP BY a.provider"):
-            for row in self.query(sql, part):
-                yield _whose(row), [0, *(_number(row[name]) for name in _SPENDING[1:])]
+        for sql in (
+            counted.format("count(*) AS calls", " AND a.number = c.attempts - 1"),
+            counted.format(_USED, ""),
+            f"{probed} WHERE a.wall >= ? AND a.wall < ? GROUP BY a.provider",
+        ):
+            for row in self.query(sql, span):
+                for dimension in ("key", "route", "provider"):
+                    yield _spent(dimension, str(row[dimension]), row)
+                for tag in json.loads(str(row["tags"])):
+                    yield _spent("tag", tag, row)
+
+    def known(self, ids: Sequence[str]) -> set[str]:
+        found: set[str] = set()
+        for start in range(0, len(ids), ASKED):
+            part = ids[start : start + ASKED]
+            for table in ("calls", "probes"):
+                rows = self.query(f"SELECT id FROM {table} WHERE id IN ({', '.join('?' * len(part))})", part)
+                found.update(str(row["id"]) for row in rows)
+        return found
 
     # Rows.
 
@@ -210,11 +225,8 @@ class LedgerReader(AbstractContextManager["LedgerReader"]):
                 yield f"the sums say {said[name]} {name}, the rows {counted}"
 
 
-def _whose(row: Row) -> list[tuple[str, str]]:
-    """Everybody that a line of spending counts for."""
-    names = [(dimension, str(row[dimension])) for dimension in ("key", "route", "provider")]
-    tags = str(row.get("tags", "[]"))
-    return names if tags == "[]" else names + [("tag", tag) for tag in json.loads(tags)]
+def _spent(dimension: str, name: str, row: Row) -> Spent:
+    return Spent(dimension, name, *(_number(row.get(name, 0)) for name in _SPENDING))
 
 
 def _number(value: object) -> int:

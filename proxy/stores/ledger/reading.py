@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import quote
 
-from proxy.stores.ledger.contract import Row, Unreadable
+from proxy.stores.ledger.contract import Absent, Row, Unreadable
 from proxy.stores.ledger.recovery import inspect, leftovers
 from proxy.stores.ledger.schema import UPGRADES, VERSION, TooNew, version_of
 
@@ -26,7 +26,7 @@ class SqliteSource:
 
     def __init__(self, path: Path, older: bool = False) -> None:
         if not path.is_file():
-            raise Unreadable(f"there is no ledger at {path} yet")
+            raise Absent(f"there is no ledger at {path} yet")
         self._path = path
         with contextlib.ExitStack() as undo, self._telling():
             self._connection = sqlite3.connect(

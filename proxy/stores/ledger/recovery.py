@@ -6,6 +6,7 @@ with its process. The files go only after the commit; dying in between means tha
 writes nothing twice.
 """
 
+import contextlib
 import fcntl
 import os
 from collections.abc import Iterator
@@ -91,6 +92,16 @@ def inherit(files: list[Path]) -> Legacy | None:
         if identity not in ended:
             legacy.lost.append(lost(list({attempt.number: attempt for attempt in attempts}.values())))
     return legacy
+
+
+def ended_entries(files: list[Path]) -> Iterator[Final]:
+    """The calls and probes that have ended in one owner's segments, whether it lives or not. Changes nothing. A file that
+    goes meanwhile, or cannot be read, counts as empty."""
+    for path in files:
+        with contextlib.suppress(OSError), path.open("rb") as stream:
+            for entry in _read(stream.fileno()):
+                if not isinstance(entry, Begun):
+                    yield entry
 
 
 def inspect(files: list[Path]) -> tuple[int, bool]:
