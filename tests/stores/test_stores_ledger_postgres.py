@@ -19,7 +19,7 @@ from proxy.stores.ledger import postgres_link, writer
 from proxy.stores.ledger.contract import Busy, Down, Span, Unreadable
 from proxy.stores.ledger.entries import entry_of, pack
 from proxy.stores.ledger.postgres import AGING, PostgresDatabase
-from proxy.stores.ledger.postgres_reading import number_places
+from proxy.stores.ledger.postgres_link import number_places
 from proxy.stores.ledger.recovery import segment_path
 from proxy.stores.ledger.segment import Segment
 from proxy.stores.ledger.tariff import Tariff

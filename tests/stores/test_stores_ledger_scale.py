@@ -55,6 +55,8 @@ def path(tmp_path_factory: pytest.TempPathFactory) -> Path:
     entries = calls(ROWS, Random(1))
     while group := list(itertools.islice(entries, 5000)):
         database.write(group, Tariff())
+    while database.close_days(START // 86_400_000 + DAYS - 1):
+        pass
     database.close()
     return path
 

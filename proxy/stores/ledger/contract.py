@@ -63,6 +63,9 @@ class Database(Protocol):
         """A group of calls and probes with its sums, durably and as a whole; how many were new. What is there already is
         left out, so a group may be written again after any failure."""
 
+    def close_days(self, today: int) -> bool:
+        """Sum up some days before this one (Unix time by their length) that are not yet; True: there are more."""
+
     def forget(self, before: int) -> int:
         """Delete some calls from before this Unix time in ms; how many there were: 0 when there are no more."""
 

@@ -16,9 +16,25 @@ from typing import TYPE_CHECKING, TypeVar
 
 from proxy.stores.ledger.contract import Busy
 from proxy.stores.ledger.entries import Final
-from proxy.stores.ledger.postgres_link import SCHEMA, Link
+from proxy.stores.ledger.postgres_link import SCHEMA, Link, number_places
+from proxy.stores.ledger.rollups import HOURS_A_DAY
 from proxy.stores.ledger.rows import Row, cleanse, lay_out, tell_apart
-from proxy.stores.ledger.schema import ATTEMPTS, CALLS, PROBES, TABLES, VERSION, Table, TooNew, statements
+from proxy.stores.ledger.schema import (
+    ATTEMPTS,
+    CALLS,
+    DAYS,
+    FIRST_OPEN,
+    PROBES,
+    READ_CLOSED,
+    TABLES,
+    VERSION,
+    WRITE_CLOSED,
+    Table,
+    TooNew,
+    choose_days,
+    statements,
+    sum_days,
+)
 from proxy.stores.ledger.tariff import Tariff
 
 if TYPE_CHECKING:
@@ -56,7 +72,9 @@ class PostgresDatabase:
         calls, probes = tell_apart(map(cleanse, entries))
 
         async def write(connection: "Connection") -> int:
-            rows, lines = lay_out(calls, probes, tariff)
+            # Nobody sums days up while this transaction adds to their hours.
+            closed = await connection.fetchval(f"{_at_home(READ_CLOSED)} FOR SHARE")
+            rows, lines = lay_out(calls, probes, tariff, closed)
             inserted = dict(rows)
             new_calls = await _insert(connection, CALLS, inserted[CALLS], "ON CONFLICT DO NOTHING RETURNING id")
             new_probes = await _insert(connection, PROBES, inserted[PROBES], "ON CONFLICT DO NOTHING RETURNING id")
@@ -65,6 +83,7 @@ class PostgresDatabase:
                     {identity: calls[identity] for identity in new_calls},
                     {identity: probes[identity] for identity in new_probes},
                     tariff,
+                    closed,
                 )
             await _insert(connection, ATTEMPTS, dict(rows)[ATTEMPTS])
             for table, added in lines:
@@ -72,6 +91,25 @@ class PostgresDatabase:
             return len(new_calls) + len(new_probes)
 
         return self._run(write)
+
+    def close_days(self, today: int) -> bool:
+        """See `Database`. False also where another process is at it."""
+
+        async def close_days(connection: "Connection") -> bool:
+            if not await connection.fetchval("SELECT pg_try_advisory_xact_lock($1)", AGING):
+                return False
+            closed = await connection.fetchval(f"{_at_home(READ_CLOSED)} FOR UPDATE")
+            if closed >= today:
+                return False
+            await connection.execute(f"SET LOCAL search_path TO {SCHEMA}")
+            first = await connection.fetchval(number_places(FIRST_OPEN), closed * HOURS_A_DAY)
+            until = choose_days(closed, first, today)
+            for days in DAYS:
+                await connection.execute(number_places(sum_days(*days)), closed * HOURS_A_DAY, until * HOURS_A_DAY)
+            await connection.execute(number_places(WRITE_CLOSED), until)
+            return until < today
+
+        return self._run(close_days)
 
     def forget(self, before: int) -> int:
         """See `Database`. 0 also where another process is at it."""
@@ -142,6 +180,10 @@ class PostgresDatabase:
             for statement in statements(version):
                 await connection.execute(statement)
             await connection.execute(f"INSERT INTO {SCHEMA}.version VALUES ($1)", VERSION)
+
+
+def _at_home(sql: str) -> str:
+    return sql.replace("FROM ", f"FROM {SCHEMA}.")
 
 
 @contextlib.asynccontextmanager

@@ -45,6 +45,12 @@ def installed() -> bool:
     return True
 
 
+def number_places(sql: str) -> str:
+    """`?` as PostgreSQL wants them: `$1`, `$2`…"""
+    first, *rest = sql.split("?")
+    return first + "".join(f"${number}{part}" for number, part in enumerate(rest, 1))
+
+
 class Link:
     """Connected. Raises Down."""
 

@@ -4,7 +4,7 @@ from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 from proxy.stores.ledger.contract import Absent, Down, Row, Unreadable
-from proxy.stores.ledger.postgres_link import SCHEMA, Link
+from proxy.stores.ledger.postgres_link import SCHEMA, Link, number_places
 from proxy.stores.ledger.schema import VERSION
 
 if TYPE_CHECKING:
@@ -65,9 +65,3 @@ class PostgresSource:
 
     def close(self) -> None:
         self._link.close()
-
-
-def number_places(sql: str) -> str:
-    """`?` as PostgreSQL wants them: `$1`, `$2`…"""
-    first, *rest = sql.split("?")
-    return first + "".join(f"${number}{part}" for number, part in enumerate(rest, 1))

@@ -12,7 +12,7 @@ from typing import Protocol
 
 from proxy.stores.ledger.contract import FOREVER, Row, Span, Spent
 from proxy.stores.ledger.rollups import HOUR, HOURLY, HOURS_A_DAY, SUMS, USE_SUMS, USES
-from proxy.stores.ledger.schema import TABLES
+from proxy.stores.ledger.schema import DAYS, READ_CLOSED, TABLES
 
 #: What a report can be grouped by, and the columns that say it.
 DIMENSIONS: dict[str, tuple[str, ...]] = {
@@ -65,6 +65,8 @@ class LedgerReader(AbstractContextManager["LedgerReader"]):
 
     def __init__(self, source: Source) -> None:
         self._source = source
+        (progress,) = source.query(READ_CLOSED)
+        self._closed = _number(progress["value"])
 
     def __exit__(self, *_: object) -> None:
         self._source.close()
@@ -82,16 +84,30 @@ class LedgerReader(AbstractContextManager["LedgerReader"]):
         return [*self._group("tag_rollups", columns, span), *self._untagged(others, span)]
 
     def _group(self, table: str, columns: Sequence[str], span: Span, only: str = "") -> list[Row]:
+        """The lines of `rollups` or `tag_rollups` by these columns."""
         named = [f"{_DERIVED[name]} AS {name}" if name in _DERIVED else name for name in columns]
         if "hour" not in columns:
             named.append("min(hour) AS hour")
         grouped = ", ".join(_DERIVED.get(name, name) for name in columns)
+        lines, hours = self._lines(table, columns, _hours(span), only)
         rows = self.query(
-            f"SELECT {', '.join(named)}, {_summed(SUMS)} FROM {table} WHERE hour >= ? AND hour < ?{only}"
-            + (f" GROUP BY {grouped}" if grouped else ""),
-            _hours(span),
+            f"SELECT {', '.join(named)}, {_summed(SUMS)} FROM {lines}" + (f" GROUP BY {grouped}" if grouped else ""), hours
         )
         return [row for row in rows if row["hour"] is not None]
+
+    def _lines(
+        self, table: str, columns: Sequence[str], hours: tuple[int, int], only: str = ""
+    ) -> tuple[str, tuple[int, ...]]:
+        """What to select these hours from: whole days where they are summed up and have these columns, hours elsewhere."""
+        asked = set(columns)
+        days = next((days.name for days, of, without in DAYS if of.name == table and not without & asked), None)
+        first, last = -(-hours[0] // HOURS_A_DAY), min(hours[1] // HOURS_A_DAY, self._closed)
+        if first >= last or days is None or "hour" in asked:
+            return f"{table} WHERE hour >= ? AND hour < ?{only}", hours
+        start, end = first * HOURS_A_DAY, last * HOURS_A_DAY
+        parts = ((table, hours[0], start), (days, start, end), (table, end, hours[1]))
+        chosen = " UNION ALL ".join(f"SELECT * FROM {name} WHERE hour >= ? AND hour < ?{only}" for name, _, _ in parts)
+        return f"({chosen}) AS lines", tuple(hour for _, *edges in parts for hour in edges)
 
     def _untagged(self, columns: Sequence[str], span: Span) -> Iterator[Row]:
         """What the sums of tagged calls leave of all sums."""
@@ -125,9 +141,8 @@ class LedgerReader(AbstractContextManager["LedgerReader"]):
     def _spent_of_hours(self, hours: tuple[int, int]) -> Iterator[Spent]:
         summed = _summed(_SPENDING)
         for dimension, table in {"key": "rollups", "route": "rollups", "provider": "rollups", "tag": "tag_rollups"}.items():
-            for row in self.query(
-                f"SELECT {dimension} AS name, {summed} FROM {table} WHERE hour >= ? AND hour < ? GROUP BY {dimension}", hours
-            ):
+            lines, edges = self._lines(table, (dimension,), hours)
+            for row in self.query(f"SELECT {dimension} AS name, {summed} FROM {lines} GROUP BY {dimension}", edges):
                 yield _spent(dimension, str(row["name"]), row)
 
     def _spent_of_rows(self, part: Span) -> Iterator[Spent]:
@@ -191,6 +206,7 @@ class LedgerReader(AbstractContextManager["LedgerReader"]):
         yield from self._source.damage()
         yield from self._find_orphans()
         yield from self._compare_sums()
+        yield from self._compare_days()
 
     def _count(self, sql: str, *values: int) -> int:
         (row,) = self.query(f"SELECT count(*) AS counted {sql}", values)
@@ -223,6 +239,16 @@ class LedgerReader(AbstractContextManager["LedgerReader"]):
         for name, counted in {"calls": calls, **found}.items():
             if said[name] != counted:
                 yield f"the sums say {said[name]} {name}, the rows {counted}"
+
+    def _compare_days(self) -> Iterator[str]:
+        """Sums of days against those of their hours."""
+        wanted = ", ".join(f"CAST(coalesce(sum({name}), 0) AS BIGINT) AS {name}" for name in SUMS)
+        for days, table, _ in DAYS:
+            (hourly,) = self.query(f"SELECT {wanted} FROM {table.name} WHERE hour < ?", (self._closed * HOURS_A_DAY,))
+            (daily,) = self.query(f"SELECT {wanted} FROM {days.name}")
+            for name in SUMS:
+                if hourly[name] != daily[name]:
+                    yield f"{days.name} says {daily[name]} {name}, {table.name} {hourly[name]}"
 
 
 def _spent(dimension: str, name: str, row: Row) -> Spent:

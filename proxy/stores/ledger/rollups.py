@@ -18,6 +18,9 @@ HOURS_A_DAY = 24
 HOURLY = ("hour", "route", "target", "provider", "key", "outcome", "purpose", "waste", "incident")
 #: The same with tags: a call counts under each of its tags, and is `first` under one of them.
 TAGGED = ("hour", "tag", "first", *HOURLY[1:])
+#: Columns of it that are left out of sums of whole days, so that few lines are left of many.
+WITHOUT_KEY = frozenset(("key",))
+WITHOUT_PLACE = frozenset(("route", "target", "provider"))
 #: What the sums by the day are told apart by.
 USES = ("day", "route", "target", "provider", "features", "size", "outcome")
 #: Columns that are summed, in the order of a line's numbers.
@@ -42,11 +45,14 @@ Lines = dict[tuple[int | str, ...], list[int]]
 
 @dataclass(slots=True)
 class Sums:
-    """The lines of one group for each of the three tables."""
+    """The lines of one group for each of the tables. `late…`: those of days that are summed up already."""
 
     hourly: Lines = field(default_factory=dict)
     tagged: Lines = field(default_factory=dict)
     uses: Lines = field(default_factory=dict)
+    late: Lines = field(default_factory=dict)
+    late_tagged: Lines = field(default_factory=dict)
+    late_keyed: Lines = field(default_factory=dict)
 
 
 def detour(call: CallEntry, tariff: Tariff) -> Detour | None:
@@ -177,11 +183,25 @@ def _sum_probe(sums: Sums, probe: ProbeEntry) -> None:
     _add(sums.hourly, key, _sum_attempt(attempt, False, PROBE))
 
 
-def roll_up(calls: Mapping[str, tuple[CallEntry, Detour | None]], probes: Iterable[ProbeEntry]) -> Sums:
-    """The sums of these calls (by id, each with its detour) and probes."""
+def roll_up(calls: Mapping[str, tuple[CallEntry, Detour | None]], probes: Iterable[ProbeEntry], closed: int = 0) -> Sums:
+    """The sums of these calls (by id, each with its detour) and probes. Days before `closed` are summed up already."""
     sums = Sums()
     for call, aside in calls.values():
         _sum_one(sums, call, aside)
     for probe in probes:
         _sum_probe(sums, probe)
+    _add_late(sums.late, sums.hourly, closed)
+    _add_late(sums.late_tagged, sums.tagged, closed, WITHOUT_KEY)
+    _add_late(sums.late_keyed, sums.tagged, closed, WITHOUT_PLACE)
     return sums
+
+
+def _add_late(days: Lines, hours: Lines, closed: int, without: frozenset[str] = frozenset()) -> None:
+    """To the sums of days what belongs to closed ones, `without` some columns of `TAGGED`."""
+    for key, numbers in hours.items():
+        day = int(key[0]) // HOURS_A_DAY
+        if day < closed:
+            rest = key[1:]
+            if without:
+                rest = tuple("" if name in without else part for name, part in zip(TAGGED[1:], rest, strict=True))
+            _add(days, (day * HOURS_A_DAY, *rest), numbers)

@@ -4,13 +4,24 @@ Sums stand in the order of their keys, so that two writers who add to the same l
 for the other.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 
 import msgspec
 
-from proxy.stores.ledger.entries import AttemptEntry, CallEntry, Final, ProbeEntry
+from proxy.stores.ledger.entries import CallEntry, Final, ProbeEntry
 from proxy.stores.ledger.rollups import Detour, Lines, detour, roll_up
-from proxy.stores.ledger.schema import ATTEMPTS, CALLS, PROBES, ROLLUPS, TAG_ROLLUPS, USE_ROLLUPS, Table
+from proxy.stores.ledger.schema import (
+    ATTEMPTS,
+    CALLS,
+    PROBES,
+    ROLLUP_DAYS,
+    ROLLUPS,
+    TAG_DAYS,
+    TAG_KEY_DAYS,
+    TAG_ROLLUPS,
+    USE_ROLLUPS,
+    Table,
+)
 from proxy.stores.ledger.tariff import Tariff
 from proxy.stores.ledger.waste import judge_waste
 
@@ -51,18 +62,25 @@ def _replace(value: object) -> object:
 
 
 def lay_out(
-    calls: Mapping[str, CallEntry], probes: Mapping[str, ProbeEntry], tariff: Tariff
+    calls: Mapping[str, CallEntry], probes: Mapping[str, ProbeEntry], tariff: Tariff, closed: int
 ) -> tuple[list[tuple[Table, list[Row]]], list[tuple[Table, list[Row]]]]:
-    """Rows to be inserted, and sums to be added, by table."""
+    """Rows to be inserted, and sums to be added, by table. Days before `closed` are summed up already."""
     known = {identity: (calls[identity], detour(calls[identity], tariff)) for identity in sorted(calls)}
     rows: list[tuple[Table, list[Row]]] = [
         (CALLS, [_call_row(call, aside) for call, aside in known.values()]),
         (ATTEMPTS, [row for call, _ in known.values() for row in _attempt_rows(call)]),
         (PROBES, [msgspec.structs.astuple(probes[identity]) for identity in sorted(probes)]),
     ]
-    sums = roll_up(known, probes.values())
-    lines = [(ROLLUPS, _lines(sums.hourly)), (TAG_ROLLUPS, _lines(sums.tagged)), (USE_ROLLUPS, _lines(sums.uses))]
-    return rows, lines
+    sums = roll_up(known, probes.values(), closed)
+    lines = {
+        ROLLUPS: sums.hourly,
+        TAG_ROLLUPS: sums.tagged,
+        USE_ROLLUPS: sums.uses,
+        ROLLUP_DAYS: sums.late,
+        TAG_DAYS: sums.late_tagged,
+        TAG_KEY_DAYS: sums.late_keyed,
+    }
+    return rows, [(table, _lines(found)) for table, found in lines.items()]
 
 
 def _lines(lines: Lines) -> list[Row]:
@@ -98,9 +116,4 @@ def _call_row(call: CallEntry, aside: Detour | None) -> Row:
 
 def _attempt_rows(call: CallEntry) -> Iterable[Row]:
     for number, attempt in enumerate(call.attempts):
-        yield (call.id, number, *_whole_numbers(attempt), judge_waste(call.attempts, number))
-
-
-def _whole_numbers(attempt: AttemptEntry) -> Sequence[object]:
-    """Its fields, in the order of the columns; what is true is 1."""
-    return [int(value) if value is True or value is False else value for value in msgspec.structs.astuple(attempt)]
+        yield (call.id, number, *msgspec.structs.astuple(attempt), judge_waste(call.attempts, number))

@@ -2,6 +2,11 @@
 
 `calls` and `attempts` are the rows, `probes` the probes that used tokens. Three tables sum them in the same transaction, so
 they cannot disagree: `rollups` by the hour, `tag_rollups` by the hour and tag, `uses` by the day and by what a call was for.
+
+So that months can be read quickly, a day that is over is summed once more: into `rollup_days`, `tag_days` (without `key`)
+and `tag_key_days` (without what a call went to), whose `hour` is the day's first one. `progress` says which day is the first
+that was not. What comes later for a day before it, from a journal that had to wait, is added to all of them.
+
 Rows are kept as long as the retention says, sums for good. Times are ms; `wall` is Unix time in ms, `hour` and `day` are it
 divided by their length. Money is nano-dollars; an unknown cost is NULL in rows, and in sums counted (`unpriced`) instead of
 summed. `tags` is an array of JSON, `features` are names with commas between.
@@ -43,7 +48,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from proxy.stores.ledger.contract import Down
-from proxy.stores.ledger.rollups import HOURLY, SUMS, TAGGED, USE_SUMS, USES
+from proxy.stores.ledger.rollups import HOURLY, HOURS_A_DAY, SUMS, TAGGED, USE_SUMS, USES, WITHOUT_KEY, WITHOUT_PLACE
 
 TEXT, COUNT, REAL = "TEXT", "BIGINT", "DOUBLE PRECISION"
 _NUMBERS = frozenset(("hour", "day", "first", "size"))
@@ -114,7 +119,23 @@ PROBES = Table(
 ROLLUPS = _sums("rollups", HOURLY, SUMS)
 TAG_ROLLUPS = _sums("tag_rollups", TAGGED, SUMS)
 USE_ROLLUPS = _sums("uses", USES, USE_SUMS)
-TABLES = (CALLS, ATTEMPTS, PROBES, ROLLUPS, TAG_ROLLUPS, USE_ROLLUPS)
+#: The same by the day.
+ROLLUP_DAYS = _sums("rollup_days", HOURLY, SUMS)
+TAG_DAYS = _sums("tag_days", TAGGED, SUMS)
+TAG_KEY_DAYS = _sums("tag_key_days", TAGGED, SUMS)
+PROGRESS = Table("progress", (("name", TEXT), ("value", COUNT)), 1)
+TABLES = (CALLS, ATTEMPTS, PROBES, ROLLUPS, TAG_ROLLUPS, USE_ROLLUPS, ROLLUP_DAYS, TAG_DAYS, TAG_KEY_DAYS, PROGRESS)
+#: The first day (Unix time by its length) that was not summed up yet.
+READ_CLOSED = "SELECT value FROM progress WHERE name = 'days'"
+WRITE_CLOSED = "UPDATE progress SET value = ? WHERE name = 'days'"
+BEGIN_CLOSED = "INSERT INTO progress VALUES ('days', 0)"
+FIRST_OPEN = "SELECT min(hour) AS hour FROM rollups WHERE hour >= ?"
+#: Sums by the day, what they are made of, and the columns that are empty in them.
+DAYS = (
+    (ROLLUP_DAYS, ROLLUPS, frozenset[str]()),
+    (TAG_DAYS, TAG_ROLLUPS, WITHOUT_KEY),
+    (TAG_KEY_DAYS, TAG_ROLLUPS, WITHOUT_PLACE),
+)
 INDEXES = ("CREATE INDEX calls_by_time ON calls (wall)", "CREATE INDEX probes_by_time ON probes (wall)")
 VERSION = 2
 
@@ -159,10 +180,32 @@ UPGRADES: dict[int, tuple[str, ...]] = {
         f" {', '.join(_NEW_SUMS)}) SELECT hour, route, target, provider, key, outcome, 'answer', {_OLD_WASTE}, '',"
         f" {_OLD_SUMS}, {', '.join('0' for _ in _NEW_SUMS)} FROM rollups_1",
         "DROP TABLE rollups_1",
-        *(table.create(_OPTIONS) for table in (PROBES, TAG_ROLLUPS, USE_ROLLUPS)),
+        *(
+            table.create(_OPTIONS)
+            for table in (PROBES, TAG_ROLLUPS, USE_ROLLUPS, ROLLUP_DAYS, TAG_DAYS, TAG_KEY_DAYS, PROGRESS)
+        ),
         INDEXES[1],
+        BEGIN_CLOSED,
     ),
 }
+
+
+def choose_days(closed: int, first: int | None, today: int) -> int:
+    """Up to which day to sum up next, where `first` is the first hour there is from `closed` on: the first day that has
+    something, so that no transaction is long."""
+    return today if first is None else min(first // HOURS_A_DAY + 1, today)
+
+
+def sum_days(days: Table, hours: Table, without: frozenset[str]) -> str:
+    """The statement that sums hours (from `?`, before `?`) into days."""
+    keys = {"hour": f"hour / {HOURS_A_DAY} * {HOURS_A_DAY}"} | dict.fromkeys(without, "''")
+    names = days.names[: days.key]
+    chosen = [keys.get(name, name) for name in names] + [f"sum({name})" for name in days.names[days.key :]]
+    grouped = [f"hour / {HOURS_A_DAY}", *(name for name in names if name not in keys)]
+    return (
+        f"INSERT INTO {days.name} ({', '.join(days.names)}) SELECT {', '.join(chosen)} FROM {hours.name}"
+        f" WHERE hour >= ? AND hour < ? GROUP BY {', '.join(grouped)}"
+    )
 
 
 class TooNew(Down):
@@ -194,7 +237,7 @@ def migrate(connection: sqlite3.Connection) -> None:
 def statements(version: int, options: str = "") -> list[str]:
     """What brings a database of this version to the present one; 0: an empty one."""
     if not version:
-        return [*(table.create(options) for table in TABLES), *INDEXES]
+        return [*(table.create(options) for table in TABLES), *INDEXES, BEGIN_CLOSED]
     return [statement for number in range(version, VERSION) for statement in UPGRADES[number]]
 
 

@@ -19,8 +19,21 @@ import msgspec
 
 from proxy.stores.ledger.contract import Busy
 from proxy.stores.ledger.entries import Final
+from proxy.stores.ledger.rollups import HOURS_A_DAY
 from proxy.stores.ledger.rows import Row, lay_out, tell_apart
-from proxy.stores.ledger.schema import CALLS, PROBES, Table, migrate, transaction
+from proxy.stores.ledger.schema import (
+    CALLS,
+    DAYS,
+    FIRST_OPEN,
+    PROBES,
+    READ_CLOSED,
+    WRITE_CLOSED,
+    Table,
+    choose_days,
+    migrate,
+    sum_days,
+    transaction,
+)
 from proxy.stores.ledger.tariff import Tariff
 
 #: Seconds for which a lock that somebody else holds is waited for.
@@ -80,7 +93,8 @@ class SqliteDatabase:
             for table, found in ((CALLS, calls), (PROBES, probes)):
                 for identity in self._known(table, found):
                     del found[identity]
-            rows, lines = lay_out(calls, probes, tariff)
+            (closed,) = self._connection.execute(READ_CLOSED).fetchone()
+            rows, lines = lay_out(calls, probes, tariff, closed)
             for table, inserted in rows:
                 self._insert(table, inserted)
             for table, added in lines:
@@ -99,6 +113,21 @@ class SqliteDatabase:
             places = ", ".join("?" * len(table.columns))
             columns = ", ".join(table.names)
             self._connection.executemany(f"INSERT INTO {table.name} ({columns}) VALUES ({places}) {ending}", rows)
+
+    def close_days(self, today: int) -> bool:
+        """See `Database`."""
+        connection = self._connection
+        (closed,) = connection.execute(READ_CLOSED).fetchone()
+        if closed >= today:
+            return False
+        with transaction(connection):
+            (first,) = connection.execute(FIRST_OPEN, (closed * HOURS_A_DAY,)).fetchone()
+            until = choose_days(closed, first, today)
+            hours = (closed * HOURS_A_DAY, until * HOURS_A_DAY)
+            for days in DAYS:
+                connection.execute(sum_days(*days), hours)
+            connection.execute(WRITE_CLOSED, (until,))
+        return until < today
 
     def forget(self, before: int) -> int:
         """See `Database`."""

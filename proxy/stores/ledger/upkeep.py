@@ -29,6 +29,8 @@ def compact(place: LedgerSettings, before: float) -> Done:
     try:
         size = database.size()
         booked = sum(book_legacy(database, files, Tariff()) for files in leftovers(Path(place.path)).values())
+        while database.close_days(int(before) // 86400):
+            pass
         forgotten = 0
         while gone := database.forget(int(before * 1000)):
             forgotten += gone

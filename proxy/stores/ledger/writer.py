@@ -34,6 +34,8 @@ PAUSE = 0.5
 LONGEST_PAUSE = 15.0
 #: Seconds between looks for rows that are too old, and for what dead processes left.
 HOUSEKEEPING = 600.0
+#: Seconds after its end until a day is summed up: what is late costs more.
+SETTLING = 3600.0
 Clock = Callable[[], float]
 MakeJournal = Callable[[Callable[[], Path]], Journal]
 #: What it is given is to be called while the database is waited for.
@@ -220,6 +222,9 @@ class JournaledLedger:
                 booked = book_legacy(database, files, self._tariff)
                 self._written += booked
                 self._replayed += booked
+        today = int(self._wall() - SETTLING) // 86400
+        while database.close_days(today) and not self._closing.is_set():
+            self._journal.prepare()
         if self._retention is not None:
             before = int((self._wall() - self._retention) * 1000)
             while database.forget(before) and not self._closing.is_set():
