@@ -13,7 +13,8 @@ from proxy.core.records import ProbeRecord, StateChange, Witness
 from proxy.core.settings import LedgerSettings
 from proxy.core.usage import Price, Usage
 from proxy.stores.ledger.contract import FOREVER, Ledger, Span
-from proxy.stores.ledger.entries import pack
+from proxy.stores.ledger.entries import entry_of, pack
+from proxy.stores.ledger.place import open_database
 from proxy.stores.ledger.recovery import segment_path
 from proxy.stores.ledger.segment import Segment
 from proxy.stores.ledger.spending import read_spent
@@ -287,3 +288,51 @@ def test_what_journals_hold_was_spent_too_and_is_not_counted_twice(path, tmp_pat
     assert spent(lonely, START)["provider", "a"] == (6, 600, 10_011_111, 0)
     assert spent(lonely, START, START + 1)["provider", "a"] == (6, 600, 10_011_111, 0)
     assert spent(lonely, START + 1) == {}
+
+
+def questions(path):
+    with read(path) as reader:
+        assert list(reader.verify()) == []
+        wanted = [(), ("key",), ("tag",), ("tag", "key"), ("tag", "key", "route"), ("day", "outcome"), ("hour",)]
+        spans = (Span(), Span(START + 3_600_000, START + 2 * 86_400_000), Span(START, START + 1))
+        return [sorted(map(_line, reader.sums(span, by)), key=str) for by in wanted for span in spans]
+
+
+def _line(row):
+    return {name: value for name, value in row.items() if name != "hour"}
+
+
+def test_days_that_are_summed_up_change_no_answer_and_late_rows_are_added(path):
+    """Some rows before, some after, all within days of which only a part is over."""
+    records = []
+    for number in range(60):
+        kind = OutcomeKind.SERVER_ERROR if number % 7 == 0 else OutcomeKind.OK
+        only = attempt(f"a/{number % 3}", kind, usage=USAGE, cost=number)
+        record = made(number, only, tags=("t", f"u{number % 2}") if number % 5 else ())
+        record.key = f"k{number % 4}"
+        record.wall = START / 1000 + number * 7000
+        records.append(entry_of(record))
+    database = open_database(path)
+    database.write(records[:40], Tariff())
+    database.close()
+    first = questions(path)
+    database = open_database(path)
+    today = START // 86_400_000 + 3
+    for left in (True, True, False, False):
+        assert database.close_days(today) is left, "a day at a time"
+    database.close()
+    assert questions(path) == first
+    database = open_database(path)
+    database.write(records[40:], Tariff())
+    late = questions(path)
+    while database.forget(2**60):
+        pass
+    database.close()
+    fresh = replace(path, path=f"{path.path}.fresh", url=None)
+    database = open_database(fresh)
+    database.write(records, Tariff())
+    database.close()
+    assert late == questions(fresh)
+    with read(path) as reader:
+        assert {row["key"] for row in reader.query("SELECT key FROM tag_days")} == {""}
+        assert {row["route"] for row in reader.query("SELECT route FROM tag_key_days")} == {""}

@@ -7,6 +7,7 @@ Whole hours are read from the sums, so that no question about money has to look 
 import json
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager
+from functools import cached_property
 from itertools import chain
 from typing import Protocol
 
@@ -65,14 +66,18 @@ class LedgerReader(AbstractContextManager["LedgerReader"]):
 
     def __init__(self, source: Source) -> None:
         self._source = source
-        (progress,) = source.query(READ_CLOSED)
-        self._closed = _number(progress["value"])
 
     def __exit__(self, *_: object) -> None:
         self._source.close()
 
     def query(self, sql: str, values: Sequence[int | float | str] = ()) -> Iterator[Row]:
         return self._source.query(sql, values)
+
+    @cached_property
+    def _closed(self) -> int:
+        """The first day that is not summed up."""
+        (progress,) = self.query(READ_CLOSED)
+        return _number(progress["value"])
 
     # Sums.
 
