@@ -10,6 +10,7 @@ import time
 from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
+from pathlib import Path
 from random import Random, SystemRandom
 from weakref import WeakKeyDictionary, WeakValueDictionary, ref
 
