@@ -29,8 +29,15 @@ TABLE = [
     ("cut before it was passed on", [tried("stalled"), SERVED], ["cut", ""]),
     ("failed, then tried again", [tried("server_error", content=False), SERVED], ["failed", ""]),
     ("nobody was there any more", [tried("client_gone", content=False)], ["left"]),
-    ("the second copy came too late", [SERVED, tried("client_gone", purpose="hedge")], ["", "hedge"]),
-    ("the second copy was quicker", [tried("client_gone"), tried(OK, delivered=True, purpose="hedge")], ["hedge", ""]),
+    ("its client asked anew", [tried("superseded")], ["left"]),
+    ("its client asked anew in the middle", [tried("superseded", delivered=True)], [""]),
+    ("the second copy came too late", [SERVED, tried("outpaced", purpose="hedge")], ["", "hedge"]),
+    ("the second copy was quicker", [tried("outpaced"), tried(OK, delivered=True, purpose="hedge")], ["hedge", ""]),
+    (
+        "a continuation that did not fit",
+        [tried("stream_broken", delivered=True), tried("diverged", purpose="resume")],
+        ["cut", "check"],
+    ),
     (
         "the second copy saved the call",
         [tried("server_error", content=False), tried(OK, delivered=True, purpose="hedge")],

@@ -4,9 +4,9 @@
 |----------|------------------------------------------------------------------------------------------------------|
 | ``       | an answer that the client received (one that was cut and then went on elsewhere too)                  |
 | `hedge`  | the slower of two copies: a second one that was not needed, or the first one that it overtook         |
-| `check`  | an answer that did not pass the route's checks, after which a better target was asked                 |
+| `check`  | an answer that did not pass the route's checks, or did not go on from what had been sent              |
 | `cut`    | an answer that broke off after content had come, whether the client had seen that content or not      |
-| `left`   | an answer that nobody waited for any more: the client had gone before anything reached it             |
+| `left`   | an answer that nobody waited for any more: its client had gone, or had asked anew                     |
 | `failed` | an attempt that failed before any content; the call was tried again elsewhere, or given up            |
 | `lost`   | an attempt that was under way when the proxy died                                                     |
 | `probe`  | a probe of our own                                                                                   |
@@ -23,8 +23,10 @@ HEDGE, CHECK, CUT, LEFT, FAILED = "hedge", "check", "cut", "left", "failed"
 PROBE = "probe"
 KINDS = ("", HEDGE, CHECK, CUT, LEFT, FAILED, LOST, PROBE)
 
-_WHOLE = frozenset((OutcomeKind.OK.value, OutcomeKind.CONTENT_FILTERED.value, OutcomeKind.CLIENT_GONE.value))
-_ENDED_BY_US = frozenset((OutcomeKind.OK.value, OutcomeKind.CLIENT_GONE.value))
+_OUTPACED, _DIVERGED = OutcomeKind.OUTPACED.value, OutcomeKind.DIVERGED.value
+_LEFT = frozenset((OutcomeKind.CLIENT_GONE.value, OutcomeKind.SUPERSEDED.value))
+_WHOLE = _LEFT | {OutcomeKind.OK.value, OutcomeKind.CONTENT_FILTERED.value}
+_NOT_ITS_FAULT = _LEFT | {OutcomeKind.OK.value}
 _HEDGE, _RESUME, _ESCALATION = (purpose.value for purpose in (Purpose.HEDGE, Purpose.RESUME, Purpose.ESCALATION))
 
 
@@ -35,16 +37,14 @@ def judge_waste(attempts: Sequence[AttemptEntry], number: int) -> str:
         return "" if attempt.outcome in _WHOLE or _went_on(attempts, number) else CUT
     if attempt.outcome == LOST:
         return LOST
-    if attempt.purpose == _HEDGE or (attempt.outcome in _ENDED_BY_US and _overtaken(attempts)):
+    if attempt.outcome == _OUTPACED or attempt.purpose == _HEDGE:
         return HEDGE
-    if attempt.outcome in _ENDED_BY_US:
+    if attempt.outcome == _DIVERGED:
+        return CHECK
+    if attempt.outcome in _NOT_ITS_FAULT:
         return CHECK if any(later.purpose == _ESCALATION for later in attempts[number + 1 :]) else LEFT
     return FAILED if attempt.first_content is None else CUT
 
 
 def _went_on(attempts: Sequence[AttemptEntry], number: int) -> bool:
     return any(later.purpose == _RESUME and later.delivered for later in attempts[number + 1 :])
-
-
-def _overtaken(attempts: Sequence[AttemptEntry]) -> bool:
-    return any(other.purpose == _HEDGE and other.delivered for other in attempts)
