@@ -1,16 +1,21 @@
 """PostgreSQL refuses, dies, falls silent, is shared: no call waits or fails, and every row is booked once."""
 
 import asyncio
+import os
+import socket
 import threading
 import time
 from dataclasses import replace
 from pathlib import Path
+from urllib.parse import quote
 
 import asyncpg
 import pytest
 import structlog
+import trustme
 from stores_ledgers import SMALL, ids, made, open_ledger, read, sound, spills, sums, until
 from stores_records import USAGE, attempt
+from support.postgres_server import PASSWORD
 
 from proxy.cli.main import main
 from proxy.core.settings import LedgerSettings
@@ -348,6 +353,52 @@ def test_a_server_that_goes_while_it_is_read(path):
         other.close()
         with pytest.raises(Unreadable, match="cannot be read"):
             reader.counts()
+
+
+@pytest.fixture
+def tls(postgres):
+    """The server over TCP with TLS, and the authority that vouches for it."""
+    authority = trustme.CA()
+    certificate = authority.issue_cert("localhost")
+    key, chain = postgres.folder / "key.pem", postgres.folder / "chain.pem"
+    certificate.private_key_pem.write_to_path(key)
+    certificate.cert_chain_pems[0].write_to_path(chain)
+    key.chmod(0o600)
+    owner = postgres.folder.stat()
+    for file in (key, chain):
+        os.chown(file, owner.st_uid, owner.st_gid)
+    with socket.socket() as found:
+        found.bind(("127.0.0.1", 0))
+        port = found.getsockname()[1]
+    postgres.stop()
+    postgres.more = f"-c ssl=on -c ssl_key_file={key} -c ssl_cert_file={chain} -c listen_addresses=localhost -p {port}"
+    postgres.start()
+    yield f"postgresql://app:{quote(PASSWORD, safe='')}@localhost:{port}/postgres", authority
+    postgres.stop()
+    postgres.more = ""
+    postgres.start()
+
+
+def test_tls_as_the_url_asks_for_it(postgres, tls, tmp_path):
+    url, authority = tls
+    ours, theirs = tmp_path / "ours.pem", tmp_path / "theirs.pem"
+    authority.cert_pem.write_to_path(ours)
+    trustme.CA().cert_pem.write_to_path(theirs)
+    link = postgres_link.Link(f"{url}?sslmode=verify-full&sslrootcert={ours}")
+
+    async def ask(connection):
+        return await connection.fetchval("SELECT ssl FROM pg_stat_ssl WHERE pid = pg_backend_pid()")
+
+    assert link.run(ask) is True
+    link.close()
+    with pytest.raises(Down, match="no TLS with it: CERTIFICATE_VERIFY_FAILED"):
+        postgres_link.Link(f"{url}?sslmode=verify-full&sslrootcert={theirs}")
+    postgres.stop()
+    postgres.more = postgres.more.replace("-c ssl=on", "")
+    postgres.start()
+    with pytest.raises(Down, match="the server speaks no TLS") as caught:
+        postgres_link.Link(f"{url}?sslmode=require")
+    assert PASSWORD not in str(caught.value)
 
 
 def test_places_are_numbered():

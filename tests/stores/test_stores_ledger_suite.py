@@ -1,10 +1,14 @@
 """What every ledger must do, whatever it writes to."""
 
+import contextlib
+import os
 import time
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 from stores_ledgers import failover, ids, made, open_ledger, read, sound, spills, sums, until
 from stores_records import USAGE, attempt
 
@@ -13,13 +17,15 @@ from proxy.core.records import ProbeRecord, StateChange, Witness
 from proxy.core.settings import LedgerSettings
 from proxy.core.usage import Price, Usage
 from proxy.stores.ledger.contract import FOREVER, Ledger, Span
-from proxy.stores.ledger.entries import entry_of, pack
+from proxy.stores.ledger.entries import begin, decode, encode, entry_of, lost, pack
 from proxy.stores.ledger.place import open_database
 from proxy.stores.ledger.recovery import segment_path
 from proxy.stores.ledger.segment import Segment
 from proxy.stores.ledger.spending import read_spent
 from proxy.stores.ledger.tariff import Tariff
 
+#: Groups of strange rows; more of them where somebody says so.
+STRANGE = int(os.environ.get("UNDIMMED_STRANGE_ROWS", "12"))
 DEAR = Price(10_000_000_000, 20_000_000_000)
 
 
@@ -336,3 +342,71 @@ def test_days_that_are_summed_up_change_no_answer_and_late_rows_are_added(path):
     with read(path) as reader:
         assert {row["key"] for row in reader.query("SELECT key FROM tag_days")} == {""}
         assert {row["route"] for row in reader.query("SELECT route FROM tag_key_days")} == {""}
+
+
+def test_answers_of_our_own_cache_are_counted_with_what_they_saved(ledger, path):
+    hit = made(1)
+    hit.attempts, hit.saved, hit.served_by = [], 700, None
+    ledger.call_finished(hit)
+    huge = made(2)
+    huge.saved = 2**70
+    ledger.call_finished(huge)
+    assert ledger.close(10)
+    with read(path) as reader:
+        [whole] = reader.sums(Span(), ())
+        assert (whole["calls"], whole["hits"], whole["saved"]) == (2, 2, 700 + 2**50 - 1)
+        assert [call["saved"] for call, _ in reader.calls(Span())] == [700, 2**50 - 1]
+
+
+def test_what_failover_cost_stays_within_bounds(ledger, path):
+    ledger.use(Tariff({"a/x": Price(10**12, 10**12)}, {"gpt": ("a/x",)}))
+    ledger.call_finished(made(1, attempt("b/y", usage=Usage(2**49, 2**49), cost=0)))
+    ledger.call_finished(made(2, attempt("b/y")))
+    assert ledger.close(10)
+    assert [call["failover_cost"] for call, _ in rows(path)] == [-(2**50 - 1), None]
+    sound(path)
+
+
+names = st.text(max_size=300) | st.sampled_from(["\0", "\ud800", "a" * 5000, "é" * 3000, "'; DROP TABLE calls; --"])
+numbers = st.integers(-(2**70), 2**70) | st.integers(0, 1000)
+usages = st.builds(
+    Usage,
+    numbers,
+    numbers,
+    numbers,
+    numbers,
+    numbers,
+    audio_in=numbers,
+    image_out=numbers,
+    tier=names,
+    lower_bound=st.booleans(),
+)
+attempts = st.builds(
+    lambda target, usage, cost, model, kind: attempt(
+        f"a/{target}", kind, usage=usage, cost=cost, served_model=model, cache_saved=cost, raw_input=cost
+    ),
+    names, st.none() | usages, st.none() | numbers, st.none() | names, st.sampled_from(OutcomeKind),
+)  # fmt: skip
+records = st.builds(
+    lambda route, tags, words, found: made(0, *found, route=route, tags=tuple(tags), degraded=words, incident=words),
+    names, st.lists(names, max_size=20), names, st.lists(attempts, max_size=3),
+)  # fmt: skip
+
+
+@settings(max_examples=STRANGE, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(records=st.lists(records, max_size=4))
+def test_no_row_is_so_strange_that_others_wait_behind_it(path, records):
+    """Whatever clients and providers call things, and however large their numbers are."""
+    entries = []
+    for record in records:
+        record.id = os.urandom(12).hex()
+        entries.append(decode(pack(record)))
+        with contextlib.suppress(UnicodeEncodeError):  # such a beginning is not written down; its end is
+            entries.append(lost([decode(encode(begin(record, attempt("a/x"))))]))
+            entries[-1].id = os.urandom(12).hex()
+    database = open_database(path)
+    try:
+        assert database.write(entries, Tariff()) == len(entries)
+    finally:
+        database.close()
+    sound(path)

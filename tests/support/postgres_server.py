@@ -33,6 +33,7 @@ class PostgresServer:
 
     def __init__(self, binaries: Path) -> None:
         self._binaries = binaries
+        self.more = ""
         self.folder = Path(tempfile.mkdtemp(prefix="undimmed-pg-"))
         secret = self.folder / "password"
         secret.write_text(PASSWORD)
@@ -55,8 +56,9 @@ class PostgresServer:
         assert done.returncode == 0, f"{program}: {done.stdout}{done.stderr}"
 
     def start(self) -> None:
+        """With `more` options, if there are any."""
         self._run("pg_ctl", "-D", f"{self.folder}/data", "-w", "-l", f"{self.folder}/log", "-o",
-                  f"-k {self.folder} {OPTIONS}", "start")  # fmt: skip
+                  f"-k {self.folder} {OPTIONS} {self.more}", "start")  # fmt: skip
 
     def stop(self, mode: str = "fast") -> None:
         self._run("pg_ctl", "-D", f"{self.folder}/data", "-m", mode, "-w", "stop")

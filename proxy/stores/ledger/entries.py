@@ -212,7 +212,7 @@ def entry_of(record: CallRecord) -> CallEntry:
         record.priority,
         record.degraded[:MAX_TEXT],
         record.saved,
-        record.incident,
+        record.incident[:MAX_TEXT],
     )
 
 
@@ -251,14 +251,14 @@ def _within_bounds(entry: Final) -> None:
 def pack(record: CallRecord) -> bytes:
     """A finished call as the journal takes it. Numbers and texts that no file could hold are brought within bounds."""
     entry = entry_of(record)
-    if entry.saved is not None and entry.saved > MAX_INT:
-        _within_bounds(entry)
+    # The bits of all of them: negative if one is, and beyond the limit if one is.
+    bits = entry.saved or 0
     for attempt in entry.attempts:
-        tokens = (attempt.input or 0) | (attempt.output or 0) | attempt.cached | attempt.cache_write | attempt.reasoning
-        tokens |= attempt.cache_write_1h | attempt.audio_in | attempt.image_in | attempt.audio_out | attempt.image_out
-        if (tokens | (attempt.cost or 0) | (attempt.cache_saved or 0) | (attempt.raw_input or 0)) > MAX_INT or tokens < 0:
-            _within_bounds(entry)
-            break
+        bits |= (attempt.input or 0) | (attempt.output or 0) | attempt.cached | attempt.cache_write | attempt.reasoning
+        bits |= attempt.cache_write_1h | attempt.audio_in | attempt.image_in | attempt.audio_out | attempt.image_out
+        bits |= (attempt.cost or 0) | (attempt.cache_saved or 0) | (attempt.raw_input or 0)
+    if not 0 <= bits <= MAX_INT:
+        _within_bounds(entry)
     try:
         return encode(entry)
     except UnicodeEncodeError:

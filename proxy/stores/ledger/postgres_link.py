@@ -7,6 +7,7 @@ in full and no value of a row. After that the link is of no more use.
 
 import asyncio
 import contextlib
+import ssl
 import time
 from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, TypeVar
@@ -133,6 +134,10 @@ def _words(error: Exception) -> str | None:
         return "the connection was lost"
     if isinstance(error, TimeoutError):
         return "the server does not answer"
+    if isinstance(error, ssl.SSLError):
+        return f"no TLS with it: {error.reason or 'failed'}"
+    if isinstance(error, ConnectionError) and "SSL" in str(error):
+        return "the server speaks no TLS, which the URL asks for"
     if isinstance(error, OSError):
         return error.strerror or "the server cannot be reached"
     return None

@@ -43,16 +43,13 @@ def tell_apart(entries: Iterable[Final]) -> tuple[dict[str, CallEntry], dict[str
 
 def cleanse(entry: Final) -> Final:
     """The entry without the one character that texts of PostgreSQL cannot hold; names come from clients and providers."""
+    texts = [value for value in msgspec.structs.astuple(entry) if type(value) is str]
     if isinstance(entry, CallEntry):
-        names = [entry.route, entry.served_by, *entry.tags]
-        for attempt in entry.attempts:
-            names += (attempt.target, attempt.provider, attempt.model, attempt.tier)
-    else:
-        names = [entry.target, entry.provider]
-    if any(name is not None and _NUL in name for name in names):
-        whole = msgspec.to_builtins(entry)
-        return msgspec.convert(_replace(whole), type(entry))
-    return entry
+        texts += entry.tags
+        texts += (value for attempt in entry.attempts for value in msgspec.structs.astuple(attempt) if type(value) is str)
+    if not any(_NUL in text for text in texts):
+        return entry
+    return msgspec.convert(_replace(msgspec.to_builtins(entry)), type(entry))
 
 
 def _replace(value: object) -> object:

@@ -112,11 +112,9 @@ class JournaledLedger:
 
     def probed(self, record: ProbeRecord) -> None:
         """Probes that used tokens are written down too."""
-        if record.usage is None:
-            return
-        self._probes += 1
         entry = probe_of(record, f"{self._owner}.{self._probes}", self._wall())
         if entry is not None:
+            self._probes += 1
             self._journal.end(entry.id, encode(entry))
             self._wake.set()
 
