@@ -301,7 +301,7 @@ def test_frames_that_are_sound_but_none_of_ours_end_the_journal(path):
 def test_an_error_within_a_group_leaves_nothing_of_it(path, monkeypatch):
     ledger_database = SqliteDatabase(path)
     with monkeypatch.context() as patch:
-        patch.setattr(schema.Table, "add_up", lambda _: "ON CONFLICT DO NOTHING RETURNING nowhere")
+        patch.setitem(sqlite._PUT, "uses", "INSERT INTO nowhere VALUES (?)")
         with pytest.raises(sqlite3.Error):
             ledger_database.write([entry_of(made(1))], Tariff())
     assert ledger_database.write([entry_of(made(1, attempt(usage=USAGE)))], Tariff()) == 1

@@ -76,8 +76,8 @@ class PostgresDatabase:
             closed = await connection.fetchval(f"{_at_home(READ_CLOSED)} FOR SHARE")
             rows, lines = lay_out(calls, probes, tariff, closed)
             inserted = dict(rows)
-            new_calls = await _insert(connection, CALLS, inserted[CALLS], "ON CONFLICT DO NOTHING RETURNING id")
-            new_probes = await _insert(connection, PROBES, inserted[PROBES], "ON CONFLICT DO NOTHING RETURNING id")
+            new_calls = await _insert(connection, CALLS, inserted[CALLS])
+            new_probes = await _insert(connection, PROBES, inserted[PROBES])
             if len(new_calls) < len(calls) or len(new_probes) < len(probes):
                 rows, lines = lay_out(
                     {identity: calls[identity] for identity in new_calls},
@@ -87,7 +87,7 @@ class PostgresDatabase:
                 )
             await _insert(connection, ATTEMPTS, dict(rows)[ATTEMPTS])
             for table, added in lines:
-                await _insert(connection, table, added, table.add_up())
+                await _insert(connection, table, added)
             return len(new_calls) + len(new_probes)
 
         return self._run(write)
@@ -193,13 +193,18 @@ async def _transaction(connection: "Connection") -> AsyncIterator[None]:
         yield
 
 
-async def _insert(connection: "Connection", table: Table, rows: Sequence[Row], ending: str = "") -> list[str]:
-    """Insert rows by their columns, in one statement and in their order; what it returns."""
+def _put(table: Table) -> str:
+    """Rows by their columns, in one statement and in their order; gives the ids of those that are new, if they have any."""
+    places = ", ".join(f"${number}::{kind.rstrip('?')}[]" for number, (_, kind) in enumerate(table.columns, 1))
+    ending = table.on_conflict() or ("ON CONFLICT DO NOTHING RETURNING id" if table in (CALLS, PROBES) else "")
+    return f"INSERT INTO {SCHEMA}.{table.name} ({', '.join(table.names)}) SELECT * FROM unnest({places}) {ending}"
+
+
+_PUT = {table.name: _put(table) for table in TABLES}
+
+
+async def _insert(connection: "Connection", table: Table, rows: Sequence[Row]) -> list[str]:
     if not rows:
         return []
-    places = ", ".join(f"${number}::{kind.rstrip('?')}[]" for number, (_, kind) in enumerate(table.columns, 1))
-    inserted = await connection.fetch(
-        f"INSERT INTO {SCHEMA}.{table.name} ({', '.join(table.names)}) SELECT * FROM unnest({places}) {ending}",
-        *(list(column) for column in zip(*rows, strict=True)),
-    )
+    inserted = await connection.fetch(_PUT[table.name], *(list(column) for column in zip(*rows, strict=True)))
     return [row["id"] for row in inserted]

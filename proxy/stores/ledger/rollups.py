@@ -5,6 +5,7 @@
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from operator import add
 
 from proxy.core.usage import Usage
 from proxy.stores.ledger.entries import MAX_INT, AttemptEntry, CallEntry, ProbeEntry
@@ -117,15 +118,13 @@ def _sum_attempt(attempt: AttemptEntry, stream: bool, waste: str) -> list[int]:
     ]
 
 
-def _sum_call(call: CallEntry, aside: Detour | None) -> list[int]:
-    """What counts once per call."""
-    numbers = [0] * len(SUMS)
+def _count_call(numbers: list[int], call: CallEntry, aside: Detour | None) -> None:
+    """Into the line of its last attempt, what counts once per call."""
     numbers[_CALLS] = 1
     if aside is not None:
         numbers[_FAILOVERS : _FAILOVERS + 3] = 1, aside[1] or 0, int(aside[1] is None)
     if call.saved is not None:
         numbers[_HITS : _HITS + 2] = 1, call.saved
-    return numbers
 
 
 def _sum_use(attempt: AttemptEntry) -> list[int]:
@@ -148,12 +147,11 @@ def _sum_use(attempt: AttemptEntry) -> list[int]:
 
 def _add(lines: Lines, key: tuple[int | str, ...], numbers: list[int]) -> None:
     line = lines.get(key)
-    lines[key] = numbers if line is None else [a + b for a, b in zip(line, numbers, strict=True)]
+    lines[key] = numbers if line is None else list(map(add, line, numbers))
 
 
 def _sum_one(sums: Sums, call: CallEntry, aside: Detour | None) -> None:
     hour = call.wall // HOUR
-    rest: tuple[str, ...] = (call.route, "", "", call.key, call.outcome, "", "", call.incident)
     found: list[tuple[tuple[str, ...], list[int]]] = []
     for number, attempt in enumerate(call.attempts):
         waste = judge_waste(call.attempts, number)
@@ -166,11 +164,13 @@ def _sum_one(sums: Sums, call: CallEntry, aside: Detour | None) -> None:
             size = measure_size(attempt.input)
             use = (hour // HOURS_A_DAY, call.route, attempt.target, attempt.provider, features, size, attempt.outcome)
             _add(sums.uses, use, _sum_use(attempt))
-    found.append((rest, _sum_call(call, aside)))
-    for rest, numbers in found:
-        _add(sums.hourly, (hour, *rest), numbers)
+    if not found:
+        found.append(((call.route, "", "", call.key, call.outcome, "", "", call.incident), [0] * len(SUMS)))
+    _count_call(found[-1][1], call, aside)
+    for key, numbers in found:
+        _add(sums.hourly, (hour, *key), numbers)
         for place, tag in enumerate(call.tags):
-            _add(sums.tagged, (hour, tag, int(not place), *rest), numbers)
+            _add(sums.tagged, (hour, tag, int(not place), *key), numbers)
 
 
 def _sum_probe(sums: Sums, probe: ProbeEntry) -> None:

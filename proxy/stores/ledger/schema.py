@@ -56,11 +56,13 @@ _NUMBERS = frozenset(("hour", "day", "first", "size"))
 
 @dataclass(frozen=True, slots=True)
 class Table:
-    """`columns`: name and type; a `?` after the type: may be NULL. The first `key` of them are the primary key."""
+    """`columns`: name and type; a `?` after the type: may be NULL. The first `key` of them are the primary key. `summed`:
+    the others are added to when there is such a key already."""
 
     name: str
     columns: tuple[tuple[str, str], ...]
     key: int
+    summed: bool = False
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -71,15 +73,17 @@ class Table:
         columns = [f"{name} {kind.rstrip('?')}{'' if kind.endswith('?') else ' NOT NULL'}" for name, kind in self.columns]
         return f"CREATE TABLE {self.name} ({', '.join(columns)}, PRIMARY KEY ({', '.join(self.names[: self.key])})){options}"
 
-    def add_up(self) -> str:
-        """What becomes of a line that is already there: the end of an INSERT."""
+    def on_conflict(self) -> str:
+        """What becomes of a line of sums that is already there: the end of an INSERT. Rows have none."""
+        if not self.summed:
+            return ""
         sums = (f"{name} = {self.name}.{name} + excluded.{name}" for name in self.names[self.key :])
         return f"ON CONFLICT ({', '.join(self.names[: self.key])}) DO UPDATE SET {', '.join(sums)}"
 
 
 def _sums(name: str, key: tuple[str, ...], sums: tuple[str, ...]) -> Table:
     dimensions = tuple((column, COUNT if column in _NUMBERS else TEXT) for column in key)
-    return Table(name, dimensions + tuple((column, COUNT) for column in sums), len(key))
+    return Table(name, dimensions + tuple((column, COUNT) for column in sums), len(key), True)
 
 
 CALLS = Table(

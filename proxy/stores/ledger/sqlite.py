@@ -20,13 +20,14 @@ import msgspec
 from proxy.stores.ledger.contract import Busy
 from proxy.stores.ledger.entries import Final
 from proxy.stores.ledger.rollups import HOURS_A_DAY
-from proxy.stores.ledger.rows import Row, lay_out, tell_apart
+from proxy.stores.ledger.rows import lay_out, tell_apart
 from proxy.stores.ledger.schema import (
     CALLS,
     DAYS,
     FIRST_OPEN,
     PROBES,
     READ_CLOSED,
+    TABLES,
     WRITE_CLOSED,
     Table,
     choose_days,
@@ -42,6 +43,14 @@ PATIENCE = 5.0
 STEPS = 100_000
 #: Rows that are deleted in one transaction.
 PORTION = 2000
+
+
+def _put(table: Table) -> str:
+    places = ", ".join("?" * len(table.columns))
+    return f"INSERT INTO {table.name} ({', '.join(table.names)}) VALUES ({places}) {table.on_conflict()}"
+
+
+_PUT = {table.name: _put(table) for table in TABLES}
 
 
 def take_lock(path: Path) -> int:
@@ -95,10 +104,9 @@ class SqliteDatabase:
                     del found[identity]
             (closed,) = self._connection.execute(READ_CLOSED).fetchone()
             rows, lines = lay_out(calls, probes, tariff, closed)
-            for table, inserted in rows:
-                self._insert(table, inserted)
-            for table, added in lines:
-                self._insert(table, added, table.add_up())
+            for table, put in (*rows, *lines):
+                if put:
+                    self._connection.executemany(_PUT[table.name], put)
         return len(calls) + len(probes)
 
     def _known(self, table: Table, ids: Iterable[str]) -> list[str]:
@@ -107,12 +115,6 @@ class SqliteDatabase:
             f"SELECT id FROM {table.name} WHERE id IN (SELECT value FROM json_each(?))", (wanted,)
         )
         return [identity for (identity,) in known.fetchall()]
-
-    def _insert(self, table: Table, rows: Sequence[Row], ending: str = "") -> None:
-        if rows:
-            places = ", ".join("?" * len(table.columns))
-            columns = ", ".join(table.names)
-            self._connection.executemany(f"INSERT INTO {table.name} ({columns}) VALUES ({places}) {ending}", rows)
 
     def close_days(self, today: int) -> bool:
         """See `Database`."""
