@@ -1,23 +1,25 @@
 """Budgets that go on where the last process stopped: what was spent before is read from the ledger.
 
-Read in a thread, so that nobody waits for a disk. A ledger that cannot be read costs no request and stops no start: the
-budgets begin at 0 then, and the log says so.
+Read in a thread, so that nobody waits for a disk or a server. A ledger that cannot be read costs no request and stops no
+start: the budgets begin at 0 then, and the log says so.
 """
 
 import asyncio
 import sqlite3
-from collections.abc import Iterable, Mapping
-from pathlib import Path
+from collections.abc import Iterable
 
 import structlog
 
-from proxy.core.limits import Scope, Subject
-from proxy.core.settings import ClientKey, Settings
+from proxy.core.limits import Subject, Unit
+from proxy.core.settings import LedgerSettings, Settings
 from proxy.pipeline.gate import Gate
 from proxy.policy.spending import Spending
-from proxy.stores.ledger.reading import Unreadable
-from proxy.stores.ledger.spent import Question, read_spent
+from proxy.stores.ledger.contract import Spent, Unreadable
+from proxy.stores.ledger.spending import read_spent
 from proxy.stores.log import NAME, describe
+
+#: What was spent by whom since when (ms of Unix time).
+Past = dict[tuple[int, str, str], Spent]
 
 
 async def restore_budgets(gate: Gate, settings: Settings, wall: float) -> None:
@@ -25,30 +27,28 @@ async def restore_budgets(gate: Gate, settings: Settings, wall: float) -> None:
     blank, gate.blank = gate.blank, []
     if not blank or settings.ledger is None:
         return
-    path = Path(settings.ledger.path)
-    tagged = _keys_by_tag(settings.keys)
-    questions = [_ask(subject, spending, tagged, wall) for subject, spending in blank]
     starts = [spending.start for _, spending in blank]
+    spans = {_milliseconds(start) for start in starts}
     try:
-        amounts = await asyncio.get_running_loop().run_in_executor(None, read_spent, path, questions)
+        past = await asyncio.to_thread(_read, settings.ledger, spans, _milliseconds(wall))
     except (Unreadable, sqlite3.Error, OSError) as error:
         structlog.get_logger(NAME).warning("budgets_not_restored", error=describe(error), count=len(blank))
         return
-    for (_, spending), start, amount in zip(blank, starts, amounts, strict=True):
-        spending.restore(start, amount)
+    for (subject, spending), start in zip(blank, starts, strict=True):
+        spending.restore(start, _amount(past, subject, spending, start))
 
 
-def _keys_by_tag(keys: Iterable[ClientKey]) -> Mapping[str, list[str]]:
-    found: dict[str, list[str]] = {}
-    for key in keys:
-        for tag in key.tags:
-            found.setdefault(tag, []).append(key.name)
-    return found
+def _milliseconds(wall: float) -> int:
+    return int(wall * 1000)
 
 
-def _ask(subject: Subject, spending: Spending, tagged: Mapping[str, list[str]], wall: float) -> Question:
+def _read(place: LedgerSettings, spans: Iterable[int], until: int) -> Past:
+    return {(since, spent.dimension, spent.name): spent for since in spans for spent in read_spent(place, since, until)}
+
+
+def _amount(past: Past, subject: Subject, spending: Spending, start: float) -> int:
     scope, name = subject
-    since, until = int(spending.start * 1000), int(wall * 1000)
-    if scope is Scope.TAG:
-        return Question(Scope.KEY, frozenset(tagged.get(name, ())), spending.budget.unit, since, until)
-    return Question(scope, frozenset((name,)), spending.budget.unit, since, until)
+    spent = past.get((_milliseconds(start), scope.value, name))
+    if spent is None:
+        return 0
+    return spent.cost if spending.budget.unit is Unit.USD else spent.input + spent.output

@@ -15,7 +15,7 @@ from proxy.core.settings import ClientKey, LedgerSettings, Settings
 from proxy.core.usage import Usage
 from proxy.pipeline.gate import Gate
 from proxy.restoring import restore_budgets
-from proxy.stores.ledger.writer import SqliteLedger
+from proxy.stores.ledger.place import open_ledger
 
 DAY = 86400.0
 NOW = 20000 * DAY + DAY / 2
@@ -38,12 +38,13 @@ def configured(path: Path | None) -> Settings:
 
 def write(path: Path, *calls: tuple[str, str, float]) -> None:
     """Calls of 100 tokens: key, provider, seconds before now."""
-    ledger = SqliteLedger(path, lambda: NOW)
+    ledger = open_ledger(LedgerSettings(str(path), 400 * DAY), lambda: NOW)
     ledger.start()
     for number, (key, provider, ago) in enumerate(calls):
         attempt = AttemptRecord(f"{provider}/m", provider, "k", 0.0, OK, ended_at=1.0, usage=Usage(60, 40), delivered=True)
         record = CallRecord(f"{number:024x}", "lamp", Endpoint.CHAT, False, key, NOW - ago, 0.0, 1.0, 200)
         record.attempts.append(attempt)
+        record.tags = ("team",) if key in ("ci", "cd") else ()
         ledger.call_finished(record)
     assert ledger.close(10)
 

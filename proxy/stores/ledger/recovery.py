@@ -105,32 +105,20 @@ def ended_entries(files: list[Path]) -> Iterator[Final]:
 
 
 def inspect(files: list[Path]) -> tuple[int, bool]:
-    """How many ended calls one owner's segments hold, and whether it lives. Changes nothing. A file that goes
-    meanwhile, or cannot be read, counts as empty."""
-    calls, alive = _look(files)
-    return len(calls), alive
+    """How many ended calls one owner's segments hold, and whether it lives. Changes nothing."""
+    calls = sum(isinstance(entry, CallEntry) for entry in ended_entries(files))
+    return calls, any(map(_is_locked, files))
 
 
-def ended_calls(files: list[Path]) -> list[CallEntry]:
-    """The ended calls in the segments of one owner; none of one that lives, which books them itself. Changes nothing."""
-    calls, alive = _look(files)
-    return [] if alive else calls
-
-
-def _look(files: list[Path]) -> tuple[list[CallEntry], bool]:
-    calls: list[CallEntry] = []
-    alive = False
-    for path in files:
-        try:
-            descriptor = os.open(path, os.O_RDWR | os.O_CLOEXEC)
-        except OSError:
-            continue
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
-        except BlockingIOError:
-            alive = True
-        try:
-            calls += (entry for entry in _read(descriptor) if isinstance(entry, CallEntry))
-        finally:
-            os.close(descriptor)
-    return calls, alive
+def _is_locked(path: Path) -> bool:
+    try:
+        descriptor = os.open(path, os.O_RDWR | os.O_CLOEXEC)
+    except OSError:
+        return False
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    finally:
+        os.close(descriptor)
+    return False

@@ -1,19 +1,20 @@
 """What a ledger knows of the past: hours from its sums, pieces of an hour from its rows, and what was never booked."""
 
 import pytest
-from stores_ledgers import SMALL, made, open_ledger
+from stores_ledgers import SMALL, made, open_ledger, place_of
 from stores_records import USAGE, attempt
 
-from proxy.core.limits import Scope, Unit
+from proxy.stores.ledger.contract import Spent
 from proxy.stores.ledger.entries import pack
 from proxy.stores.ledger.recovery import segment_path
 from proxy.stores.ledger.segment import Segment
-from proxy.stores.ledger.spent import Question, read_spent
+from proxy.stores.ledger.spending import read_spent
 
 HOUR = 3_600_000
 #: A full hour of Unix time, in ms.
 NOON = 472_000 * HOUR
 COST, TOKENS = 1000, USAGE.total
+NOTHING = Spent("", "", 0, 0, 0, 0, 0)
 
 
 def at(number, wall, *attempts, key):
@@ -35,8 +36,9 @@ def path(tmp_path):
     return path
 
 
-def ask(path, since, until, scope=Scope.KEY, names=("odd",), unit=Unit.USD):
-    return read_spent(path, [Question(scope, frozenset(names), unit, since, until)])[0]
+def ask(path, since, until, dimension="key", name="odd"):
+    found = {(one.dimension, one.name): one for one in read_spent(place_of(path), since, until)}
+    return found.get((dimension, name), NOTHING)
 
 
 @pytest.mark.parametrize(
@@ -53,28 +55,16 @@ def ask(path, since, until, scope=Scope.KEY, names=("odd",), unit=Unit.USD):
     ],
 )
 def test_a_span_is_exact_at_both_ends(path, since, until, calls):
-    assert ask(path, since, until) == calls * COST
-    assert ask(path, since, until, unit=Unit.TOKENS) == calls * TOKENS
+    spent = ask(path, since, until)
+    assert (spent.calls, spent.cost, spent.input + spent.output) == (calls, calls * COST, calls * TOKENS)
 
 
-def test_routes_providers_and_the_keys_of_a_tag(path):
+def test_routes_and_providers(path):
     span = (NOON - 2 * HOUR, NOON + 4 * HOUR)
-    assert ask(path, *span, Scope.ROUTE, ("gpt",)) == 10 * COST
-    assert ask(path, *span, Scope.ROUTE, ("other",)) == 0
-    assert ask(path, *span, Scope.PROVIDER, ("b",), Unit.TOKENS) == 5 * TOKENS
-    assert ask(path, *span, Scope.PROVIDER, ("b",)) == 0, "of unknown price"
-    assert ask(path, *span, Scope.KEY, ("odd", "even")) == 10 * COST
-    assert ask(path, *span, Scope.KEY, ()) == 0
-
-
-def test_several_questions_at_a_time(path):
-    day, hour = (NOON - 2 * HOUR, NOON + 4 * HOUR), (NOON, NOON + HOUR)
-    questions = [
-        Question(Scope.KEY, {"odd"}, Unit.USD, *day),
-        Question(Scope.KEY, {"odd"}, Unit.USD, *hour),
-        Question(Scope.ROUTE, {"gpt"}, Unit.TOKENS, *hour),
-    ]
-    assert read_spent(path, questions) == [5 * COST, COST, 3 * TOKENS]
+    assert ask(path, *span, "route", "gpt").cost == 10 * COST
+    assert ask(path, *span, "route", "other") is NOTHING
+    unpriced = ask(path, *span, "provider", "b")
+    assert (unpriced.input + unpriced.output, unpriced.cost, unpriced.unpriced_tokens) == (5 * TOKENS, 0, 5 * TOKENS)
 
 
 def leave(path, *records):
@@ -87,22 +77,22 @@ def leave(path, *records):
 
 def test_what_a_killed_process_has_not_booked(path):
     leave(path, at(1, NOON, key="odd"), at(100, NOON + 60_000, key="odd"), at(101, NOON - 30 * HOUR, key="odd"))
-    assert ask(path, NOON, NOON + HOUR) == 2 * COST, "call 1 is there already, call 101 too old"
+    assert ask(path, NOON, NOON + HOUR).cost == 2 * COST, "call 1 is there already, call 101 too old"
 
 
 def test_a_process_that_was_killed_before_it_had_a_database(tmp_path):
     path = tmp_path / "undimmed.db"
     leave(path, at(1, NOON, key="odd"))
-    assert ask(path, NOON, NOON + HOUR) == COST
+    assert ask(path, NOON, NOON + HOUR).cost == COST
 
 
-def test_what_a_living_process_has_not_booked_is_its_own(path):
+def test_what_a_living_process_has_not_booked_counts_as_well_and_once(path):
     ledger = open_ledger(path)
     ledger.call_finished(at(50, NOON, key="odd"))
-    assert ask(path, NOON, NOON + HOUR) in (COST, 2 * COST), "booked or not, never more"
+    assert ask(path, NOON, NOON + HOUR).cost == 2 * COST, "booked or not"
     assert ledger.close(10)
-    assert ask(path, NOON, NOON + HOUR) == 2 * COST
+    assert ask(path, NOON, NOON + HOUR).cost == 2 * COST
 
 
 def test_no_ledger_yet(tmp_path):
-    assert ask(tmp_path / "undimmed.db", NOON, NOON + HOUR) == 0
+    assert read_spent(place_of(tmp_path / "undimmed.db"), NOON, NOON + HOUR) == []
