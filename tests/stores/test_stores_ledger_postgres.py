@@ -135,13 +135,7 @@ def test_a_commit_whose_answer_is_lost(path, monkeypatch):
         patch.setattr(PostgresDatabase, "write", told_too_late)
         feed(ledger, range(20))
         fails(ledger, "the connection was lost")
-    recovers_quietly(ledger, path, 20)
-
-
-def recovers_quietly(ledger, path, count):
-    until(lambda: ledger.state().state == "ok" and not ledger.state().waiting)
-    assert ledger.close(10)
-    expect(path, count)
+    recovers(ledger, path, 20)
 
 
 def test_sessions_that_an_administrator_ends(path):

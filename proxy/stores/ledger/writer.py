@@ -192,7 +192,9 @@ class JournaledLedger:
             return False
         entries = [entry for entry in map(decode, payloads) if not isinstance(entry, Begun)]
         if entries:
-            self._written += database.write(entries, self._tariff)
+            # All of them are there now, whether this told us so or a commit whose answer got lost did.
+            database.write(entries, self._tariff)
+            self._written += len(entries)
             waited = min(len(entries), max(self._spilled_to - self._settled, 0))
             self._replayed += waited
             self._settled += len(entries)
