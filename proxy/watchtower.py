@@ -9,13 +9,12 @@ import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from pathlib import Path
 from random import Random, SystemRandom
 
 import structlog
 
 from proxy.core.alarming import AlarmFigures, Budgets, Incidents, Notice, NoticeState
-from proxy.core.settings import Settings
+from proxy.core.settings import LedgerSettings, Settings
 from proxy.gateway import Gateway
 from proxy.pipeline.lookout import Lookout
 from proxy.pipeline.sightings import Sightings, Sources
@@ -58,7 +57,7 @@ def watch_over(
         wall=wall,
         ledger=lambda: keepers.ledger.state() if keepers.ledger is not None else None,
         rejected=lambda: gateway.rejection,
-        hours=None if kept is None else _hours_of(Path(kept.path)),
+        hours=None if kept is None else _hours_of(kept),
         budgets=keepers.budgets,
         incidents=keepers.incidents,
     )
@@ -67,9 +66,9 @@ def watch_over(
     return tower
 
 
-def _hours_of(path: Path) -> Callable[[int], Awaitable[Hours | None]]:
+def _hours_of(place: LedgerSettings) -> Callable[[int], Awaitable[Hours | None]]:
     async def read(since: int) -> Hours | None:
-        return await asyncio.get_running_loop().run_in_executor(None, read_hours, path, since)
+        return await asyncio.get_running_loop().run_in_executor(None, read_hours, place, since)
 
     return read
 

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from stores_ledgers import made, open_ledger, until
+from stores_ledgers import made, open_ledger, place_of, until
 from stores_records import USAGE, attempt
 
 from proxy.policy.alerts.figures import Hours, HourSum
@@ -10,9 +10,9 @@ from proxy.stores.ledger.hours import read_hours, sum_up
 
 
 def test_no_ledger_and_no_database(tmp_path: Path) -> None:
-    assert read_hours(tmp_path / "none.db", 0) is None
+    assert read_hours(place_of(tmp_path / "none.db"), 0) is None
     (tmp_path / "text.db").write_text("this is no database, however long it gets " * 100)
-    assert read_hours(tmp_path / "text.db", 0) is None
+    assert read_hours(place_of(tmp_path / "text.db"), 0) is None
 
 
 def test_hours_of_a_real_ledger(tmp_path: Path) -> None:
@@ -23,11 +23,11 @@ def test_hours_of_a_real_ledger(tmp_path: Path) -> None:
     ledger.call_finished(made(2, attempt(usage=USAGE, cost=5000), route="fast"))
     assert ledger.close(10.0)
     hour = int(1.7e9 // 3600)
-    found = read_hours(path, 0)
+    found = read_hours(place_of(path), 0)
     assert found is not None
     assert (found.first, list(found.sums)) == (hour, [hour])
     assert (found.sums[hour].cost, found.sums[hour].tokens, found.sums[hour].costliest) == (6000, 240, "fast")
-    assert read_hours(path, hour + 1) == Hours(hour, {})
+    assert read_hours(place_of(path), hour + 1) == Hours(hour, {})
 
 
 def test_an_empty_ledger_knows_no_hours(tmp_path: Path) -> None:
@@ -35,7 +35,7 @@ def test_an_empty_ledger_knows_no_hours(tmp_path: Path) -> None:
     ledger = open_ledger(path)
     until(path.exists)
     assert ledger.close(10.0)
-    assert read_hours(path, 0) is None
+    assert read_hours(place_of(path), 0) is None
 
 
 def test_sums_name_whose_most_of_them_is() -> None:

@@ -1,29 +1,31 @@
 """The ledger's sums by hour, for those who ask whether this hour is like others."""
 
 import sqlite3
-from pathlib import Path
-from urllib.parse import quote
 
+from proxy.core.settings import LedgerSettings
 from proxy.policy.alerts.figures import Hours, HourSum
+from proxy.stores.ledger.contract import Unreadable
+from proxy.stores.ledger.place import open_reader
 
-PATIENCE = 1.0
-_QUERY = "SELECT hour, route, sum(cost), sum(input + output) FROM rollups WHERE hour >= ? GROUP BY hour, route"
+_QUERY = (
+    "SELECT hour, route, CAST(sum(cost) AS BIGINT) AS cost, CAST(sum(input + output) AS BIGINT) AS tokens"
+    " FROM rollups WHERE hour >= ? GROUP BY hour, route"
+)
 
 
-def read_hours(path: Path, since: int) -> Hours | None:
+def read_hours(place: LedgerSettings, since: int) -> Hours | None:
     """Every hour from `since` on (Unix time / 3600); None: nothing is written there, or it cannot be read now. Blocks."""
     try:
-        connection = sqlite3.connect(f"file:{quote(str(path))}?mode=ro", uri=True, timeout=PATIENCE)
-    except sqlite3.Error:
+        with open_reader(place) as reader:
+            rows = [
+                (int(row["hour"] or 0), str(row["route"]), int(row["cost"] or 0), int(row["tokens"] or 0))
+                for row in reader.query(_QUERY, (since,))
+            ]
+            (oldest,) = reader.query("SELECT min(hour) AS hour FROM rollups")
+    except (Unreadable, sqlite3.Error):
         return None
-    try:
-        rows = connection.execute(_QUERY, (since,)).fetchall()
-        (first,) = connection.execute("SELECT min(hour) FROM rollups").fetchone()
-    except sqlite3.Error:
-        return None
-    finally:
-        connection.close()
-    return None if first is None else sum_up(rows, first)
+    first = oldest["hour"]
+    return None if first is None else sum_up(rows, int(first))
 
 
 def sum_up(rows: list[tuple[int, str, int, int]], first: int) -> Hours:
