@@ -150,9 +150,6 @@ class Reader(Protocol):
     def counts(self) -> tuple[int, int]:
         """Calls and attempts of which there are rows."""
 
-    def columns(self, table: str) -> tuple[str, ...]:
-        """The names of the columns of a table, in their order."""
-
     def verify(self) -> Iterator[str]:
         """Everything that is wrong, a sentence each."""
 

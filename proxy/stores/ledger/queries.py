@@ -13,7 +13,7 @@ from typing import Protocol
 
 from proxy.stores.ledger.contract import FOREVER, Row, Span, Spent
 from proxy.stores.ledger.rollups import HOUR, HOURLY, HOURS_A_DAY, SUMS, USE_SUMS, USES
-from proxy.stores.ledger.schema import DAYS, READ_CLOSED, TABLES
+from proxy.stores.ledger.schema import DAYS, READ_CLOSED
 
 #: What a report can be grouped by, and the columns that say it.
 DIMENSIONS: dict[str, tuple[str, ...]] = {
@@ -201,9 +201,6 @@ class LedgerReader(AbstractContextManager["LedgerReader"]):
 
     def counts(self) -> tuple[int, int]:
         return self._count("FROM calls"), self._count("FROM attempts")
-
-    def columns(self, table: str) -> tuple[str, ...]:
-        return next(known.names for known in TABLES if known.name == table)
 
     # Checks.
 
