@@ -43,7 +43,9 @@ TABLE = [
         [tried("server_error", content=False), tried(OK, delivered=True, purpose="hedge")],
         ["failed", ""],
     ),
-    ("not good enough", [tried(OK), tried(OK, delivered=True, purpose="escalation")], ["check", ""]),
+    ("not good enough", [tried("unconvincing"), tried(OK, delivered=True, purpose="escalation")], ["check", ""]),
+    ("not good, and there is none better", [tried("unconvincing", delivered=True)], [""]),
+    ("whole, and nobody was there any more", [tried(OK)], ["left"]),
     ("the proxy died", [tried(LOST, content=False)], ["lost"]),
 ]  # fmt: skip
 

@@ -23,11 +23,12 @@ HEDGE, CHECK, CUT, LEFT, FAILED = "hedge", "check", "cut", "left", "failed"
 PROBE = "probe"
 KINDS = ("", HEDGE, CHECK, CUT, LEFT, FAILED, LOST, PROBE)
 
-_OUTPACED, _DIVERGED = OutcomeKind.OUTPACED.value, OutcomeKind.DIVERGED.value
+_OUTPACED = OutcomeKind.OUTPACED.value
+_UNFIT = frozenset((OutcomeKind.UNCONVINCING.value, OutcomeKind.DIVERGED.value))
 _LEFT = frozenset((OutcomeKind.CLIENT_GONE.value, OutcomeKind.SUPERSEDED.value))
-_WHOLE = _LEFT | {OutcomeKind.OK.value, OutcomeKind.CONTENT_FILTERED.value}
+_WHOLE = _LEFT | {OutcomeKind.OK.value, OutcomeKind.CONTENT_FILTERED.value, OutcomeKind.UNCONVINCING.value}
 _NOT_ITS_FAULT = _LEFT | {OutcomeKind.OK.value}
-_HEDGE, _RESUME, _ESCALATION = (purpose.value for purpose in (Purpose.HEDGE, Purpose.RESUME, Purpose.ESCALATION))
+_HEDGE, _RESUME = Purpose.HEDGE.value, Purpose.RESUME.value
 
 
 def judge_waste(attempts: Sequence[AttemptEntry], number: int) -> str:
@@ -39,10 +40,10 @@ def judge_waste(attempts: Sequence[AttemptEntry], number: int) -> str:
         return LOST
     if attempt.outcome == _OUTPACED or attempt.purpose == _HEDGE:
         return HEDGE
-    if attempt.outcome == _DIVERGED:
+    if attempt.outcome in _UNFIT:
         return CHECK
     if attempt.outcome in _NOT_ITS_FAULT:
-        return CHECK if any(later.purpose == _ESCALATION for later in attempts[number + 1 :]) else LEFT
+        return LEFT
     return FAILED if attempt.first_content is None else CUT
 
 
