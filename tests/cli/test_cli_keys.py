@@ -237,7 +237,9 @@ def test_many_edits_at_a_time_all_count(store: Path, keys: Keys) -> None:
     with ThreadPool(8) as pool:
         statuses = pool.map(lambda n: main(["keys", "create", f"k{n}"]), range(24))
     assert set(statuses) == {0}
-    assert sorted(key.name for key in read_keys(store).keys) == sorted(f"k{n}" for n in range(24))
+    found = read_keys(store)
+    assert found is not None
+    assert sorted(key.name for key in found.keys) == sorted(f"k{n}" for n in range(24))
     assert sorted(path.name for path in store.parent.glob("keys.json*")) == ["keys.json", "keys.json.lock"]
 
 

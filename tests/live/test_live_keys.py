@@ -81,6 +81,15 @@ def test_keys_come_and_go_while_the_proxy_serves(tmp_path: Path, monkeypatch: py
             process.wait_for("config_rejected")
             assert process.stop() == 0
 
+        (tmp_path / "keys.json").unlink()
+        with ProxyProcess(tmp_path, url, STORE) as process:
+            made.append(keys(tmp_path, "create", "ci"))
+            becomes(process, made[-1], 200)
+            (tmp_path / "keys.json").unlink()
+            process.wait_for("config_rejected")
+            assert ask(process, made[-1])[0] == 200, "a file that is gone revokes nothing"
+            assert process.stop() == 0
+
     asyncio.run(beside_a_provider(play))
     for path in tmp_path.iterdir():
         for key in made:
