@@ -12,7 +12,7 @@ from pathlib import Path
 from proxy.config.limit_rules import find_zone
 from proxy.core.errors import ConfigError, ConfigProblem
 from proxy.core.keys import KEYED, LEAST_PEPPER
-from proxy.core.limits import Budget, Limits, Period, Rates, Unit
+from proxy.core.limits import Budget, Limits, Period, Rates, Unit, Unpriced
 from proxy.core.settings import ClientKey, Settings
 from proxy.stores.key_store import BadKeyFile, StoredBudget, StoredKey, check_pepper, read_keys
 
@@ -103,4 +103,5 @@ def _limits(rpm: int | None, tpm: int | None, concurrent: int | None, budgets: t
 
 def _budget(budget: StoredBudget) -> Budget:
     zone = find_zone(budget.zone)
-    return Budget(budget.amount, Unit(budget.unit), Period(budget.per), zone, soft=budget.soft)
+    unpriced = Unpriced(budget.on_unpriced)
+    return Budget(budget.amount, Unit(budget.unit), Period(budget.per), zone, budget.soft, unpriced)

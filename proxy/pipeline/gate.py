@@ -18,14 +18,12 @@ from proxy.core.outcome import OutcomeKind
 from proxy.core.problem import Problem
 from proxy.core.records import AttemptRecord, CallRecord
 from proxy.core.settings import Settings, Target
-from proxy.core.usage import Usage
-from proxy.pipeline.demand import Demand
+from proxy.pipeline.demand import Demand, quantity_of
 from proxy.pipeline.journey import Journey
 from proxy.pipeline.routing import RouteState, prefer
 from proxy.policy.allowances import Allowance, Charge, Moment, Quantity, Shortage
 from proxy.policy.spending import Spending
 from proxy.policy.strategies import Candidate
-from proxy.tokens.prices import cost
 
 #: What `CallRecord.degraded` says of a call that went to a cheaper target for want of money.
 LOW_BUDGET = "budget"
@@ -264,11 +262,6 @@ class Passage:
     def _settle(self, entries: list[tuple[AttemptRecord, Target, list[Charge]]]) -> None:
         for record, target, charges in entries:
             self._gate.settle(charges, target, record)
-
-
-def quantity_of(usage: Usage, money: int | None) -> Quantity:
-    """What was used, or may be. `money` None: its price is not known."""
-    return Quantity(usage.total, money, lambda price: cost(usage, price) or 0)
 
 
 def rate_headers(own: Sequence[Allowance], now: float) -> HeaderLines:

@@ -36,6 +36,7 @@ class StoredBudget(Struct, omit_defaults=True, frozen=True):
     per: str
     zone: str = "UTC"
     soft: bool = False
+    on_unpriced: str = "block"
 
 
 class StoredKey(Struct, omit_defaults=True):
