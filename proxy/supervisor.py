@@ -18,7 +18,7 @@ import socket
 import sys
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from random import SystemRandom
 
@@ -267,6 +267,10 @@ class Proxy:
         if not settings.keys and settings.key_store is None and not is_loopback(self._settings.server.host):
             message = "there are no keys any more, and the proxy listens where others can connect: restart it"
             raise ConfigError([ConfigProblem(message, settings.source, None, "keys")])
+        before = self.gateway.routing.settings.key_store
+        if before is not None and before.found and settings.key_store == replace(before, found=False):
+            message = f"{before.path} is gone; the keys read last go on"
+            raise ConfigError([ConfigProblem(message, settings.source, None, "key_store")])
 
 
 def read_stamp(path: Path) -> FileStamp:

@@ -77,7 +77,7 @@ def parse_expiry(text: str) -> int:
 
 
 def add_limits(parser: argparse.ArgumentParser) -> None:
-    """--rpm, --tpm, --concurrent; --usd, --tokens, --per, --zone, --soft."""
+    """--rpm, --tpm, --concurrent; --usd, --tokens, --per, --zone, --soft, --on-unpriced."""
     parser.add_argument("--rpm", type=_count, metavar="N", help="requests a minute")
     parser.add_argument("--tpm", type=_count, metavar="N", help="tokens a minute, such as 100k")
     parser.add_argument("--concurrent", type=_count, metavar="N", help="requests at a time")
@@ -86,9 +86,19 @@ def add_limits(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--per", choices=("day", "week", "month"), default="month", help="of the budgets; default: month")
     parser.add_argument("--zone", type=_zone, default="UTC", metavar="ZONE", help="of the budgets' days; default: UTC")
     parser.add_argument("--soft", action="store_true", help="budgets only tell, and refuse nobody")
+    parser.add_argument(
+        "--on-unpriced",
+        choices=("block", "allow"),
+        default="block",
+        help="targets of unknown price under a budget in dollars; default: block",
+    )
 
 
 def budgets_of(args: argparse.Namespace) -> list[StoredBudget]:
     """The budgets that were asked for."""
     amounts = ((args.usd, "usd"), (args.tokens, "tokens"))
-    return [StoredBudget(amount, unit, args.per, args.zone, args.soft) for amount, unit in amounts if amount is not None]
+    return [
+        StoredBudget(amount, unit, args.per, args.zone, args.soft, args.on_unpriced if unit == "usd" else "block")
+        for amount, unit in amounts
+        if amount is not None
+    ]

@@ -178,7 +178,7 @@ def show_time(wall: float | None) -> str:
 def _list(args: argparse.Namespace, settings: "Settings", path: Path) -> int:
     from proxy.cli.key_table import print_keys
 
-    print_keys(args, settings, read_keys(path))
+    print_keys(args, settings, read_keys(path) or KeyFile())
     return 0
 
 

@@ -12,7 +12,7 @@ from pathlib import Path
 from proxy.config.limit_rules import find_zone
 from proxy.core.errors import ConfigError, ConfigProblem
 from proxy.core.keys import KEYED, LEAST_PEPPER
-from proxy.core.limits import Budget, Limits, Period, Rates, Unit
+from proxy.core.limits import Budget, Limits, Period, Rates, Unit, Unpriced
 from proxy.core.settings import ClientKey, Settings
 from proxy.stores.key_store import BadKeyFile, StoredBudget, StoredKey, check_pepper, read_keys
 
@@ -28,7 +28,10 @@ def with_stored_keys(settings: Settings, env: Mapping[str, str]) -> Settings:
         stored = _read_store(settings, pepper)
     except _Refused as refused:
         raise ConfigError([ConfigProblem(refused.message, settings.source, None, refused.key)]) from refused
-    return replace(settings, pepper=pepper, keys=(*settings.keys, *stored)) if pepper or stored else settings
+    if stored is None or settings.key_store is None:
+        return replace(settings, pepper=pepper)
+    store = replace(settings.key_store, found=True)
+    return replace(settings, pepper=pepper, keys=(*settings.keys, *stored), key_store=store)
 
 
 class _Refused(Exception):
@@ -57,12 +60,15 @@ def _check_written(settings: Settings, pepper: bytes) -> None:
             raise _Refused(f"keys[{number}].hash", missing_pepper("a hash that begins with `hmac:`"))
 
 
-def _read_store(settings: Settings, pepper: bytes) -> tuple[ClientKey, ...]:
+def _read_store(settings: Settings, pepper: bytes) -> tuple[ClientKey, ...] | None:
+    """None: there is no store, or none yet."""
     if settings.key_store is None:
-        return ()
+        return None
     path = Path(settings.key_store.path)
     try:
         found = read_keys(path)
+        if found is None:
+            return None
         if found.keys and not pepper:
             raise _Refused("key_store", missing_pepper(str(path)))
         check_pepper(found, pepper)
@@ -97,4 +103,5 @@ def _limits(rpm: int | None, tpm: int | None, concurrent: int | None, budgets: t
 
 def _budget(budget: StoredBudget) -> Budget:
     zone = find_zone(budget.zone)
-    return Budget(budget.amount, Unit(budget.unit), Period(budget.per), zone, soft=budget.soft)
+    unpriced = Unpriced(budget.on_unpriced)
+    return Budget(budget.amount, Unit(budget.unit), Period(budget.per), zone, budget.soft, unpriced)

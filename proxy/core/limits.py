@@ -121,6 +121,11 @@ class BudgetStanding:
     soft: bool = False
     reserved: int = 0
 
+    @property
+    def subject(self) -> str:
+        """`key ci, usd a day`."""
+        return f"{self.scope}, {self.name}"
+
 
 class Level(enum.StrEnum):
     """How far a budget is used: above its `low` mark, or up."""

@@ -299,9 +299,11 @@ class ShelfSettings:
 
 @dataclass(frozen=True, slots=True)
 class KeyStoreSettings:
-    """The file in which `undimmed keys` keeps client keys; its keys are among those of the settings."""
+    """The file in which `undimmed keys` keeps client keys; its keys are among those of the settings. `found`: it was
+    there."""
 
     path: str
+    found: bool = False
 
 
 @dataclass(frozen=True, slots=True)

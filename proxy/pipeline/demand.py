@@ -33,6 +33,11 @@ _LIMITS = ("max_tokens", "max_completion_tokens", "max_output_tokens")
 _FREE = frozenset({Endpoint.FILES, Endpoint.STORED, Endpoint.COUNT_TOKENS, Endpoint.INPUT_TOKENS})
 
 
+def quantity_of(usage: Usage, money: int | None) -> Quantity:
+    """What is used, or may be. `money` in nano-dollars, None: its price is not known."""
+    return Quantity(usage.total, money, lambda price: cost(usage, price) or 0)
+
+
 class Demand:
     """Measures requests. `wall` gives Unix time, for prices."""
 
@@ -52,12 +57,12 @@ class Demand:
         """What this call may use at this target."""
         call = journey.call
         if call.endpoint in _FREE or (call.endpoint is Endpoint.BATCHES and call.method != "POST"):
-            return Quantity(0, 0, lambda price: 0)
+            return quantity_of(Usage(), 0)
         usage = Usage(1, 1)
         if call.endpoint in TEXTUAL:
             usage = Usage(self._input(journey), self._output(call, target))
         price = target.price if target.tariff is None else target.tariff.price(self._wall())
-        return Quantity(usage.total, cost(usage, price), lambda other: cost(usage, other) or 0)
+        return quantity_of(usage, cost(usage, price))
 
     @staticmethod
     def _input(journey: Journey) -> int:

@@ -18,14 +18,12 @@ from proxy.core.outcome import OutcomeKind
 from proxy.core.problem import Problem
 from proxy.core.records import AttemptRecord, CallRecord
 from proxy.core.settings import Settings, Target
-from proxy.core.usage import Usage
-from proxy.pipeline.demand import Demand
+from proxy.pipeline.demand import Demand, quantity_of
 from proxy.pipeline.journey import Journey
 from proxy.pipeline.routing import RouteState, prefer
-from proxy.policy.allowances import Allowance, Charge, Moment, Quantity, Shortage
+from proxy.policy.allowances import Allowance, Charge, Moment, Quantity, Shortage, later
 from proxy.policy.spending import Spending
 from proxy.policy.strategies import Candidate
-from proxy.tokens.prices import cost
 
 #: What `CallRecord.degraded` says of a call that went to a cheaper target for want of money.
 LOW_BUDGET = "budget"
@@ -104,9 +102,11 @@ class Gate:
         if not own and not self.providers:
             return journey
         at = self.moment()
-        short = [shortage for allowance in own if (shortage := allowance.lacks_room(at.loop)) is not None]
-        if short:
-            problem = self.refuse(short, at.loop)
+        short = None
+        for allowance in own:
+            short = later(short, allowance.lacks_room(at.loop))
+        if short is not None:
+            problem = self.refuse([short], at.loop)
             problem.headers = rate_headers(own, at.loop)
             return problem
         for allowance in own:
@@ -116,8 +116,8 @@ class Gate:
         return journey
 
     def refuse(self, shortages: Sequence[Shortage], now: float) -> Problem:
-        """What to tell a client whom these limits keep out: the one that ends first counts. A client may ask again by itself
-        where a rate is short and will not be for long, and not where money is."""
+        """What to tell a client whom one limit of each of its targets keeps out: the one that ends first counts. A client
+        may ask again by itself where a rate is short and will not be for long, and not where money is."""
         short = min(shortages, key=lambda shortage: float("inf") if shortage.until is None else shortage.until)
         retry_after = None if short.until is None else max(short.until - now, 0.0)
         scope, name = short.subject or ("", "")
@@ -200,13 +200,9 @@ class Passage:
         at = self._at = self._gate.moment()
         provider = self._gate.providers.get(target.provider)
         short = None if provider is None else provider.lacks_room(at.loop)
-        if short is not None:
-            return short
         for allowance in self._meters(provider):
-            short = allowance.lacks_means(self._quantity(target), at)
-            if short is not None:
-                return short
-        return None
+            short = later(short, allowance.lacks_means(self._quantity(target), at))
+        return short
 
     def charge(self, target: Target, record: AttemptRecord) -> None:
         """Set aside what an attempt may use, which `bar` has found to fit in this very turn of the loop."""
@@ -264,11 +260,6 @@ class Passage:
     def _settle(self, entries: list[tuple[AttemptRecord, Target, list[Charge]]]) -> None:
         for record, target, charges in entries:
             self._gate.settle(charges, target, record)
-
-
-def quantity_of(usage: Usage, money: int | None) -> Quantity:
-    """What was used, or may be. `money` None: its price is not known."""
-    return Quantity(usage.total, money, lambda price: cost(usage, price) or 0)
 
 
 def rate_headers(own: Sequence[Allowance], now: float) -> HeaderLines:

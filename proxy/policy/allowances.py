@@ -63,6 +63,15 @@ class Charge:
     held: list[tuple[Spending, float, int]]
 
 
+def later(one: Shortage | None, other: Shortage | None) -> Shortage | None:
+    """Of two limits that both have to have room, the one that keeps the caller out longer."""
+    if one is None or other is None:
+        return one or other
+    if one.until is None or (other.until is not None and one.until >= other.until):
+        return one
+    return other
+
+
 def amount_of(budget: Budget, quantity: Quantity) -> int | None:
     """A quantity in a budget's unit; None: it has no price, and the budget wants one."""
     if budget.unit is Unit.TOKENS:
@@ -115,16 +124,16 @@ class Allowance:
     def lacks_room(self, now: float) -> Shortage | None:
         """Why no further call may be let in now; changes nothing."""
         rates = self.limits.rates
+        short = None
         if rates.concurrent is not None and self.running >= rates.concurrent:
             cause = f"{self.name} has {self.running} requests under way, its limit"
-            return self._short(cause, now + SOON, "concurrent", rates.concurrent)
+            short = self._short(cause, now + SOON, "concurrent", rates.concurrent)
         if rates.rpm is not None:
             wait = self._requests.wait(1, rates.rpm, now)
             if wait > 0:
-                return self._short(
-                    f"{self.name} is at its limit of {rates.rpm} requests a minute", now + wait, "rpm", rates.rpm
-                )
-        return None
+                cause = f"{self.name} is at its limit of {rates.rpm} requests a minute"
+                short = later(short, self._short(cause, now + wait, "rpm", rates.rpm))
+        return short
 
     def enter(self, now: float) -> None:
         """A call is let in; it has to `leave` once."""
@@ -140,15 +149,15 @@ class Allowance:
     def lacks_means(self, quantity: Quantity, at: Moment) -> Shortage | None:
         """Why so much may not be used now; changes nothing."""
         tpm = self.limits.rates.tpm
+        short = None
         if tpm is not None:
             wait = self._tokens.wait(quantity.tokens, tpm, at.loop)
             if wait > 0:
-                return self._short(f"{self.name} is at its limit of {tpm} tokens a minute", at.loop + wait, "tpm", tpm)
+                cause = f"{self.name} is at its limit of {tpm} tokens a minute"
+                short = self._short(cause, at.loop + wait, "tpm", tpm)
         for spending in self.budgets:
-            short = self._lacks_money(spending, amount_of(spending.budget, quantity), at)
-            if short is not None:
-                return short
-        return None
+            short = later(short, self._lacks_money(spending, amount_of(spending.budget, quantity), at))
+        return short
 
     def _lacks_money(self, spending: Spending, amount: int | None, at: Moment) -> Shortage | None:
         budget = spending.budget
@@ -165,7 +174,9 @@ class Allowance:
             f"the budget of {self.name} ({show(budget, budget.amount)} a {budget.per}) has {show(budget, left)} left, "
             f"and this request may use {show(budget, amount)}"
         )
-        return self._spent(cause, at.loop + spending.end - at.wall, budget)
+        # More than the whole budget fits into no period.
+        until = None if amount > budget.amount else at.loop + spending.end - at.wall
+        return self._spent(cause, until, budget)
 
     def charge(self, quantity: Quantity, at: Moment) -> Charge:
         """Set aside what `lacks_means` has found to fit."""

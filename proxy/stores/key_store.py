@@ -36,6 +36,7 @@ class StoredBudget(Struct, omit_defaults=True, frozen=True):
     per: str
     zone: str = "UTC"
     soft: bool = False
+    on_unpriced: str = "block"
 
 
 class StoredKey(Struct, omit_defaults=True):
@@ -74,12 +75,12 @@ class BadKeyFile(Exception):
 _DECODE = msgspec.json.Decoder(KeyFile, strict=True).decode
 
 
-def read_keys(path: Path) -> KeyFile:
-    """What the file holds; nothing where there is no file yet. BadKeyFile, OSError."""
+def read_keys(path: Path) -> KeyFile | None:
+    """What the file holds; None: there is no file yet. BadKeyFile, OSError."""
     try:
         raw = path.read_bytes()
     except FileNotFoundError:
-        return KeyFile()
+        return None
     try:
         found = _DECODE(raw)
     except (msgspec.MsgspecError, UnicodeDecodeError):
@@ -101,7 +102,7 @@ def editing(path: Path, pepper: bytes) -> Iterator[KeyFile]:
     lock = os.open(path.with_name(path.name + ".lock"), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     try:
         fcntl.flock(lock, fcntl.LOCK_EX)
-        found = read_keys(path)
+        found = read_keys(path) or KeyFile()
         check_pepper(found, pepper)
         yield found
         found.pepper = check_of(pepper)

@@ -193,7 +193,7 @@ class LogSink:
         amounts = (one.spent, one.limit) if one.unit == Unit.TOKENS else (dollars(one.spent), dollars(one.limit))
         self._log.warning(
             "budget_reached",
-            subject=f"{one.scope}, {one.name}",
+            subject=one.subject,
             after=event.level.value,
             cause="{} of {} are spent".format(*amounts),
         )

@@ -12,7 +12,7 @@ from cli_servers import serving
 from proxy.cli.main import main
 from proxy.config.load import load
 from proxy.core.keys import digest_keyed, digest_plain
-from proxy.core.limits import Period, Rates, Unit
+from proxy.core.limits import Period, Rates, Unit, Unpriced
 from proxy.core.settings import ClientKey
 from proxy.server.keyring import make_keyring
 from proxy.stores.key_store import editing, read_keys
@@ -79,9 +79,10 @@ def test_a_key_is_shown_once_and_kept_as_a_digest(keys: Keys, store: Path) -> No
 
 
 def test_what_a_key_may_do_and_use(keys: Keys) -> None:
-    limits = "--rpm 60 --tpm 100k --concurrent 3 --usd 12.50 --tokens 1M --per day --zone Europe/Berlin --soft"
+    limits = "--rpm 60 --tpm 100k --concurrent 3 --usd 12.50 --tokens 1M"
+    budgets = "--per day --zone Europe/Berlin --soft --on-unpriced allow"
     words = "--route gpt-big --tag team-a --tag b --expires 2100-01-31"
-    assert keys("create", "ci", *words.split(), *limits.split())[0] == 0
+    assert keys("create", "ci", *words.split(), *limits.split(), *budgets.split())[0] == 0
     key = named("ci")
     assert key.routes == {"gpt"}, "by the route's own name"
     assert key.tags == ("b", "team-a")
@@ -89,6 +90,7 @@ def test_what_a_key_may_do_and_use(keys: Keys) -> None:
     assert key.limits.rates == Rates(60, 100_000, 3)
     dollars, tokens = key.limits.budgets
     assert (dollars.amount, dollars.unit, dollars.per, dollars.soft) == (12_500_000_000, Unit.USD, Period.DAY, True)
+    assert (dollars.on_unpriced, tokens.on_unpriced) == (Unpriced.ALLOW, Unpriced.BLOCK)
     assert (tokens.amount, tokens.unit, str(tokens.zone)) == (1_000_000, Unit.TOKENS, "Europe/Berlin")
 
 
@@ -237,7 +239,9 @@ def test_many_edits_at_a_time_all_count(store: Path, keys: Keys) -> None:
     with ThreadPool(8) as pool:
         statuses = pool.map(lambda n: main(["keys", "create", f"k{n}"]), range(24))
     assert set(statuses) == {0}
-    assert sorted(key.name for key in read_keys(store).keys) == sorted(f"k{n}" for n in range(24))
+    found = read_keys(store)
+    assert found is not None
+    assert sorted(key.name for key in found.keys) == sorted(f"k{n}" for n in range(24))
     assert sorted(path.name for path in store.parent.glob("keys.json*")) == ["keys.json", "keys.json.lock"]
 
 

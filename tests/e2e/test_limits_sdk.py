@@ -49,6 +49,13 @@ def running_calls(live: Stack) -> int:
     return key.running
 
 
+def use_up(live: Stack) -> None:
+    """Spend all of the key's budgets."""
+    [key] = [one for one in live.proxy.gateway.gate.allowances if one.subject[0] is Scope.KEY]
+    for spending in key.budgets:
+        spending.restore(spending.start, spending.budget.amount)
+
+
 def test_a_rate_as_openais_sdk_meets_it() -> None:
     async def body() -> None:
         async with stack(Limits(Rates(rpm=2, tpm=100_000))) as (_, client):
@@ -80,7 +87,8 @@ def test_a_budget_as_openais_sdk_meets_it() -> None:
     """Retries of the SDK would not bring the money back: it is told so, and does not."""
 
     async def body() -> None:
-        async with stack(Limits(budgets=(Budget(1),)), retries=2) as (live, client):
+        async with stack(Limits(budgets=(Budget(10**9),)), retries=2) as (live, client):
+            use_up(live)
             with pytest.raises(openai.RateLimitError) as refused:
                 await client.chat.completions.create(model="lamp", messages=HELLO)
             error = refused.value
@@ -102,6 +110,7 @@ def test_both_as_anthropics_sdk_meets_them() -> None:
             for _ in range(good):
                 raw = await client.messages.with_raw_response.create(model="lamp", max_tokens=10, messages=HELLO)  # type: ignore[arg-type]
                 assert raw.headers["x-ratelimit-limit-requests"] == "1"
+            use_up(live)
             with pytest.raises(anthropic.RateLimitError) as refused:
                 await client.messages.create(model="lamp", max_tokens=10, messages=HELLO)  # type: ignore[arg-type]
             found = refused.value.body
@@ -111,7 +120,7 @@ def test_both_as_anthropics_sdk_meets_them() -> None:
             assert int(refused.value.response.headers["retry-after"]) > 50
 
     asyncio.run(body(Limits(Rates(rpm=1)), "rate_limit_exceeded", 1))
-    asyncio.run(body(Limits(budgets=(Budget(1, Unit.TOKENS),)), "insufficient_quota", 0))
+    asyncio.run(body(Limits(budgets=(Budget(10_000, Unit.TOKENS),)), "insufficient_quota", 0))
 
 
 def test_the_sdks_own_retry_comes_through_when_a_place_is_free() -> None:

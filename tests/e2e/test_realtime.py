@@ -12,6 +12,7 @@ import websockets
 from support.live import SERVER, Stack, running
 from support.simulation import replace, settings
 
+from proxy.core.limits import Budget, Limits, Rates, Unit
 from proxy.core.settings import ClientKey, Settings
 from proxy.rehearse.behaviour import Behaviour, Mode
 
@@ -193,5 +194,36 @@ def test_a_session_ends_with_the_drain() -> None:
             with pytest.raises(websockets.ConnectionClosedError):
                 await socket.recv()
             await stopping
+
+    asyncio.run(body())
+
+
+def test_sessions_at_a_time_and_what_they_used() -> None:
+    """A session is one request for as long as it lasts; its tokens are settled when it ends."""
+    limits = Limits(Rates(concurrent=1), (Budget(100_000, Unit.TOKENS),))
+    digest = hashlib.sha256(b"sk-one").hexdigest()
+    configured = replace(settings(timeouts=LIMITS), keys=(ClientKey("ci", digest, limits=limits),))
+
+    async def body() -> None:
+        async with stack(configured=configured) as (live, _):
+            client = openai.AsyncOpenAI(base_url=f"{live.url}/v1", api_key="sk-one")
+            address, headers = f"ws://{live.host}:{live.port}/v1/realtime?model=lamp", {"authorization": "Bearer sk-one"}
+            async with client.realtime.connect(model="lamp") as session:
+                await session.recv()
+                with pytest.raises(websockets.InvalidStatus) as refused:
+                    await websockets.connect(address, additional_headers=headers)
+                assert refused.value.response.status_code == 429
+                assert json.loads(refused.value.response.body or b"")["error"]["code"] == "rate_limit_exceeded"
+                await session.response.create()
+                assert (await session.recv()).type == "response.done"
+            await settle(live)
+            [key] = live.proxy.gateway.gate.allowances
+            [spending] = key.budgets
+            used = live.proxy.gateway.tally.lines["lamp", "a/m"].tokens.values()
+            assert (key.running, spending.reserved) == (0, 0)
+            assert spending.spent == sum(count.input + count.output for count in used) > 0
+            async with websockets.connect(address, additional_headers=headers) as socket:
+                await socket.recv()
+            await client.close()
 
     asyncio.run(body())

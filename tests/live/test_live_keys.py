@@ -7,6 +7,7 @@ import sys
 import time
 import urllib.error
 import urllib.request
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -49,12 +50,14 @@ def becomes(process: ProxyProcess, key: str, status: int) -> None:
         time.sleep(0.1)
 
 
-async def beside_a_provider(play: "object") -> None:
+async def beside_a_provider(play: Callable[[str], None]) -> None:
     provider = LoopbackProvider("a")
     url = await provider.start()
     await provider.set_behaviour(Behaviour(latency=Latency(0.01, 0.01), chunks=3, gap=0.002))
-    await asyncio.to_thread(play, url)  # type: ignore[arg-type]
-    await provider.stop()
+    try:
+        await asyncio.to_thread(play, url)
+    finally:
+        await provider.stop()
 
 
 def test_keys_come_and_go_while_the_proxy_serves(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -76,6 +79,15 @@ def test_keys_come_and_go_while_the_proxy_serves(tmp_path: Path, monkeypatch: py
             assert not process.said("config_rejected")
             (tmp_path / "keys.json").write_text("{")
             process.wait_for("config_rejected")
+            assert process.stop() == 0
+
+        (tmp_path / "keys.json").unlink()
+        with ProxyProcess(tmp_path, url, STORE) as process:
+            made.append(keys(tmp_path, "create", "ci"))
+            becomes(process, made[-1], 200)
+            (tmp_path / "keys.json").unlink()
+            process.wait_for("config_rejected")
+            assert ask(process, made[-1])[0] == 200, "a file that is gone revokes nothing"
             assert process.stop() == 0
 
     asyncio.run(beside_a_provider(play))

@@ -12,7 +12,7 @@ from proxy.core.endpoints import Endpoint
 from proxy.core.exchange import ClientRequest, FailureKind, TransportError
 from proxy.core.limits import UNLIMITED, Budget, BudgetEvent, Level, Limits, Period, Rates, Scope, Unit, Unpriced
 from proxy.core.outcome import OutcomeKind
-from proxy.core.settings import ClientKey, Settings, Target
+from proxy.core.settings import ClientKey, Hedge, Settings, Target
 from proxy.core.usage import Price, Usage
 from proxy.pipeline.estimation import EstimateJob
 from proxy.pipeline.gate import MANY, show_wait
@@ -257,6 +257,37 @@ class TestBudgets:
         answers = by_pool({"a": whole(), "b": whole()})
         route = budget(10_000, low=0.1, to="b/m")
         act(answers, script, limited(UNLIMITED, priced("a", DEAR), priced("b"), route=route))
+
+    def test_a_cheaper_tier_goes_before_the_last_resorts(self) -> None:
+        async def script(stage: Stage) -> None:
+            state = stage.parts.gateway.routing.find("lamp")
+            assert state is not None
+            thrifty = prefer(state, "b/m")
+            assert thrifty is not None
+            assert [tier[0].target.id for tier in thrifty.tiers] == ["b/m", "a/m", "c/m"]
+            assert prefer(state, "c/m") is None
+
+        targets = (priced("a"), priced("b"), priced("c", last_resort=True))
+        act(by_pool({"a": whole()}), script, limited(UNLIMITED, *targets))
+
+    @pytest.mark.parametrize(("amount", "asked"), [(10_000, ["a/m", "b/m"]), (60, ["a/m"])])
+    def test_a_second_copy_has_to_be_affordable_too(self, amount: int, asked: list[str]) -> None:
+        """The first target is slow; a hedge is sent if its money fits beside the first one's, and both are settled."""
+
+        async def script(stage: Stage) -> None:
+            task = stage.loop.create_task(ask(stage))
+            await asyncio.sleep(0.3)
+            assert stage.transport.models() == asked
+            assert spent(stage)[1] == len(asked) * (len(body()) // 3 + 1 + 10)
+            assert (await task).status == 200
+            await asyncio.sleep(1)
+            assert spent(stage)[1] == 0
+            assert spent(stage)[0] == sum(a.cost or 0 for a in stage.records[0].attempts)
+            assert allowance(stage).running == 0
+
+        made = limited(budget(amount), priced("a"), priced("b"))
+        hedged = replace(made, routes=(replace(made.routes[0], hedge=Hedge(0.1, 1.0)),))
+        act(by_pool({"a": whole(wait=0.8), "b": whole(wait=0.5)}), script, hedged)
 
     def test_a_cheaper_tier_that_is_down_leaves_the_dear_one(self) -> None:
         async def script(stage: Stage) -> None:

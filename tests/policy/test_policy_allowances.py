@@ -7,7 +7,8 @@ import pytest
 from proxy.core.limits import Budget, Level, Limits, Period, Rates, Scope, Unit, Unpriced
 from proxy.core.outcome import OutcomeKind
 from proxy.core.usage import Price
-from proxy.policy.allowances import SOON, Allowance, Moment, Quantity, Shortage, amount_of, show
+from proxy.policy.allowances import SOON, Allowance, Moment, Quantity, Shortage, amount_of, later, show
+from proxy.policy.targets import Verdict
 
 DAY = 86400.0
 WALL = 20000 * DAY
@@ -142,6 +143,27 @@ def test_other_limits_for_what_was_used() -> None:
     assert refused(allowance.lacks_means(some(1, 6), NOW)).amount == 95
     assert allowance.running == 1
     assert "key ci, 1 running" in repr(allowance)
+
+
+def test_the_limit_that_lasts_longest_is_told() -> None:
+    """All of them have to have room: asking again when only the first one has would be refused again."""
+    both = make(usd(100), Budget(10, Unit.TOKENS, Period.MONTH), rpm=1, concurrent=1, tpm=10)
+    both.enter(NOW.loop)
+    assert refused(both.lacks_room(NOW.loop)).limit == "rpm"
+    spend(both, some(10, 100))
+    assert refused(both.lacks_means(some(10, 100), NOW)).limit == "tokens a month"
+    assert refused(both.lacks_means(some(10, 0), NOW)).limit == "tokens a month"
+    assert refused(both.lacks_means(some(10), NOW)).limit == "usd a day", "no price: never"
+    soon, late, never = (Shortage(Verdict.HELD, until=until) for until in (1.0, 2.0, None))
+    for one, other, expected in ((soon, late, late), (late, soon, late), (never, late, never), (late, never, never)):
+        assert later(one, other) is expected
+    assert later(None, soon) is soon
+    assert later(soon, None) is soon
+    assert later(None, None) is None
+
+
+def test_more_than_a_whole_budget_never_fits() -> None:
+    assert refused(make(usd(100)).lacks_means(some(1, 101), NOW)).until is None
 
 
 def test_limits_that_say_nothing_are_none() -> None:

@@ -9,9 +9,10 @@ import pytest
 from support.simulation import Outcome, rehearse, replace
 from test_seeds import load, world
 
+from proxy.core.continuity import Resume
 from proxy.core.limits import Budget, Limits, Period, Rates, Scope, Unit, Unpriced
 from proxy.core.records import AttemptRecord, CallRecord
-from proxy.core.settings import ClientKey, Route, Settings
+from proxy.core.settings import ClientKey, Hedge, Route, Settings
 from proxy.core.usage import Price
 from proxy.policy.allowances import Allowance
 
@@ -48,7 +49,8 @@ def limited(rng: Random, configured: Settings) -> Settings:
         tiers = tuple(
             tuple(replace(target, price=price if rng.random() < 0.8 else None) for target in tier) for tier in one.tiers
         )
-        return replace(one, tiers=tiers, limits=some_limits(rng))
+        hedge = rng.choice([None, Hedge(0.3, 1.0)])
+        return replace(one, tiers=tiers, limits=some_limits(rng), hedge=hedge, resume=rng.choice(list(Resume)))
 
     return replace(
         configured,
