@@ -39,10 +39,12 @@ from proxy.providers.contract import ProviderKind
 from proxy.providers.presets import PRESETS
 from proxy.providers.relays import find_served
 from proxy.providers.table import KINDS
+from proxy.server.litellm_metrics import litellm_metrics
 from proxy.stores import vocabulary
 from proxy.stores.ledger import place
 from proxy.stores.ledger.contract import Ledger
 from proxy.stores.ledger.tariff import tariff_of
+from proxy.stores.litellm import LitellmTally
 from proxy.stores.shelf import SqliteShelf
 from proxy.stores.sinks import Sinks
 from proxy.stores.tally import Tally
@@ -203,7 +205,8 @@ def assemble(
     """Put a proxy together on the running loop. The tally is always the first sink."""
     loop = asyncio.get_running_loop()
     tally = Tally(wall())
-    sink = Sinks([tally, *sinks])
+    aliases = LitellmTally() if settings.server.metrics_aliases == "litellm" else None
+    sink = Sinks([tally, *sinks, *([aliases] if aliases is not None else [])])
     services = Services(
         loop=loop,
         transport=transport,
@@ -222,5 +225,7 @@ def assemble(
     gate.use(settings)
     forwarder = Forwarder(services, routing, queues, accounting, Accounts(Pins()), gate)
     gateway = Gateway(forwarder, queues, tally, wall)
+    if aliases is not None:
+        gateway.add_metrics(litellm_metrics(aliases))
     prober = Prober(services, lambda: forwarder.routing)
     return Parts(gateway, prober, accounting, registry, services)

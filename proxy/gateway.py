@@ -6,7 +6,7 @@ server's renderers. A reload replaces `routing` in one assignment; calls under w
 
 import asyncio
 import math
-from collections.abc import Callable, Coroutine, Mapping
+from collections.abc import Callable, Coroutine, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 from urllib.parse import unquote
@@ -27,7 +27,9 @@ from proxy.server.application import Identity, Page
 from proxy.server.gauges import CredentialGauge, Gauges, TargetGauge
 from proxy.server.keyring import make_keyring
 from proxy.server.limits_page import limits_view
-from proxy.server.metrics import render
+from proxy.server.metrics import Metric, render
+from proxy.server.refusals import Refusal
+from proxy.server.reports import Reports
 from proxy.stores.ledger.contract import Ledger, LedgerState
 from proxy.stores.process import read_process
 from proxy.stores.tally import Tally
@@ -90,6 +92,8 @@ class Gateway:
         self._edges: Edges | None = None
         self._ledger: Ledger | None = None
         self._alarms: Alarms | None = None
+        self._aliases: Sequence[Metric] = ()
+        self._reports = Reports(lambda: forwarder.routing.settings, wall)
         self.tally = tally
         self.draining = False
         self._keys = make_keyring(forwarder.routing.settings, wall)
@@ -131,6 +135,10 @@ class Gateway:
     def keep(self, ledger: Ledger) -> None:
         """Show how this ledger is."""
         self._ledger = ledger
+
+    def add_metrics(self, aliases: Sequence[Metric]) -> None:
+        """Show these in `/metrics` too."""
+        self._aliases = aliases
 
     async def watch_lag(self) -> None:
         """Measure how late the loop is, forever."""
@@ -181,7 +189,7 @@ class Gateway:
         return pages.health_page(self.survey())
 
     def _metrics(self, _: Identity) -> Page:
-        return pages.metrics_page(render(self.tally, self._gauges()))
+        return pages.metrics_page(render(self.tally, self._gauges(), self._aliases))
 
     # The admin plane.
 
@@ -197,6 +205,10 @@ class Gateway:
     def alerts(self) -> Page:
         """What fires, what was sent last, and how the webhooks do."""
         return pages.health_page({"object": "alerts"} if self._alarms is None else self._alarms.view())
+
+    def report(self, query: Mapping[str, str]) -> Coroutine[object, object, Page | Refusal]:
+        """Where tokens and money went, from the ledger."""
+        return self._reports.answer(query)
 
     def survey(self) -> dict[str, object]:
         """The health view: `status` is `ok`, `degraded` (some target of a serving route is out), `down` or `draining`."""

@@ -4,6 +4,7 @@ import asyncio
 import json
 from hashlib import sha256
 
+import pytest
 from anthropic.types import ModelInfo
 from pydantic import TypeAdapter
 from support.simulation import BREAKER, World, play, provider, replace, settings
@@ -15,6 +16,7 @@ from proxy.rehearse.behaviour import Behaviour, Latency, Mode
 from proxy.rehearse.client import SimulatedClient, Wish
 from proxy.server.application import Identity, Page
 from proxy.server.keyring import ANYBODY
+from proxy.server.refusals import NO_LEDGER
 
 QUICK = Behaviour(chunks=2, gap=0.0)
 DOWN = Behaviour(Mode.STATUS, latency=Latency(0.1))
@@ -113,6 +115,23 @@ class TestPages:
             assert flights
             assert flights[0].endswith(" 1")
             await task
+
+        play(body, BOTH)
+
+    @pytest.mark.parametrize("aliases", ["none", "litellm"])
+    def test_metrics_go_by_other_names_where_that_is_wanted(self, aliases: str) -> None:
+        async def body(world: World) -> None:
+            await world.one(Wish("w"))
+            text = get(world.parts.gateway, "/metrics").body.decode()
+            asked = 'litellm_requests_metric_total{model="m",requested_model="lamp",api_provider="a",model_id="a/m",'
+            assert (asked in text) is (aliases == "litellm")
+            assert "undimmed_requests_total" in text
+
+        play(body, BOTH, replace(settings(), server=replace(settings().server, metrics_aliases=aliases)))
+
+    def test_reports_need_a_ledger(self) -> None:
+        async def body(world: World) -> None:
+            assert await world.parts.gateway.report({}) is NO_LEDGER
 
         play(body, BOTH)
 

@@ -3,7 +3,7 @@
 import hashlib
 import re
 from datetime import UTC, datetime
-from typing import Annotated
+from typing import Annotated, Literal
 from urllib.parse import urlsplit
 
 from pydantic import BeforeValidator, Field, GetJsonSchemaHandler, SecretStr, model_validator
@@ -132,6 +132,9 @@ class ServerModel(Section):
     hosts: Annotated[tuple[Text, ...], BeforeValidator(as_list), OneOrMany()] = Field(
         default=(),
         description="Host names clients use for it, besides this machine's. Default: any, unless on loopback.",
+    )
+    metrics_aliases: Literal["none", "litellm"] = Field(
+        default="none", description="Show metrics under the names of another proxy too: litellm. Default none."
     )
 
 

@@ -262,7 +262,7 @@ class ClientKey:
 
 @dataclass(frozen=True, slots=True)
 class ServerSettings:
-    """Listeners and their limits; seconds and bytes."""
+    """Listeners and their limits; seconds and bytes. `metrics_aliases`: whose names our metrics also go by."""
 
     host: str = "127.0.0.1"
     port: int = 8080
@@ -277,6 +277,7 @@ class ServerSettings:
     drain: float = 30.0
     max_answer: int = 64 * 1024 * 1024
     hosts: tuple[str, ...] = ()
+    metrics_aliases: str = "none"
 
 
 @dataclass(frozen=True, slots=True)

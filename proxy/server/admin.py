@@ -1,10 +1,12 @@
 """The admin plane: an ordinary aiohttp application on a port of its own, for people and their monitoring.
 
-It shows what the data plane's pages show, and explains routing decisions. It changes nothing. On a loopback address it asks
-for no key: who can reach it is on this machine. Anywhere else it shows health to everybody, and the rest to keys that are
-not restricted to some routes, since all of it is about everybody's calls. Never does it answer a page of another origin.
+It shows what the data plane's pages show, explains routing decisions, and reports from the ledger. It changes nothing. On a
+loopback address it asks for no key: who can reach it is on this machine. Anywhere else it shows health to everybody, and the
+rest to keys that are not restricted to some routes, since all of it is about everybody's calls. Never does it answer a page
+of another origin.
 """
 
+from collections.abc import Coroutine, Mapping
 from typing import Protocol
 
 from aiohttp import web
@@ -26,7 +28,7 @@ from proxy.server.refusals import (
 
 _ANYBODY = Identity()
 _PAGES = ("/health", "/health/live", "/health/ready", "/limits", "/metrics", "/usage")
-_KNOWN = tuple(f"GET {path}" for path in ("/", *_PAGES, "/explain", "/alerts"))
+_KNOWN = tuple(f"GET {path}" for path in ("/", *_PAGES, "/report", "/explain", "/alerts"))
 _INDEX = """undimmed admin
 
 /health         what every route can do now, and why not
@@ -34,7 +36,8 @@ _INDEX = """undimmed admin
 /health/ready   at least one route can serve
 /limits         what is limited, and what is left of it
 /metrics        Prometheus text
-/usage          tokens by route, target and outcome
+/usage          tokens by route, target and outcome since the start
+/report         [?by=route,target &since=7d &until=WHEN &premium=1 &forecast=1]: where tokens and money went, from the ledger
 /alerts         what fires, what was sent last, how the webhooks do
 /explain        ?model=NAME [&tools=1] [&images=1] [&tokens=N]: where such a request would go now, and why not elsewhere
 """
@@ -53,6 +56,10 @@ class AdminApplication(Application, Protocol):
 
     def alerts(self) -> Page:
         """What fires, what was sent last, and how the webhooks do."""
+        ...
+
+    def report(self, query: Mapping[str, str]) -> Coroutine[object, object, Page | Refusal]:
+        """What `/report` answers to this query."""
         ...
 
 
@@ -84,7 +91,7 @@ class AdminPlane:
             self._runner = None
 
     async def _answer(self, request: web.Request) -> web.Response:
-        found = self._find(request)
+        found = await self._find(request)
         if isinstance(found, Refusal):
             headers = {name.decode(): value.decode() for name, value in refusal_headers(found)}
             return web.Response(status=found.status, body=encode_body(found), headers=headers)
@@ -93,7 +100,7 @@ class AdminPlane:
             headers["x-should-retry"] = "false"
         return web.Response(status=found.status, body=found.body, headers=headers)
 
-    def _find(self, request: web.Request) -> Page | Refusal:
+    async def _find(self, request: web.Request) -> Page | Refusal:
         path = request.raw_path.partition("?")[0]
         identity = self._admit(request, path)
         if isinstance(identity, Refusal):
@@ -106,6 +113,8 @@ class AdminPlane:
             return self._explain(request)
         if path == "/alerts":
             return self._app.alerts()
+        if path == "/report":
+            return await self._app.report(request.query)
         page = self._app.page(path, request.query_string, identity) if path in _PAGES else None
         return page or unknown_path(request.method, path, _KNOWN)
 

@@ -4,7 +4,7 @@
 configuration and from our own enumerations, so their number is bounded; money is rendered as an exact decimal.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 from proxy.server import alert_metrics
@@ -113,7 +113,8 @@ def _changes(tally: Tally, _: Gauges) -> Samples:
         yield "", (("subject", subject), ("state", after)), count
 
 
-def _histogram(labels: tuple[tuple[str, str], ...], histogram: Histogram) -> Samples:
+def histogram_samples(labels: tuple[tuple[str, str], ...], histogram: Histogram) -> Samples:
+    """One series of a histogram."""
     seen = 0
     for bound, count in zip((*histogram.bounds, "+Inf"), histogram.counts, strict=True):
         seen += count
@@ -124,17 +125,17 @@ def _histogram(labels: tuple[tuple[str, str], ...], histogram: Histogram) -> Sam
 
 def _first_content(tally: Tally, _: Gauges) -> Samples:
     for target, line in tally.targets.items():
-        yield from _histogram((("target", target),), line.first_content)
+        yield from histogram_samples((("target", target),), line.first_content)
 
 
 def _duration(tally: Tally, _: Gauges) -> Samples:
     for route, line in tally.routes.items():
-        yield from _histogram((("route", route),), line.duration)
+        yield from histogram_samples((("route", route),), line.duration)
 
 
 def _waited(tally: Tally, _: Gauges) -> Samples:
     for route, line in tally.routes.items():
-        yield from _histogram((("route", route),), line.waited)
+        yield from histogram_samples((("route", route),), line.waited)
 
 
 def _breakers(_: Tally, gauges: Gauges) -> Samples:
@@ -321,10 +322,10 @@ def _line(name: str, labels: tuple[tuple[str, str], ...], value: int | float | s
     return f"{name}{{{inner}}} {value}"
 
 
-def render(tally: Tally, gauges: Gauges) -> bytes:
-    """All metrics as text."""
+def render(tally: Tally, gauges: Gauges, aliases: Sequence[Metric] = ()) -> bytes:
+    """All metrics as text; `aliases` are the same figures under names that others have given them."""
     lines = []
-    for metric in METRICS:
+    for metric in (*METRICS, *aliases):
         lines.append(f"# HELP {metric.name} {metric.help}")
         lines.append(f"# TYPE {metric.name} {metric.type}")
         lines += [_line(metric.name + suffix, labels, value) for suffix, labels, value in metric.samples(tally, gauges)]

@@ -110,6 +110,22 @@ SHUTTING_DOWN = Refusal(
 )
 INTERNAL = Refusal("internal", 500, "The proxy failed to handle this request; its log says more.", type="server_error")
 
+NO_LEDGER = Refusal(
+    "no_ledger",
+    404,
+    "Nothing is written down here: the configuration has no ledger. Add `ledger: {url: sqlite:undimmed.db}`, and restart.",
+    code="no_ledger",
+)
+REPORTS_BUSY = Refusal(
+    "reports_busy",
+    503,
+    "Other reports are being made; ask again in a moment.",
+    code="reports_busy",
+    type="service_unavailable_error",
+    headers=((b"retry-after", b"1"),),
+)
+
+_UNREADABLE = Refusal("ledger_unreadable", 503, "", code="ledger_unreadable", type="service_unavailable_error")
 _UNKNOWN_PATH = Refusal("unknown_path", 404, "", code="unknown_url")
 _BAD_QUERY = Refusal("bad_query", 400, "", code="invalid_value")
 _WRONG_METHOD = Refusal("wrong_method", 405, "", code="method_not_allowed")
@@ -123,6 +139,10 @@ def unknown_path(method: str, path: str, known: tuple[str, ...] = KNOWN_PATHS) -
 def wrong_method(method: str, path: str, allowed: str) -> Refusal:
     message = f"{method} is not allowed on {path}; use {allowed}."
     return replace(_WRONG_METHOD, message=message, headers=((b"allow", allowed.encode()),))
+
+
+def unreadable_ledger(message: str) -> Refusal:
+    return replace(_UNREADABLE, message=f"The ledger cannot be read: {message}.")
 
 
 def bad_query(param: str, message: str) -> Refusal:

@@ -8,7 +8,7 @@ import pytest
 
 from proxy.cli.ledger_place import parse_time
 from proxy.cli.main import main
-from proxy.cli.report import show_count, show_money, show_share
+from proxy.stores.insight.figures import show_count, show_money, show_seconds, show_share, show_speed, some
 from proxy.stores.ledger.entries import AttemptEntry, CallEntry
 from proxy.stores.ledger.recovery import segment_path
 from proxy.stores.ledger.segment import Segment
@@ -60,22 +60,32 @@ def report(capsys: pytest.CaptureFixture[str], *options: str) -> str:
 def test_a_table_that_a_person_can_read(ledger: Path, capsys: pytest.CaptureFixture[str]) -> None:
     lines = report(capsys).splitlines()
     assert lines[0] == "undimmed.db, 2025-11-25 12:00 to 2025-11-26 13:00 UTC"
-    head = next(line for line in lines if "route" in line)
-    assert head.split() == [
-        "route", "model", "calls", "attempts", "input", "output", "reasoning", "estimated", "cost", "wasted", "waste",
+    assert [line.split(maxsplit=2) for line in lines[2:5]] == [
+        ["spent", "$9.00+", "5 calls, 5 attempts, 7,500 tokens, 20% of them estimated"],
+        ["wasted", "$2.00", "22% of it: cut streams $2.00"],
+        ["failover", "unknown", "1 call served elsewhere than at their first choice"],
+    ]
+    start = lines.index("By route and target")
+    assert lines[start + 1].split() == [
+        "route", "target", "calls", "attempts", "input", "output", "reasoning", "estimated", "cost", "wasted", "waste",
         "failover",
     ]  # fmt: skip
-    rows = [line.split() for line in lines if line.strip().startswith(("gpt", "free", "total"))]
-    assert rows == [
-        ["gpt", "x", "2", "3", "3,000", "1,500", "0", "33%", "$6.00", "1,500", "$2.00", "$0.00"],
-        ["gpt", "y", "1", "1", "1,000", "500", "0", "0%", "$3.00", "0", "$0.00", "unknown"],
-        ["free", "z", "1", "1", "1,000", "500", "100", "0%", "unknown", "0", "$0.00", "$0.00"],
+    assert set(lines[start + 2].strip()) == {"─"}
+    table = [line for line in lines[start + 3 : start + 9] if line]
+    assert [line.split() for line in table] == [
+        ["gpt", "a/x", "2", "3", "3,000", "1,500", "0", "33%", "$6.00", "1,500", "$2.00", "$0.00"],
+        ["gpt", "b/y", "1", "1", "1,000", "500", "0", "0%", "$3.00", "0", "$0.00", "unknown"],
+        ["free", "c/z", "1", "1", "1,000", "500", "100", "0%", "unknown", "0", "$0.00", "$0.00"],
         ["gpt", "–", "1", "0", "0", "0", "0", "0%", "$0.00", "0", "$0.00", "$0.00"],
         ["total", "5", "5", "5,000", "2,500", "100", "20%", "$9.00+", "1,500", "$2.00", "unknown"],
     ]
-    assert len({len(line.rstrip()) for line in lines if line.strip().startswith(("gpt", "free", "total"))}) == 1, "aligned"
-    assert "  1 attempts have no known price: cost is at least what is shown (+)" in lines
-    assert "  1 attempts were cut off after they were sent and may be billed beyond this" in lines
+    assert len({len(line) for line in table}) == 1, "numbers stand right"
+    start = lines.index("Targets")
+    assert lines[start + 3].split() == ["a/x", "3", "33%", "0.10s", "625", "0%", "$2.00"]
+    todo = " ".join(" ".join(lines[lines.index("What to do") :]).split())
+    assert "1. 22% of the money of route gpt ($2.00) went to attempts nobody received, mostly cut streams at a/x" in todo
+    assert "Unpriced: 1,500 tokens of c/z (20% of all) have no known price" in todo
+    assert "1 attempt (20%) had been sent when they were cut off or lost" in todo
 
 
 def test_json_and_csv_say_the_same(ledger: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -83,8 +93,12 @@ def test_json_and_csv_say_the_same(ledger: Path, capsys: pytest.CaptureFixture[s
     assert [(line["key"], line["calls"], line["cost_usd"]) for line in view["lines"]] == [("ci", 2, "7"), ("", 3, "2")]
     assert view["total"]["unpriced_attempts"] == 1
     assert view["total"]["wasted_cost_usd"] == "2"
+    assert view["total"]["waste"]["cut"] == {"attempts": 1, "tokens": 1500, "cost_usd": "2"}
+    assert {line["target"]: line["first_content_ms"] for line in view["targets"]} == {"a/x": 100, "b/y": 100, "c/z": 100}
+    assert [finding["kind"] for finding in view["findings"]] == ["waste", "estimated", "unpriced", "possibly_billed"]
     rows = list(csv.DictReader(io.StringIO(report(capsys, "--by", "key", "--format", "csv"))))
     assert [(row["key"], row["calls"], row["cost_usd"]) for row in rows] == [("ci", "2", "7"), ("", "3", "2")]
+    assert [(row["waste_cut_attempts"], row["waste_cut_cost_usd"]) for row in rows] == [("1", "2"), ("0", "0")]
     [row] = csv.DictReader(io.StringIO(report(capsys, "--by", "route", "--format", "csv", "--since", "2025-11-26")))
     assert row["calls"] == "1"
     free = [
@@ -150,9 +164,13 @@ def test_numbers() -> None:
         "0", "999", "9,999", "10.0k", "123k", "9.99M", "25.0M", "40.0G",
     ]  # fmt: skip
     assert [show_money(n) for n in (None, 0, 1_234_567, 50_000_000, 1234_567_000_000, -2_000_000_000)] == [
-        "unknown", "$0.00", "$0.001235", "$0.0500", "$1,234.57", "-$2.00",
+        "unknown", "$0.00", "$0.0012", "$0.0500", "$1,234.57", "-$2.00",
     ]  # fmt: skip
+    assert [show_money(n) for n in (123, 100_000_000)] == ["<$0.000001", "$0.10"]
     assert [show_share(s) for s in (0.0, 0.001, 0.5, 1.0)] == ["0%", "<1%", "50%", "100%"]
+    assert [show_seconds(ms) for ms in (None, 42.0, 4200.0, 12_345.0)] == ["–", "0.04s", "4.20s", "12.3s"]
+    assert [show_speed(speed) for speed in (None, 3.14, 61.7, 1234.5)] == ["–", "3.1", "62", "1,234"]
+    assert [some(n, "call") for n in (0, 1, 1200)] == ["0 calls", "1 call", "1,200 calls"]
 
 
 class TestLedger:
@@ -219,14 +237,3 @@ class TestLedger:
         assert "another process writes this ledger; stop it first" in capsys.readouterr().err
         assert main(["report"]) == 0, "reading is always possible"
         database.close()
-
-
-def test_a_narrow_screen_gets_what_matters_and_is_told(ledger: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    from proxy.cli.report import COLUMNS, _fit
-
-    grid = [["route", *(head for head, _ in COLUMNS)], ["gpt", *("1" for _ in COLUMNS)]]
-    assert _fit(grid, 70) == ["reasoning", "written", "attempts", "cached", "wasted"]
-    assert grid[0] == ["route", "calls", "input", "output", "estimated", "cost", "waste", "failover"]
-    assert len(grid[1]) == len(grid[0])
-    assert _fit(grid, 1000) == []
-    assert _fit(grid, 0) == ["estimated"], "the rest is what it is about"

@@ -157,7 +157,7 @@ def test_server_and_keys() -> None:
     digest = "AB" * 32
     settings = read(
         f"""
-        server: {{listen: "[::1]:9000", admin: off, max_body: 1MiB, hosts: llm.local}}
+        server: {{listen: "[::1]:9000", admin: off, max_body: 1MiB, hosts: llm.local, metrics_aliases: litellm}}
         providers: {{a: {{kind: vllm, direct: true}}}}
         routes: [{{model: [m, n], targets: [a/x]}}]
         keys: [{{name: ci, hash: "sha256:{digest}", routes: [n, direct, a/y]}}, {{name: all, hash: "{"cd" * 32}"}}]
@@ -171,6 +171,7 @@ def test_server_and_keys() -> None:
         1024**2,
         ("llm.local",),
     )
+    assert server.metrics_aliases == "litellm"
     assert settings.keys[0].digest == digest.lower()
     assert settings.keys[0].routes == {"m", "direct", "a/y"}, "a second public name means its route"
     assert settings.keys[1].routes is None

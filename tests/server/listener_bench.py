@@ -1,6 +1,7 @@
 """A data plane on a loopback socket, an application that does what a test tells it, and raw clients."""
 
 import asyncio
+import json
 import socket
 from collections.abc import Awaitable, Callable, Coroutine, Mapping
 from dataclasses import dataclass, field, replace
@@ -68,6 +69,9 @@ class FakeApplication:
         if anthropic:
             return Page(200, b"for Anthropic's clients")
         return Page(200, b'{"page":"%b"}' % path.encode())
+
+    async def report(self, query: Mapping[str, str]) -> Page:
+        return Page(200, json.dumps(dict(query)).encode())
 
     def explain(self, model: str, tools: bool, images: bool, tokens: int) -> Page:
         return Page(200, f"{model} {tools} {images} {tokens}".encode(), "text/plain")

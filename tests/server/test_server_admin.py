@@ -56,6 +56,11 @@ def test_explain(query: str, answer: bytes) -> None:
     assert reply.endswith(answer)
 
 
+def test_report_is_asked_with_what_the_query_says() -> None:
+    [reply] = ask(admin("/report?by=key%2Cday&premium=1"))
+    assert reply.endswith(b'{"by": "key,day", "premium": "1"}')
+
+
 @pytest.mark.parametrize(
     ("query", "param"),
     [("", "model"), ("model=m&tokens=many", "tokens"), ("model=m&tokens=-1", "tokens"), ("model=m&tools=maybe", "tools")],
@@ -78,7 +83,11 @@ def test_other_paths_are_404(path: str) -> None:
 
 def test_nothing_can_be_changed() -> None:
     replies = ask(
-        *(admin(path, method=method) for path in ("/", "/usage", "/explain") for method in ("POST", "PUT", "DELETE"))
+        *(
+            admin(path, method=method)
+            for path in ("/", "/usage", "/explain", "/report")
+            for method in ("POST", "PUT", "DELETE")
+        )
     )
     assert all(reply.startswith(b"HTTP/1.1 405 ") for reply in replies)
 
@@ -117,7 +126,7 @@ def test_elsewhere_it_takes_a_key_for_everything(
     secret: str | None, routes: frozenset[str] | None, usage: list[bytes]
 ) -> None:
     app = FakeApplication(secret=secret, routes=routes)
-    for path in ("/usage", "/metrics", "/explain?model=m", "/"):
+    for path in ("/usage", "/metrics", "/explain?model=m", "/report", "/"):
         assert statuses(admin(path), admin(path, KEY), app=app, admin_host="0.0.0.0") == usage
     assert statuses(admin("/health"), admin("/health/ready"), app=app, admin_host="0.0.0.0") == [b"200", b"200"]
 

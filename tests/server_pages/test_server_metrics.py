@@ -1,8 +1,9 @@
-import re
 from decimal import Decimal
 
 import pytest
+from prometheus_reader import parse
 
+from proxy.core.alarming import AlarmFigures, WebhookState
 from proxy.core.endpoints import Endpoint
 from proxy.core.limits import BudgetStanding
 from proxy.core.outcome import OK, Outcome, OutcomeKind
@@ -14,11 +15,6 @@ from proxy.server.metrics import METRICS, escape, render
 from proxy.stores.ledger.contract import LedgerState
 from proxy.stores.process import ProcessFigures
 from proxy.stores.tally import Tally
-
-NAME = re.compile(r"[a-zA-Z_:][a-zA-Z0-9_:]*")
-LABEL = re.compile(r'([a-zA-Z_][a-zA-Z0-9_]*)="((?:[^"\\\n]|\\["\\n])*)"(,|$)')
-SAMPLE = re.compile(r"([a-zA-Z_:][a-zA-Z0-9_:]*)(?:\{(.*)\})? ([^ ]+)")
-UNESCAPED = {"\\\\": "\\", '\\"': '"', "\\n": "\n"}
 
 PROCESS = ProcessFigures(resident=50_000_000, cpu=1.25, descriptors=12)
 GAUGES = Gauges(
@@ -40,43 +36,8 @@ GAUGES = Gauges(
         for per, spent in (("day", 40), ("month", 90))
     ],
     limit_refusals={("key", "ci", "rpm"): 3},
+    alarms=AlarmFigures({"budget": 1}, (WebhookState("1", "slack", "failing", 3, 2, 1, 4),), {"openai": 2, "x": None}),
 )
-
-
-def parse(text):
-    """A strict reader of the text format: {name: (type, {(sample name, labels): value})}."""
-    assert text.endswith("\n")
-    assert "\n\n" not in text
-    families, current = {}, ""
-    for line in text[:-1].split("\n"):
-        if line.startswith("# HELP "):
-            current = line.split(" ", 3)[2]
-            assert NAME.fullmatch(current)
-            assert current not in families
-        elif line.startswith("# TYPE "):
-            _, _, name, kind = line.split(" ")
-            assert name == current
-            families[name] = (kind, {})
-        else:
-            kind, samples = families[current]
-            name, inner, value = SAMPLE.fullmatch(line).groups()
-            suffixes = ("_bucket", "_sum", "_count") if kind == "histogram" else ("",)
-            assert name in {current + suffix for suffix in suffixes}
-            key = (name, labels(inner or ""))
-            assert key not in samples
-            samples[key] = Decimal(value)
-    return families
-
-
-def labels(inner):
-    found, at = [], 0
-    while at < len(inner):
-        match = LABEL.match(inner, at)
-        assert match, inner
-        found.append((match[1], re.sub(r"\\.", lambda escaped: UNESCAPED[escaped[0]], match[2])))
-        at = match.end()
-    assert len({key for key, _ in found}) == len(found)
-    return tuple(found)
 
 
 def filled():

@@ -181,6 +181,19 @@ def test_probes_that_used_tokens_are_rows_but_no_calls(ledger, path):
     sound(path)
 
 
+def test_the_hours_of_which_there_are_sums(ledger, path):
+    ledger.call_finished(made(1))
+    later = made(2)
+    later.wall += 3 * 3600
+    ledger.call_finished(later)
+    ledger.close(10)
+    first = int(1.7e9) // 3600
+    with read(path) as reader:
+        assert reader.hours(Span()) == (first, first + 3)
+        assert reader.hours(Span(int((first + 1) * 3.6e6))) == (first + 3, first + 3)
+        assert reader.hours(Span(until=5)) is None
+
+
 def test_sums_by_tag_overlap_and_the_whole_does_not(ledger, path):
     ledger.call_finished(made(1, tags=("batch", "team:a")))
     ledger.call_finished(made(2, tags=("team:a",)))

@@ -131,6 +131,9 @@ class Reader(Protocol):
         first one. With `tag` among them calls count once under each of their tags, and under "" if they have none. Without
         any there is one line, of all, unless there is nothing."""
 
+    def hours(self, span: Span) -> tuple[int, int] | None:
+        """The first and the last Unix hour in this span of which there are sums; None: there are none."""
+
     def uses(self, span: Span) -> list[Row]:
         """The sums of `uses` of all days (UTC) in this span, by route, target, provider, features, size and outcome."""
 

@@ -88,6 +88,12 @@ class LedgerReader(AbstractContextManager["LedgerReader"]):
         others = [name for name in columns if name != "tag"]
         return [*self._group("tag_rollups", columns, span), *self._untagged(others, span)]
 
+    def hours(self, span: Span) -> tuple[int, int] | None:
+        (row,) = self.query(
+            "SELECT min(hour) AS first, max(hour) AS last FROM rollups WHERE hour >= ? AND hour < ?", _hours(span)
+        )
+        return None if row["first"] is None else (_number(row["first"]), _number(row["last"]))
+
     def _group(self, table: str, columns: Sequence[str], span: Span, only: str = "") -> list[Row]:
         """The lines of `rollups` or `tag_rollups` by these columns."""
         named = [f"{_DERIVED[name]} AS {name}" if name in _DERIVED else name for name in columns]
