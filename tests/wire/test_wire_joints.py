@@ -4,7 +4,7 @@ from itertools import pairwise
 from random import Random
 
 import pytest
-from wire_joints import ENDPOINTS, Heard, call_tool, listen, open_reader, say, write
+from support.joint_streams import ENDPOINTS, Heard, call_tool, listen, open_reader, say, write
 
 from proxy.core.endpoints import Endpoint
 from proxy.core.outcome import OutcomeKind
