@@ -121,6 +121,8 @@ def test_a_cut_stream_goes_on_in_an_answer_that_begins_the_same() -> None:
     assert second.usage is not None
     assert (second.usage.source, second.usage.output) == (UsageSource.PROVIDER, 3)
     assert loads(stage.transport.sent[0].body) == loads(stage.transport.sent[1].body)
+    used = {"input": 17, "cached": 0, "output": 6, "reasoning": 0, "source": "mixed"}
+    assert closing(client)["tokens"] == used  # of both; the first one's are estimated
 
 
 def test_off_is_off() -> None:
