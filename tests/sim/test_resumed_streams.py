@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 from support.joint_streams import listen, say, write
 from support.simulation import BREAKER, InlineEstimator, Notes, World, play, provider, rehearse, settings, steady
+from test_seeds import load, sound, world
 
 from proxy.assemble import assemble
 from proxy.core.continuity import WHOLE, Resume
@@ -31,6 +32,8 @@ from proxy.rehearse.virtual_loop import run
 from proxy.wire.joints.seam import MIN_OVERLAP
 
 SEEDS = int(os.environ.get("UNDIMMED_RESUME_SEEDS", "300"))
+#: Bytes between two cuts; with thousands of seeds every byte is one.
+STEP = 1 if SEEDS >= 10_000 else 67
 NEVER_OPEN = replace(BREAKER, recent=10**6, recent_failures=10**6, minimum=10**6, consecutive=10**6, stall=False)
 STREAM = ((b"content-type", b"text/event-stream"),)
 ENDPOINTS = (Endpoint.CHAT, Endpoint.COMPLETIONS, Endpoint.MESSAGES, Endpoint.RESPONSES)
@@ -51,7 +54,7 @@ def test_12_a_cut_after_any_byte_is_not_seen(style: Style) -> None:
     async def cut_everywhere(world: World) -> None:
         healthy = Behaviour(chunks=50, gap=0.0, latency=Latency(0.01), style=style)
         world.providers["b"].become(healthy)
-        for offset in range(0, 14_000, 29):
+        for offset in range(0, 14_000, STEP):
             world.providers["a"].become(replace(healthy, mode=Mode.CUT, cut_bytes=offset))
             client = await world.one(Wish(f"cut{offset}"))
             assert client.verdict == "ok", offset
@@ -260,3 +263,16 @@ def test_12_joined_text_is_the_whole_text(block: int) -> None:
             run(lambda _, seed=seed: play_seed(seed), seed=1)  # type: ignore[misc]
         except AssertionError as wrong:
             raise AssertionError(f"seed {seed}: {wrong}") from wrong
+
+
+# Random worlds of every fault there is.
+
+
+@pytest.mark.parametrize("seed", range(max(40, SEEDS // 20)))
+def test_the_invariants_hold_in_worlds_that_resume_and_hold(seed: int) -> None:
+    rng = Random(seed)
+    configured, schedules = world(rng)
+    wishes = load(rng)
+    hold = rng.choice([0, 0, 0, 3, WHOLE])
+    configured = resuming(configured, rng.choice(list(Resume)[1:]), hold=hold)
+    sound(rehearse(schedules, wishes, configured, seed=seed, prober=True), seed)
