@@ -123,8 +123,10 @@ class Resumption:
 
     def find_way(self, candidate: Candidate, now: float) -> Way | None:
         """How this target would be asked; None: not at all."""
-        if self._mode is Resume.SPLICE or not self.joint.size or (self._mode is Resume.AUTO and not self._diverged):
+        if self._mode is Resume.SPLICE or (self._mode is Resume.AUTO and not self._diverged):
             return Way.SPLICE
+        if not self.joint.text.strip():
+            return Way.SPLICE  # there is nothing to go on from
         if self.can_extend(candidate, now):
             return Way.CONTINUE
         return Way.SPLICE if self._mode is Resume.AUTO else None

@@ -294,6 +294,20 @@ def test_a_rejected_splice_is_not_shown_either() -> None:
     assert error_of(client)["type"] == "server_error"
 
 
+def test_white_space_is_nothing_to_go_on_from() -> None:
+    client, stage = play(said(("\n",), cut=True), said(("\n", *WORDS), "2"), configured=resuming(Resume.CONTINUE))
+    assert_whole(client, "\n" + TEXT)
+    assert "continue_final_message" not in sent(stage)
+
+
+def test_what_is_too_long_for_a_target_is_no_refusal_to_go_on() -> None:
+    """The failure table has its own row for it: only larger contexts are asked then."""
+    too_long = whole({"error": {"message": "Too long.", "code": "context_length_exceeded"}}, 400)
+    client, stage = play(said(WORDS[:3], cut=True), too_long, configured=resuming(Resume.CONTINUE))
+    assert_honest(client, stage)
+    assert [attempt[2] for attempt in tried(stage)] == [OutcomeKind.STREAM_BROKEN, OutcomeKind.CONTEXT_TOO_LONG]
+
+
 # What cannot go on.
 
 
