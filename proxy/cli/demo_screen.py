@@ -145,6 +145,8 @@ def _clients(story: Story) -> Text:
     text.append(f"{story.asked:,} asked  {len(story.seen):,} answered  {story.waiting} waiting  ", style="default")
     text.append(f"{errors} saw an error", style="bold red" if errors else "bold green")
     text.append(f"  {story.failovers:,} failovers", style="default")
+    if story.resumed:
+        text.append(f"  {story.resumed:,} streams resumed", style="green")
     return text
 
 

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from urllib.parse import urlsplit
 
+from proxy.core.continuity import Resume
 from proxy.core.settings import (
     BreakerSettings,
     Credential,
@@ -60,8 +61,8 @@ def compose_settings(base_urls: Mapping[str, str], port: int) -> Settings:
     sun = tuple((_target(name, "sun"),) for name in providers)
     spark = (tuple(_target(name, "spark") for name in providers),)
     routes = (
-        Route(LARGE, (LARGE,), sun, timeouts=TIMEOUTS),
-        Route(SMALL, (SMALL,), spark, strategy="fastest", timeouts=TIMEOUTS),
+        Route(LARGE, (LARGE,), sun, timeouts=TIMEOUTS, resume=Resume.SPLICE),
+        Route(SMALL, (SMALL,), spark, strategy="fastest", timeouts=TIMEOUTS, resume=Resume.SPLICE),
     )
     server = ServerSettings(port=port, admin_port=None, drain=2.0)
     return Settings(server, providers, routes, breaker=BREAKER, timeouts=TIMEOUTS, source="the demo")

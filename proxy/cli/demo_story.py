@@ -17,13 +17,15 @@ RECENT = 3.0
 FAILURES_OVER = 10
 #: While a target ramps up, only some of the looks find it refusing; it has its full share after this long without.
 RAMP_SEEN = 0.8
+#: Seconds between two tellings of a stream that went on elsewhere.
+RESUMED_EVERY = 0.75
 HALF_OPEN = "the open time has passed"
 
 
 @dataclass(slots=True)
 class Seen:
     """One request as its client saw it. Seconds; `first` is None where no word ever came. `error` is empty for a whole
-    answer."""
+    answer. `authors`: the targets that wrote it, where it was cut and several did."""
 
     route: str
     at: float
@@ -33,6 +35,7 @@ class Seen:
     first: float | None = None
     took: float = 0.0
     error: str = ""
+    authors: tuple[str, ...] = ()
 
 
 @dataclass(slots=True)
@@ -78,6 +81,8 @@ class Story:
         self.waiting = 0
         self.seen: list[Seen] = []
         self.errors: list[Seen] = []
+        self.resumed = 0
+        self._told_resumed = -RESUMED_EVERY
         self.events: deque[Event] = deque(maxlen=EVENTS_KEPT)
         self.rows: list[Row] = []
         self._last: dict[tuple[str, str], tuple[str, str]] = {}
@@ -91,6 +96,16 @@ class Story:
         if seen.error:
             self.errors.append(seen)
             self.tell(f"a client saw an error on {seen.route}: {seen.error}", "red")
+        elif seen.authors:
+            self._tell_resumed(seen)
+
+    def _tell_resumed(self, seen: Seen) -> None:
+        """The first few of a second are enough."""
+        self.resumed += 1
+        if self.now >= self._told_resumed + RESUMED_EVERY:
+            self._told_resumed = self.now
+            cut, *others = seen.authors
+            self.tell(f"{cut} was cut in mid-answer → {others[-1]} wrote the rest, and nobody noticed", "green")
 
     def tell(self, text: str, style: str = "") -> None:
         self.events.append(Event(self.now, text, style))
@@ -193,6 +208,7 @@ class Story:
             streams=sum(seen.stream for seen in self.seen),
             errors=len(self.errors),
             rerouted=len(rerouted),
+            resumed=self.resumed,
             failovers=self.failovers,
             typical=typical,
             added=added,
@@ -211,6 +227,7 @@ class Summary:
     rerouted: int
     failovers: int
     typical: float
+    resumed: int = 0
     added: list[float] = field(default_factory=list)
     sums: dict[str, RouteSum] = field(default_factory=dict)
 
@@ -224,6 +241,10 @@ class Summary:
             f"rerouted          {self.rerouted:,} requests, {self.failovers:,} hops to another target",
             f"first word        {self.typical * 1000:.0f} ms, median of streams answered at the first attempt",
         ]
+        if self.resumed:
+            made.append(
+                f"resumed           {self.resumed:,} streams were cut in mid-answer and went on elsewhere, word for word"
+            )
         if self.added:
             p50, p99 = quantile(self.added, 0.5) or 0.0, quantile(self.added, 0.99) or 0.0
             made.append(f"added by reroute  {p50 * 1000:.0f} ms p50, {p99 * 1000:.0f} ms p99, measured by the clients")

@@ -12,7 +12,7 @@ settles the permit, cuts the exchange unless the answer was whole, and completes
 import asyncio
 from collections.abc import Callable
 
-from proxy.core.exchange import Exchange, HeaderList, TransportError
+from proxy.core.exchange import Exchange, FailureKind, HeaderList, TransportError
 from proxy.core.outcome import OK, Outcome, OutcomeKind
 from proxy.core.records import AttemptRecord
 from proxy.core.usage import Usage
@@ -185,7 +185,12 @@ class Attempt(Watch):
             self._judge_error()
 
     def on_failed(self, error: TransportError) -> None:
-        self._conclude(outcome_of(error))
+        reader = self.reader
+        if reader is not None and reader.content and error.kind is FailureKind.BROKEN:
+            reader.forgo()
+            self._end_stream(reader, b"", outcome_of(error))  # it may have lost nothing but its terminator
+        else:
+            self._conclude(outcome_of(error))
 
     # Source: the client's side.
 
@@ -246,9 +251,12 @@ class Attempt(Watch):
             journey.downstream.start(self._status, commit_headers(journey, self), None)
         journey.downstream.attach(self)
 
-    def _end_stream(self, reader: StreamReader, out: bytes) -> None:
-        """The stream is over. Of a whole one the last bytes are kept, to be written together with the closing comment."""
+    def _end_stream(self, reader: StreamReader, out: bytes, broken: Outcome | None = None) -> None:
+        """The stream is over. Of a whole one the last bytes are kept, to be written together with the closing comment.
+        `broken`: what became of the connection, if that is why; it counts unless the stream is whole all the same."""
         outcome = reader.end()
+        if broken is not None and not outcome.ok:
+            outcome = broken
         if outcome.ok:
             self._end_stream_well()
             self.tail = b"".join([*self._held, out])

@@ -46,17 +46,22 @@ class Chooser:
             if permit is not None:
                 return first, permit
         promised, journey.promised = journey.promised, None
-        if promised is not None and passage is not None and passage.bar(promised) is not None:
+        lost = promised is not None and passage is not None and passage.bar(promised) is not None
+        if lost:
             promised = None
         while True:
             candidate = promised or self.look(journey).candidate
             if candidate is None:
                 return None
+            if lost and len(journey.record.attempts) > 1 and not candidate.state.budget.take(self._services.loop.time()):
+                raise GiveUp  # another one's budget was asked
             excluded = journey.tried_credentials.get(candidate.state.id, ())
             permit = candidate.state.acquire(call.endpoint, self._services.loop.time(), excluded, call.envelope.stream)
             if permit is not None:
                 return candidate, permit
-            promised = None  # somebody else took the last place or the trial between looking and taking
+            # Somebody else took the last place or the trial between looking and taking.
+            lost = lost or promised is not None
+            promised = None
 
     async def wait(self, journey: Journey) -> tuple[Candidate, Permit] | None:
         """Queue for a target, if every one that is left is merely full; None: look again."""

@@ -74,7 +74,7 @@ class Forwarder:
             journey = opened
             self._superseding.enter(journey, request.key)
             if may_keep(journey):
-                journey.downstream = Transcript(downstream, journey.format.waiting)
+                journey.downstream = Transcript(journey.downstream, journey.format.waiting)
             try:
                 try:
                     await self._attempt(routing, journey)

@@ -6,7 +6,7 @@ with its deadline fixed. Decodes only what routing needs; the body stays the byt
 
 from proxy.core.call import Call
 from proxy.core.continuity import Resume
-from proxy.core.endpoints import Endpoint
+from proxy.core.endpoints import TEXTUAL, Endpoint
 from proxy.core.exchange import ClientRequest, Downstream
 from proxy.core.problem import Problem
 from proxy.core.records import CallRecord
@@ -120,7 +120,7 @@ def prepare_stream(journey: Journey, arrived: float) -> None:
         journey.next_heartbeat = arrived + route.heartbeat
     if is_checked(journey):
         journey.make = CheckedAttempt
-    elif route.hold:
+    elif route.hold and journey.call.endpoint in TEXTUAL:
         journey.make = HeldAttempt
     if route.resume is not Resume.OFF and not journey.fixed:
         journey.resumption = prepare_resumption(journey)

@@ -4,11 +4,12 @@ Provider headers are not copied but rebuilt from an allow-list: cookies, rate li
 headers stay here. Everything of ours begins with `x-undimmed-`.
 """
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from proxy.core.problem import Problem
 from proxy.core.records import AttemptRecord
-from proxy.core.usage import Usage
+from proxy.core.usage import Usage, UsageSource
 from proxy.pipeline.journey import Journey
 from proxy.tokens.prices import dollars
 from proxy.wire.formats import ClientFormat
@@ -102,7 +103,11 @@ def closing_words(journey: Journey, record: AttemptRecord) -> dict[str, object]:
         "target": record.target,
         "attempts": len(journey.record.attempts),
     }
-    usage = record.usage
+    usage, cost = record.usage, record.cost
+    resumption = journey.resumption
+    if resumption is not None and resumption.begun:
+        words["parts"] = resumption.parts()
+        usage, cost = sum_up([attempt for attempt in journey.record.attempts if attempt.delivered])
     if usage is not None:
         words["tokens"] = {
             "input": usage.input,
@@ -115,11 +120,26 @@ def closing_words(journey: Journey, record: AttemptRecord) -> dict[str, object]:
         words["degraded"] = journey.record.degraded
     if record.dropped:
         words["dropped"] = list(record.dropped)
-    resumption = journey.resumption
-    if resumption is not None and resumption.begun:
-        words["parts"] = resumption.parts()
-    words["cost_usd"] = dollars(record.cost) if record.cost is not None else None
+    words["cost_usd"] = dollars(cost) if cost is not None else None
     return words
+
+
+def sum_up(attempts: Sequence[AttemptRecord]) -> tuple[Usage | None, int | None]:
+    """What several answers that became one have used and cost; None: of one of them it is not known, or not yet."""
+    usages = [attempt.usage for attempt in attempts if attempt.usage is not None]
+    costs = [attempt.cost for attempt in attempts if attempt.cost is not None]
+    cost = sum(costs) if len(costs) == len(attempts) else None
+    if len(usages) < len(attempts):
+        return None, cost
+    source = usages[0].source if len({usage.source for usage in usages}) == 1 else UsageSource.MIXED
+    whole = Usage(
+        input=sum(usage.input for usage in usages),
+        output=sum(usage.output for usage in usages),
+        cached=sum(usage.cached for usage in usages),
+        reasoning=sum(usage.reasoning for usage in usages),
+        source=source,
+    )
+    return whole, cost
 
 
 def problem_headers(form: ClientFormat, call_id: str, problem: Problem) -> list[tuple[bytes, bytes]]:

@@ -25,8 +25,8 @@ from proxy.providers.contract import ProviderKind
 from proxy.wire.joined import JoinedReader
 from proxy.wire.reading import StreamReader
 
-#: Statuses by which a target says that it does not take what it was given to go on from.
-_REFUSALS = frozenset((400, 404, 405, 415, 422, 501))
+#: How it is judged that a target does not take what it was given to go on from.
+_REFUSALS = frozenset((OutcomeKind.BAD_REQUEST, OutcomeKind.UNSUPPORTED))
 
 
 class CutStream(Exception):
@@ -63,7 +63,8 @@ class ResumedAttempt(Attempt):
         return self._joined
 
     def _judge_error(self) -> None:
-        if self._way is Way.CONTINUE and self._status in _REFUSALS:
+        outcome = self._kind.error(self._status, self.headers, b"".join(self._held))
+        if self._way is Way.CONTINUE and outcome.kind in _REFUSALS:
             self._resumption.refused(self.candidate, self._services.loop.time())
             self._conclude(Outcome(OutcomeKind.UNSUPPORTED, self._status, "it does not go on with an answer that was begun"))
         else:

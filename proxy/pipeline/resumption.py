@@ -30,7 +30,7 @@ from proxy.wire.joints.extending import BYTES_PER_TOKEN
 from proxy.wire.joints.fitness import open_joint
 from proxy.wire.joints.joint import Bill, Joint
 from proxy.wire.joints.seam import Exact, Overlap
-from proxy.wire.openai_envelope import EnvelopeError
+from proxy.wire.openai_envelope import EnvelopeError, read_value
 from proxy.wire.translation import TranslatedReader
 
 MAX_RESUMES = 2
@@ -106,7 +106,9 @@ class Resumption:
         if attempt.record.outcome.kind is OutcomeKind.DIVERGED:
             self._diverged = True
         reader = attempt.reader
-        kept = reader is not None and reader.resource_id is not None
+        kept = (
+            reader is not None and reader.resource_id is not None and read_value(self._call.envelope, "store") is not False
+        )
         if not self.begun and reader is not None:
             told = reader.usage.input if reader.usage is not None else None
             self._input = told if isinstance(reader, TranslatedReader) else self.joint.input or told
@@ -121,8 +123,10 @@ class Resumption:
 
     def find_way(self, candidate: Candidate, now: float) -> Way | None:
         """How this target would be asked; None: not at all."""
-        if self._mode is Resume.SPLICE or not self.joint.size or (self._mode is Resume.AUTO and not self._diverged):
+        if self._mode is Resume.SPLICE or (self._mode is Resume.AUTO and not self._diverged):
             return Way.SPLICE
+        if not self.joint.text.strip():
+            return Way.SPLICE  # there is nothing to go on from
         if self.can_extend(candidate, now):
             return Way.CONTINUE
         return Way.SPLICE if self._mode is Resume.AUTO else None

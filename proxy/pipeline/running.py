@@ -54,7 +54,7 @@ class Runner:
             provider = routing.settings.providers[candidate.target.provider]
             most = candidate.target.max_answer
             if most is not None:
-                attempt.call = shorten(journey.call, most, PRESETS[provider.preset].cap) or journey.call
+                attempt.call = shorten(attempt.call, most, PRESETS[provider.preset].cap) or attempt.call
         if journey.booking.passage is not None:
             journey.booking.passage.charge(candidate.target, attempt.record)
         if journey.escalated is not None:

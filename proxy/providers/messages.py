@@ -91,8 +91,9 @@ def to_bedrock_body(call: Call, target: Target) -> Draft:
 
 
 def write_continuation(call: Call, target: Target, text: str) -> Call | None:
-    """The call that asks Claude to go on with an answer. None: this model does not, and none does that thinks first."""
-    if not _know(target).prefill or _asks_for_thought(call):
+    """The call that asks Claude to go on with an answer. None: this model does not, none does that thinks first, and a plain
+    prompt is the user's turn however it ends."""
+    if call.endpoint is Endpoint.COMPLETIONS or not _know(target).prefill or _asks_for_thought(call):
         return None
     return extend(call, text)
 

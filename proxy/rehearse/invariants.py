@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 
 from proxy.core.outcome import OutcomeKind
-from proxy.core.records import AttemptRecord, CallRecord, StateChange
+from proxy.core.records import AttemptRecord, CallRecord, Purpose, StateChange
 from proxy.core.settings import RetrySettings, Route, Settings
 from proxy.core.usage import UsageSource
 from proxy.rehearse.client import SimulatedClient
@@ -28,6 +28,8 @@ CREDENTIAL_BLAMED = {
     OutcomeKind.QUOTA_EXHAUSTED,
     OutcomeKind.RATE_LIMITED,
 }
+#: Answers with which one cut stream may be gone on, besides those of targets that refuse to.
+MAX_RESUMES = 2
 #: Ends that can come before anything was sent.
 UNSENT = {OutcomeKind.CLIENT_GONE, OutcomeKind.SHUTDOWN, OutcomeKind.DEADLINE_EXCEEDED}
 
@@ -116,8 +118,11 @@ def bounded_attempts(evidence: Evidence) -> Iterator[str]:
     """I2: few attempts, never the same target again while another is untried, none after the deadline."""
     for record in evidence.records:
         limit = evidence.retry(record.route).attempts
-        if len(record.attempts) > limit:
-            yield f"call {record.id} made {len(record.attempts)} attempts, {limit} allowed"
+        resumes = [attempt for attempt in record.attempts if attempt.purpose is Purpose.RESUME]
+        if len(record.attempts) - len(resumes) > limit:
+            yield f"call {record.id} made {len(record.attempts) - len(resumes)} attempts, {limit} allowed"
+        if sum(attempt.kind is not OutcomeKind.UNSUPPORTED for attempt in resumes) > MAX_RESUMES:
+            yield f"call {record.id} was resumed {len(resumes)} times, {MAX_RESUMES} allowed"
         route = evidence.route(record.route)
         total = route.timeouts.total if route is not None else evidence.settings.timeouts.total
         for place, attempt in enumerate(record.attempts):
@@ -130,6 +135,8 @@ def bounded_attempts(evidence: Evidence) -> Iterator[str]:
 def _missed(evidence: Evidence, record: CallRecord, route: Route, place: int) -> str | None:
     """An untried target that was free to take, where this attempt goes to a tried one."""
     attempt = record.attempts[place]
+    if attempt.purpose is Purpose.RESUME:
+        return None  # not every target can go on from what was sent
     before = [earlier for earlier in record.attempts[:place] if earlier.target == attempt.target]
     if not before:
         return None

@@ -52,6 +52,12 @@ def _attempts(tally: Tally, _: Gauges) -> Samples:
             yield "", (("route", route), ("target", target), ("outcome", outcome.value)), count
 
 
+def _resumes(tally: Tally, _: Gauges) -> Samples:
+    for (route, target), line in tally.lines.items():
+        for outcome, count in line.resumes.items():
+            yield "", (("route", route), ("target", target), ("outcome", outcome.value)), count
+
+
 def _tokens(tally: Tally, _: Gauges) -> Samples:
     for (route, target), line in tally.lines.items():
         for source, tokens in line.tokens.items():
@@ -232,6 +238,7 @@ METRICS: tuple[Metric, ...] = (
         "undimmed_wasted_cost_usd_total", "counter", "Known cost of attempts whose output nobody received.", _wasted_cost
     ),
     Metric("undimmed_cost_usd_total", "counter", "Known cost of all attempts, in dollars.", _cost),
+    Metric("undimmed_resumes_total", "counter", "Attempts to go on with a stream that was cut, by outcome.", _resumes),
     Metric("undimmed_unpriced_attempts_total", "counter", "Attempts that used tokens of unknown price.", _unpriced),
     Metric(
         "undimmed_possibly_billed_attempts_total",

@@ -12,7 +12,7 @@ from collections.abc import Mapping
 
 from proxy.core.endpoints import Endpoint
 from proxy.core.outcome import OutcomeKind
-from proxy.core.records import AttemptRecord, CallRecord, ProbeRecord, StateChange
+from proxy.core.records import AttemptRecord, CallRecord, ProbeRecord, Purpose, StateChange
 from proxy.core.usage import Usage, UsageSource
 from proxy.stores.histogram import DURATION, FIRST_CONTENT, WAITED, Histogram
 from proxy.stores.recent import SECONDS, Recent
@@ -27,10 +27,13 @@ NOT_FAILURES = frozenset(
         OutcomeKind.UNCONVINCING,
         OutcomeKind.OUTPACED,
         OutcomeKind.SUPERSEDED,
+        OutcomeKind.DIVERGED,
         OutcomeKind.CLIENT_GONE,
         OutcomeKind.SHUTDOWN,
     }
 )
+#: Looked up once: members of an enum take a while to be found, and every attempt asks.
+_RESUME = Purpose.RESUME
 
 #: Route, endpoint, streamed, outcome, the status that the client was told.
 CallKey = tuple[str, Endpoint, bool, OutcomeKind, int]
@@ -74,11 +77,13 @@ class Waste:
 
 class Line:
     """One target within one route. `cost` in nano-dollars; `priced` and `unpriced`: attempts that used tokens, with and
-    without a price; `possibly_billed`: attempts that were cut off and may be billed beyond what was counted."""
+    without a price; `possibly_billed`: attempts that were cut off and may be billed beyond what was counted; `resumes`:
+    attempts to go on with a stream that was cut, by outcome."""
 
-    __slots__ = ("attempts", "cost", "delivered", "possibly_billed", "priced", "tokens", "unpriced", "wasted")
+    __slots__ = ("attempts", "cost", "delivered", "possibly_billed", "priced", "resumes", "tokens", "unpriced", "wasted")
 
     def __init__(self) -> None:
+        self.resumes: dict[OutcomeKind, int] = {}
         self.attempts: dict[OutcomeKind, int] = {}
         self.tokens: dict[UsageSource, TokenCount] = {}
         self.wasted: dict[OutcomeKind, Waste] = {}
@@ -91,6 +96,8 @@ class Line:
     def add(self, attempt: AttemptRecord) -> None:
         kind = attempt.outcome.kind
         self.attempts[kind] = self.attempts.get(kind, 0) + 1
+        if attempt.purpose is _RESUME:
+            self.resumes[kind] = self.resumes.get(kind, 0) + 1
         if attempt.delivered:
             self.delivered += 1
         if attempt.possibly_billed:

@@ -52,9 +52,14 @@ class InvokeReader(StreamReader):
             self.failure = Outcome(OutcomeKind.MALFORMED, message=self._splitter.failure)
         return b"".join(out)
 
+    def forgo(self) -> None:
+        self._splitter = FrameSplitter()
+        self._inner.forgo()
+
     def end(self) -> Outcome:
         if self.failure is None and not self.done and self._splitter.pending:
             self.failure = Outcome(OutcomeKind.STREAM_BROKEN, message="the stream ended inside a frame")
+        self._inner.extends = self.extends
         return self.failure or self._inner.end()
 
     def texts(self) -> list[str]:

@@ -19,13 +19,13 @@ class JoinedReader(StreamReader):
     """See the module's text. `begun`: the provider has sent content, be it old or new. `extends`: the target was asked to go
     on, and so may rightly have nothing more to say."""
 
-    __slots__ = ("_extends", "_inner", "_joint")
+    __slots__ = ("_inner", "_joint")
 
     def __init__(self, inner: StreamReader, joint: Joint, extends: bool) -> None:
         super().__init__()
+        inner.extends = extends
         self._inner = inner
         self._joint = joint
-        self._extends = extends
 
     @property
     def begun(self) -> bool:
@@ -40,20 +40,15 @@ class JoinedReader(StreamReader):
         self._follow()
         return out
 
+    def forgo(self) -> None:
+        self._inner.forgo()
+
     def end(self) -> Outcome:
         if self.failure is not None:
             return self.failure
         inner = self._inner
         outcome = inner.end()
         self._follow()
-        if (
-            self._extends
-            and outcome.kind is OutcomeKind.MALFORMED
-            and inner.failure is None
-            and inner.done
-            and not inner.content
-        ):
-            outcome = OK  # it ended in order, without another word
         if not outcome.ok:
             return outcome
         self._silent = True

@@ -124,6 +124,9 @@ class OpenAIStreamReader(StreamReader, Generic[ChunkT]):
                 return self._take_lines(data)
         return self._take_blocks(self._splitter.feed(data))
 
+    def forgo(self) -> None:
+        self._splitter = EventSplitter()
+
     def end(self) -> Outcome:
         if self.failure is not None:
             return self.failure
@@ -286,7 +289,7 @@ class OpenAIStreamReader(StreamReader, Generic[ChunkT]):
         return self.done or len(self._finishes) >= self._asked.choices
 
     def _is_empty(self) -> bool:
-        if self.content or self._asked.stops or set(self._finishes.values()) != {"stop"}:
+        if self.content or self.extends or self._asked.stops or set(self._finishes.values()) != {"stop"}:
             return False
         return self.usage is None or self.usage.output == 0
 

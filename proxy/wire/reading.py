@@ -34,7 +34,8 @@ class StreamReader(ABC):
     `content`: an event that carries content has been seen (the commit point). `failure`: an error event, or an event that
     cannot be read; nothing of it was returned, and nothing will be. `done`: the terminal event was seen. `usage`,
     `model`: last non-null. `data_events`: how many events with data so far, so that comments do not count as life.
-    `resource_id`: what the provider's account may keep the answer under, None where it keeps none.
+    `resource_id`: what the provider's account may keep the answer under, None where it keeps none. `extends`, to be set: the
+    provider was asked to go on with an answer, and may rightly have nothing more to say.
     """
 
     __slots__ = (
@@ -44,6 +45,7 @@ class StreamReader(ABC):
         "content",
         "data_events",
         "done",
+        "extends",
         "failure",
         "model",
         "resource_id",
@@ -59,6 +61,7 @@ class StreamReader(ABC):
         self.content = False
         self.failure: Outcome | None = None
         self.done = False
+        self.extends = False
         self.usage: Usage | None = None
         self.model: str | None = None
         self.data_events = 0
@@ -72,6 +75,9 @@ class StreamReader(ABC):
     def end(self) -> Outcome:
         """The verdict, once the stream is done or the provider closed it in order: OK, STREAM_BROKEN (no finish reason, an
         event cut in the middle) or MALFORMED (finished without any content)."""
+
+    def forgo(self) -> None:  # noqa: B027 (not every format has such a rest)
+        """The connection broke: what is left of an unfinished event says nothing about what came before it."""
 
     @property
     def written(self) -> int:

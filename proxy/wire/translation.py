@@ -143,6 +143,7 @@ class TranslatedReader(StreamReader):
     whole answer. A translated answer is stored nowhere."""
 
     __slots__ = (
+        "_broken",
         "_choices",
         "_decoder",
         "_encoder",
@@ -155,6 +156,7 @@ class TranslatedReader(StreamReader):
         self._decoder = decoder
         self._encoder = encoder
         self._stops = stops
+        self._broken = False
         self._choices = choices
         self._finishes: dict[int, Finish] = {}
 
@@ -163,9 +165,12 @@ class TranslatedReader(StreamReader):
             return b""
         return self._take(self._decoder.feed(data))
 
+    def forgo(self) -> None:
+        self._broken = True
+
     def end(self) -> Outcome:
         rest = b""
-        if not self._silent:
+        if not self._silent and not self._broken:
             rest = self._take(self._decoder.finish())
         if self.failure is not None:
             return self.failure
@@ -173,7 +178,8 @@ class TranslatedReader(StreamReader):
         if len(self._finishes) < max(self._choices, 1):
             where = "without a finish reason" if self.content else "before its first content"
             return Outcome(OutcomeKind.STREAM_BROKEN, message=f"the stream ended {where}")
-        if not self.content and _is_nothing(list(self._finishes.values()), self.usage, self._stops):
+        empty = not self.content and not self.extends
+        if empty and _is_nothing(list(self._finishes.values()), self.usage, self._stops):
             return Outcome(OutcomeKind.MALFORMED, message="the stream finished without any content")
         # What the decoder held back until now belongs before the end, and nothing else can be written any more.
         self.terminator = rest + self._encoder.close()

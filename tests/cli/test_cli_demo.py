@@ -70,7 +70,7 @@ def test_hurry_squeezes_a_schedule():
 
 def test_the_demo_plays_the_promised_outage():
     modes = [span.behaviour.mode for span in load("demo").providers["alpha"].spans]
-    assert modes == [Mode.OK, Mode.STATUS, Mode.BLACK_HOLE, Mode.ERROR_EVENT]
+    assert modes == [Mode.OK, Mode.STATUS, Mode.BLACK_HOLE, Mode.ERROR_EVENT, Mode.CUT]
 
 
 def test_changes_of_state_become_events_once():
@@ -210,11 +210,35 @@ def test_clients_judge_streams(lines: tuple[bytes, ...], error: str):
     assert asyncio.run(demo._read_stream(Reply(*lines)))[1] == error  # type: ignore[arg-type]
 
 
+def resumed(*words: str) -> demo.Verdict:
+    """What a client makes of a stream of these words that two targets wrote."""
+    told = b': undimmed {"parts":[{"target":"alpha/sun","characters":5},{"target":"beta/sun","characters":4}]}\n'
+    events = [
+        b"data: " + json.dumps({"choices": [{"delta": {"content": w}, "finish_reason": None}]}).encode() for w in words
+    ]
+    return asyncio.run(demo._read_stream(Reply(*events, STOP, told, DONE)))  # type: ignore[arg-type]
+
+
+def test_clients_look_at_the_seam():
+    assert resumed("When ", "one lamp") == (pytest.approx(0, abs=1e12), "", ("alpha/sun", "beta/sun"))
+    assert resumed("When ", "When one lamp")[1] == "a seam that shows: When When one lamp"
+
+
+def test_resumed_streams_are_told_and_counted():
+    story = told()
+    for number in range(3):
+        story.now = 2.0 + number * 0.5
+        story.add(Seen(LARGE, 2.0, True, "alpha/sun", 1, 0.1, 0.5, authors=("alpha/sun", "beta/sun")))
+    lines = [event.text for event in story.events if "cut in mid-answer" in event.text]
+    assert lines == ["alpha/sun was cut in mid-answer → beta/sun wrote the rest, and nobody noticed"] * 2
+    assert any("3 streams were cut in mid-answer" in line for line in story.summary().lines())
+
+
 def test_clients_judge_whole_answers():
     good = Reply(b'{"choices":[{"message":{"content":"x"}}]}')
     bad = Reply(b'{"error":{"message":"no"}}', status=503)
     assert asyncio.run(demo._read_whole(good))[1] == ""  # type: ignore[arg-type]
-    assert asyncio.run(demo._read_whole(bad)) == (None, "503 no")  # type: ignore[arg-type]
+    assert asyncio.run(demo._read_whole(bad)) == (None, "503 no", ())  # type: ignore[arg-type]
 
 
 TINY = """

@@ -13,8 +13,10 @@ from proxy.core.endpoints import Endpoint
 from proxy.core.exchange import FailureKind, TransportError
 from proxy.core.outcome import OutcomeKind
 from proxy.core.records import Purpose
-from proxy.core.settings import RetrySettings, Settings, Timeouts
+from proxy.core.settings import RetrySettings, Settings, Target, Timeouts
 from proxy.core.usage import UsageSource
+from proxy.pipeline.resumption import MAX_UNWILLING, UNWILLING_FOR, Unwilling
+from proxy.providers.model_facts import facts_of
 from proxy.rehearse.client import SimulatedClient, Wish
 
 CUT = TransportError(FailureKind.BROKEN, "reset")
@@ -31,7 +33,7 @@ def resuming(
     **more: Any,
 ) -> Settings:
     """`preset` of every provider: one that goes on with an answer."""
-    names = [place.partition("/")[0] for tier in tiers for place in tier]
+    names = [(place if isinstance(place, str) else place.id).partition("/")[0] for tier in tiers for place in tier]
     made = settings(tiers, providers={name: provider(name, preset=preset) for name in names}, retry=retry, **more)
     return replace(made, routes=tuple(replace(route, resume=mode) for route in made.routes))
 
@@ -121,6 +123,8 @@ def test_a_cut_stream_goes_on_in_an_answer_that_begins_the_same() -> None:
     assert second.usage is not None
     assert (second.usage.source, second.usage.output) == (UsageSource.PROVIDER, 3)
     assert loads(stage.transport.sent[0].body) == loads(stage.transport.sent[1].body)
+    used = {"input": 17, "cached": 0, "output": 6, "reasoning": 0, "source": "mixed"}
+    assert closing(client)["tokens"] == used  # of both; the first one's are estimated
 
 
 def test_off_is_off() -> None:
@@ -288,6 +292,20 @@ def test_a_rejected_splice_is_not_shown_either() -> None:
     client, stage = play(said(WORDS[:3], cut=True), REFUSED)
     assert_honest(client, stage)
     assert error_of(client)["type"] == "server_error"
+
+
+def test_white_space_is_nothing_to_go_on_from() -> None:
+    client, stage = play(said(("\n",), cut=True), said(("\n", *WORDS), "2"), configured=resuming(Resume.CONTINUE))
+    assert_whole(client, "\n" + TEXT)
+    assert "continue_final_message" not in sent(stage)
+
+
+def test_what_is_too_long_for_a_target_is_no_refusal_to_go_on() -> None:
+    """The failure table has its own row for it: only larger contexts are asked then."""
+    too_long = whole({"error": {"message": "Too long.", "code": "context_length_exceeded"}}, 400)
+    client, stage = play(said(WORDS[:3], cut=True), too_long, configured=resuming(Resume.CONTINUE))
+    assert_honest(client, stage)
+    assert [attempt[2] for attempt in tried(stage)] == [OutcomeKind.STREAM_BROKEN, OutcomeKind.CONTEXT_TOO_LONG]
 
 
 # What cannot go on.
@@ -474,3 +492,43 @@ def test_what_is_too_long_to_be_kept_ends_with_its_cut() -> None:
     words = ("x" * 600_000, "y" * 600_000, "z")
     client, stage = play(said(words[:2], cut=True), said(words, "2"))
     assert_honest(client, stage)
+
+
+# With the rest of the house.
+
+
+def test_a_resumed_answer_can_be_kept_for_bad_times() -> None:
+    """What remembers a stream for repeating it, and what remembers it for going on, do not get in each other's way."""
+    configured = resuming()
+    configured = replace(configured, routes=tuple(replace(route, stale=60.0) for route in configured.routes))
+    client, _ = play(said(WORDS[:3], cut=True), said(WORDS, "2"), configured=configured)
+    assert_whole(client)
+
+
+def test_a_target_whose_format_has_no_words_for_the_request_is_not_asked_to_go_on() -> None:
+    """Its first target takes what another vendor's format cannot say."""
+    claude = replace(provider("b", preset="anthropic"), kind="anthropic")
+    sonnet = Target("b", "claude-sonnet-4-5", facts=facts_of("claude-sonnet-4-5"))
+    made = resuming(Resume.CONTINUE, tiers=(("a/m",), (sonnet,)))
+    configured = replace(made, providers={**made.providers, "b": claude})
+    odd = {"messages": [{"role": "user", "content": [{"type": "input_audio", "input_audio": {"data": 7}}]}]}
+    client, stage = play(said(WORDS[:3], cut=True), said(WORDS, "2"), configured=configured, fields=odd)
+    assert [request.pool for request in stage.transport.sent] == ["a", "a"]  # the one that can goes on itself
+    assert client.downstream.ended_at is not None
+
+
+def test_the_one_that_diverged_is_not_asked_to_go_on_beyond_its_budget() -> None:
+    configured = resuming(Resume.AUTO, tiers=(("a/m",), ("b/m",)), retry=replace(RETRY, budget_floor=0, budget_ratio=0.0))
+    client, stage = play(said(WORDS[:3], cut=True), said(("No.",), "2"), said(("goes ", "dark"), "3"), configured=configured)
+    assert_honest(client, stage)
+    assert len(stage.transport.sent) == 2
+
+
+def test_only_so_many_refusals_are_remembered() -> None:
+    unwilling = Unwilling()
+    for number in range(MAX_UNWILLING + 1):
+        unwilling.note(f"p/m{number}", Endpoint.CHAT, 0.0)
+    assert not unwilling.knows("p/m0", Endpoint.CHAT, 1.0)
+    assert unwilling.knows("p/m1", Endpoint.CHAT, 1.0)
+    assert not unwilling.knows("p/m1", Endpoint.MESSAGES, 1.0)
+    assert not unwilling.knows("p/m1", Endpoint.CHAT, UNWILLING_FOR)

@@ -4,7 +4,7 @@ from itertools import pairwise
 from random import Random
 
 import pytest
-from wire_joints import ENDPOINTS, Heard, call_tool, listen, open_reader, say, write
+from support.joint_streams import ENDPOINTS, Heard, call_tool, listen, open_reader, say, write
 
 from proxy.core.endpoints import Endpoint
 from proxy.core.outcome import OutcomeKind
@@ -213,3 +213,17 @@ def test_an_answer_that_was_cut_short_says_so(endpoint: Endpoint) -> None:
     rest = write(endpoint, "b", say((TEXT,), finish=Finish.LENGTH), USAGE)
     heard = listen(endpoint, sent + go_on(endpoint, joint, Exact(joint.text), rest))
     assert heard.finishes[0] in ("length", "max_tokens", "incomplete")
+
+
+def test_the_books_see_the_next_answer_as_it_was() -> None:
+    """A joined reader tells its provider's own usage, model and texts, and what of its connection was lost."""
+    _, joint = begin(Endpoint.CHAT, _before(write(Endpoint.CHAT, "a", say(WORDS)), b"stays"))
+    joint.begin(Exact(joint.text), Bill())
+    reader = JoinedReader(open_reader(Endpoint.CHAT), joint, extends=False)
+    whole = write(Endpoint.CHAT, "b", say(WORDS), USAGE)
+    reader.feed(whole[: whole.index(b"[DONE]") + 3])
+    reader.forgo()
+    assert reader.end().ok
+    assert reader.texts() == [TEXT]
+    assert reader.usage == USAGE
+    assert reader.model == "model-b"

@@ -39,6 +39,9 @@ class MessagesReader(StreamReader):
     def feed(self, data: bytes) -> bytes:
         return b"" if self._silent else self._relay(data)
 
+    def forgo(self) -> None:
+        self._cutter = EventCutter()
+
     def end(self) -> Outcome:
         if self.failure is None and not self.data_events:
             self.failure = self._cutter.judge_rest()
@@ -50,7 +53,7 @@ class MessagesReader(StreamReader):
         rest = b"" if self.done else self._cutter.rest
         if rest and not rest.startswith(b":") and not STOP_EVENT.startswith(rest):
             return Outcome(OutcomeKind.STREAM_BROKEN, message="the stream ended inside an event")
-        silent = not self.content and not self._called and self._stop_reason == "end_turn"
+        silent = not self.content and not self._called and not self.extends and self._stop_reason == "end_turn"
         if silent and (self.usage is None or self.usage.output == 0):
             return Outcome(OutcomeKind.MALFORMED, message="the stream finished without any content")
         return OK

@@ -193,7 +193,7 @@ class _Responses:
             assert not self.open, "the end inside an item"
             assert event["response"]["output"] == heard.items
             heard.finishes.append(event["response"]["status"])
-            heard.usage = event["response"]["usage"] or {}
+            heard.usage = event["response"].get("usage") or {}
             heard.ends += 1
 
 
