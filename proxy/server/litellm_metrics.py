@@ -40,7 +40,6 @@ EXCEPTIONS: Mapping[OutcomeKind, str] = {
     OutcomeKind.REJECTION_SUSPECTED: "BadRequestError",
     OutcomeKind.REJECTION_STORM: "BadRequestError",
     OutcomeKind.MALFORMED: "APIResponseValidationError",
-    OutcomeKind.DIVERGED: "APIResponseValidationError",
     OutcomeKind.STREAM_BROKEN: "APIConnectionError",
     OutcomeKind.SHUTDOWN: "ServiceUnavailableError",
 }

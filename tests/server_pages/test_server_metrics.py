@@ -7,7 +7,7 @@ from proxy.core.alarming import AlarmFigures, WebhookState
 from proxy.core.endpoints import Endpoint
 from proxy.core.limits import BudgetStanding
 from proxy.core.outcome import OK, Outcome, OutcomeKind
-from proxy.core.records import AttemptRecord, CallRecord, ProbeRecord, StateChange
+from proxy.core.records import AttemptRecord, CallRecord, ProbeRecord, Purpose, StateChange
 from proxy.core.usage import Usage
 from proxy.server.gauges import CredentialGauge, Gauges, TargetGauge
 from proxy.server.limit_metrics import MAX_BUDGETS
@@ -77,7 +77,12 @@ def test_credentials_show_whether_and_how_long_they_can_be_used(families):
     assert value(families, "undimmed_credential_refreshes_total", result="failed") == 1
 
 
-def test_every_metric_of_the_table_is_there_with_samples(families):
+def test_every_metric_of_the_table_is_there_with_samples():
+    tally = filled()
+    cut = AttemptRecord("a/x", "a", "a#1", 0.0, Outcome(OutcomeKind.STREAM_BROKEN), delivered=True)
+    resumed = AttemptRecord("b/y", "b", "b#1", 1.0, OK, delivered=True, purpose=Purpose.RESUME)
+    tally.call_finished(CallRecord("s", "gpt", Endpoint.CHAT, True, None, 0.0, 0.0, attempts=[cut, resumed]))
+    families = parse(render(tally, GAUGES).decode())
     assert list(families) == [metric.name for metric in METRICS]
     assert all(samples for _, samples in families.values())
     assert {kind for kind, _ in families.values()} == {"counter", "gauge", "histogram"}
