@@ -22,6 +22,8 @@ TEXT = (
     "sentence because light does not care which wire it came through"
 )
 WORDS = TEXT.split()
+#: Of scripts that nobody asked for, as models sprinkled them over their answers in the summer of 2025.
+FOREIGN = ("สวัสดี", "灯光", "свет")
 CREATED = 1_760_000_000
 DONE = b"data: [DONE]\n\n"
 
@@ -294,14 +296,21 @@ class _Speech:
         return {"index": index, "message": message, **ending}
 
 
+def say_word(place: int, style: Style) -> str:
+    """The token at this place of an answer, whichever vendor says it."""
+    word = WORDS[place % len(WORDS)]
+    if style is Style.WRONG_SCRIPT and place % 4 == 3:
+        word = FOREIGN[place % len(FOREIGN)]
+    return word if place == 0 else f" {word}"
+
+
 @functools.lru_cache(maxsize=256)
 def _words(count: int, style: Style) -> tuple[tuple[str, bytes], ...]:
     """What is said, token by token: the field of the delta and the text in it, escaped as inside a JSON string."""
     made: list[tuple[str, bytes]] = []
     for position in range(count):
-        word = WORDS[position % len(WORDS)].encode()
         thinking = style is Style.REASONING and position < count // 2
-        made.append(("reasoning_content" if thinking else "content", word if position == 0 else b" " + word))
+        made.append(("reasoning_content" if thinking else "content", say_word(position, style).encode()))
     return tuple(made)
 
 
