@@ -5,6 +5,7 @@ page serves a telephone and a wall. What a drawing shows stands beside it in wor
 escaped.
 """
 
+import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from html import escape
@@ -34,10 +35,16 @@ STATES = {
     "held": "held until a given time",
     "expired": "no live token",
 }
+_CODE = re.compile(r"`([^`]+)`")
+#: Outages that a piece of advice leads to, at most.
+LINKS = 6
 #: Units of the lanes' drawings.
 LANE, LANE_HEIGHT = 1000, 14
+#: As wide as a mark is at least: about two pixels, since a moment should still be seen.
+MARK = 2.0
+COLOURED = {"kept": "good", "lost": "bad", "bare": "warn", "untouched": "soft"}
 TAGS = {"kept": "yes", "lost": "no", "bare": "half", "untouched": "none"}
-HEADS = ("direct", "proxied", "p50", "p99", "rerouted", "wasted tokens", "extra", "noticed")
+HEADS = ("direct", "proxied", "p50", "p99", "re­routed", "wasted tokens", "extra cost", "noticed after")
 
 
 def write_page(path: Path, source: str, findings: Sequence[Findings], advice: Sequence[Advice]) -> None:
@@ -62,12 +69,16 @@ def render(source: str, findings: Sequence[Findings], advice: Sequence[Advice]) 
 
 
 def _headline(findings: Sequence[Findings]) -> str:
+    bare = [found for found in findings if verdict(found) in ("bare", "lost") and found.uncovered_routes]
+    routes = sorted({route for found in bare for route in found.uncovered_routes})
     lost = [found.name for found in findings if not found.kept]
+    parts = []
+    if routes:
+        parts.append(f"{' and '.join(routes)} {'goes' if len(routes) == 1 else 'go'} down with one vendor, in {len(bare)} outages")
     if lost:
-        return f"Requests are lost in {', '.join(lost)} although another provider is healthy"
-    bare = [found.name for found in findings if found.uncovered_routes]
-    if bare:
-        return f"{len(bare)} of {len(findings)} outages take routes down that have no other provider"
+        parts.append(f"requests are lost in {', '.join(lost)} although another provider is healthy")
+    if parts:
+        return _capital("; ".join(parts))
     return "Whatever happened to one provider, clients were served by another"
 
 
@@ -81,7 +92,7 @@ def _tiles(findings: Sequence[Findings]) -> str:
         (f"{direct:,}", "bad" if direct else "good", f"of {asked:,} requests failed when sent directly"),
         (f"{proxied:,}", "bad" if proxied else "good", "of the same requests failed through the proxy"),
         (f"{kept} of {len(findings)}", "good" if kept == len(findings) else "warn", "outages that nobody had to notice"),
-        (show_share(worst.proxied), "good" if worst.kept else "bad", f"answered in the worst outage, {worst.name}"),
+        (show_share(worst.proxied), COLOURED[verdict(worst)], f"answered in the worst outage, {worst.name}"),
     )
     return "".join(f'<div class="tile"><b class="{kind}">{value}</b>{escape(text)}</div>' for value, kind, text in tiles)
 
@@ -91,13 +102,19 @@ def _advice(advice: Sequence[Advice]) -> str:
         return "<p>Nothing: no weak spot of this configuration showed.</p>"
     items = []
     for piece in advice:
-        links = ", ".join(f'<a href="#{escape(name)}">{escape(name)}</a>' for name in piece.outages)
+        links = ", ".join(f'<a href="#{escape(name)}">{escape(name)}</a>' for name in piece.outages[:LINKS])
+        links += f" and {len(piece.outages) - LINKS} more" if len(piece.outages) > LINKS else ""
         seen = f' <span class="soft small">See {links}.</span>' if links else ""
         items.append(
             f'<li class="advice w{piece.weight}"><span class="tag">{WEIGHTS[piece.weight]}</span>'
-            f"<code>{escape(piece.key)}</code><p>{escape(_capital(piece.text))}{seen}</p></li>"
+            f"<code>{escape(piece.key)}</code><p>{_prose(_capital(piece.text))}{seen}</p></li>"
         )
     return f'<ul class="advices">{"".join(items)}</ul>'
+
+
+def _prose(text: str) -> str:
+    """Escaped, with what stands between backticks as code."""
+    return _CODE.sub(r"<code>\1</code>", escape(text))
 
 
 def _capital(text: str) -> str:
@@ -108,8 +125,8 @@ def _table(findings: Sequence[Findings]) -> str:
     heads = "".join(f'<th scope="col">{head}</th>' for head in HEADS)
     rows = "".join(_table_row(found) for found in findings)
     return (
-        '<table><thead><tr><th class="l" scope="col">outage</th><th class="l" scope="col">what happened</th>'
-        f'<th class="l" scope="col">hits</th>{heads}<th class="l" scope="col"></th></tr></thead><tbody>{rows}</tbody></table>'
+        '<table><thead><tr><th class="l" scope="col"></th><th class="l" scope="col">what happened, and whom it hits</th>'
+        f'{heads}<th class="l" scope="col">verdict</th></tr></thead><tbody>{rows}</tbody></table>'
     )
 
 
@@ -117,9 +134,9 @@ def _table_row(found: Findings) -> str:
     kind = verdict(found)
     cells = (
         show_share(found.direct),
-        f'<b class="{"good" if found.kept else "bad"}">{show_share(found.proxied)}</b>',
-        f"{show_seconds(found.direct.p50)} → {show_seconds(found.proxied.p50)}",
-        f"{show_seconds(found.direct.p99)} → {show_seconds(found.proxied.p99)}",
+        f'<b class="{COLOURED[kind]}">{show_share(found.proxied)}</b>',
+        f"{show_seconds(found.direct.p50)}<br>→ {show_seconds(found.proxied.p50)}",
+        f"{show_seconds(found.direct.p99)}<br>→ {show_seconds(found.proxied.p99)}",
         f"{found.rerouted:,}",
         f"{found.wasted:,}",
         escape(show_extra(found)),
@@ -127,10 +144,10 @@ def _table_row(found: Findings) -> str:
     )
     name = escape(found.name)
     return (
-        f'<tr><th class="l" scope="row"><a href="#{name}">{name}</a></th><td class="l what">{escape(found.title)}</td>'
-        f'<td class="l">{escape(show_hit(found))}</td>'
+        f'<tr><th class="l" scope="row"><a href="#{name}">{name}</a></th><td class="l what">{escape(found.title)}'
+        f'<br><span class="soft">{escape(show_hit(found))}</span></td>'
         + "".join(f"<td>{cell}</td>" for cell in cells)
-        + f'<td class="l"><span class="tag {TAGS[kind]}">{escape(show_remark(found) or "kept")}</span></td></tr>'
+        + f'<td class="l verdict"><span class="tag {TAGS[kind]}">{escape(show_remark(found) or "kept")}</span></td></tr>'
     )
 
 
@@ -203,7 +220,7 @@ def _open(found: Findings, whole: float, height: int, label: str) -> str:
 
 def _tower(number: int, bottom: float, top: float) -> str:
     """A bar of the slice with this number, between two heights, as a piece of a path."""
-    return f"M{number} {bottom:.4g}V{top:.4g}h.9V{bottom:.4g}z"
+    return f"M{number} {round(bottom, 1):g}V{round(top, 1):g}h.9V{round(bottom, 1):g}z"
 
 
 def _most_asked(found: Findings) -> int:
@@ -257,7 +274,7 @@ def _lanes(found: Findings) -> Iterator[str]:
     for subject, stretches in found.states.items():
         label = f"{subject}: {len(stretches)} times out of its usual state"
         drawing = _open(found, LANE, LANE_HEIGHT, label)
-        for stretch in stretches:
+        for stretch in _visible(found, stretches):
             cls = seen.setdefault(stretch.state, stretch.state if stretch.state in STATES else "other")
             drawing += _mark(found, stretch, cls)
         yield f'<div class="row"><span>{escape(subject)}</span>{drawing}</svg></div>'
@@ -265,11 +282,20 @@ def _lanes(found: Findings) -> Iterator[str]:
         yield _legend((cls, STATES.get(state, state)) for state, cls in seen.items())
 
 
+def _visible(found: Findings, stretches: Sequence[Stretch]) -> Iterator[Stretch]:
+    """Without those that would lie under the mark before them."""
+    drawn = -1.0
+    for stretch in stretches:
+        start, end = (_units(found, at, LANE) for at in (stretch.start, stretch.end))
+        if end > drawn:
+            drawn = max(end, start + MARK)
+            yield stretch
+
+
 def _mark(found: Findings, stretch: Stretch, cls: str) -> str:
     length = stretch.end - stretch.start
     words = escape(f"{stretch.state} for {show_seconds(length)}: {stretch.cause}")
-    # Two units are about as many pixels: a moment should still be seen.
-    place = f'x="{_units(found, stretch.start, LANE):g}" width="{max(2.0, _units(found, length, LANE)):g}"'
+    place = f'x="{_units(found, stretch.start, LANE):g}" width="{max(MARK, _units(found, length, LANE)):g}"'
     return f'<rect class="{cls}" {place} height="{LANE_HEIGHT}"><title>{words}</title></rect>'
 
 
@@ -279,7 +305,7 @@ def _axis(found: Findings) -> str:
     for share in (0.0, 0.25, 0.5, 0.75, 1.0):
         at = found.begins + share * (found.ends - found.begins)
         anchor = "start" if share == 0 else "end" if share == 1 else "middle"
-        text = "outage begins" if share == 0 else "ends" if share == 1 else f"+{show_seconds(share * found.published)}"
+        text = "begins" if share == 0 else "ends" if share == 1 else f"+{show_seconds(share * found.published)}"
         marks.append(f'<text x="{_units(found, at, 100):g}%" y="12" text-anchor="{anchor}">{text}</text>')
     return f'<div class="row"><span></span><svg class="axis" height="16" aria-hidden="true">{"".join(marks)}</svg></div>'
 

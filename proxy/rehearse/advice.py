@@ -95,9 +95,16 @@ def one_domain(case: Case) -> Iterator[Advice]:
         yield Advice(
             weight,
             f"{place}.targets",
-            f"route {route.name} {what}.{seen} Add a target at another vendor.",
+            f"route {route.name} {what}.{seen} Add a target at another vendor{_suggest(case, route, vendors)}.",
             list(lost),
         )
+
+
+def _suggest(case: Case, route: Route, vendors: set[str]) -> str:
+    """A target of this very file that is elsewhere, if there is one."""
+    others = (target for _, other in case.routes for target in other.targets if other is not route)
+    found = next((target for target in others if case.provider(target).preset not in vendors), None)
+    return "" if found is None else f", such as `{found.id}`, which this file already has"
 
 
 def _bare(case: Case, outage: str) -> list[str]:
@@ -165,21 +172,25 @@ def _round(seconds: float) -> int:
 
 
 def single_credential(case: Case) -> Iterator[Advice]:
-    """Providers that are lost with one key."""
-    preferred = {route.tiers[0][0].provider: (place, route) for place, route in reversed(list(case.routes))}
-    for name, (_, route) in preferred.items():
-        provider = case.settings.providers[name]
-        if len(provider.credentials) != 1 or PRESETS[provider.preset].keyless:
-            continue
-        shown = [found for found in case.findings if name in found.hit and found.name in ("D1", "D23")]
-        seen = next((f" In D1 all of its {_requests(f.rerouted)} had to go elsewhere." for f in shown if f.name == "D1"), "")
-        yield Advice(
-            MILD,
-            f"providers.{name}.credentials",
-            f"{name}, the first choice of {route.name}, has only one credential: one refused, exhausted or unlucky key takes "
-            f"the whole provider out.{seen} A key of a second project keeps it serving.",
-            [found.name for found in shown],
-        )
+    """First choices that are lost with one key."""
+    first = dict.fromkeys(route.tiers[0][0].provider for _, route in case.routes)
+    names = [
+        name
+        for name in first
+        if len((known := case.settings.providers[name]).credentials) == 1 and not PRESETS[known.preset].keyless
+    ]
+    if not names:
+        return
+    shown = [found for found in case.findings if found.name in ("D1", "D23") and set(found.hit) & set(names)]
+    seen = "".join(f" In {f.name} {_requests(f.rerouted)} had to leave {', '.join(f.hit)} for it." for f in shown)
+    have = "has" if len(names) == 1 else "each have"
+    yield Advice(
+        MILD,
+        f"providers.{names[0]}.credentials" if len(names) == 1 else "providers.*.credentials",
+        f"{', '.join(f'`{name}`' for name in names)} {have} only one credential: one refused, exhausted or unlucky key takes the "
+        f"whole provider out.{seen} A key of a second project keeps it serving.",
+        [found.name for found in shown],
+    )
 
 
 def smaller_context(case: Case) -> Iterator[Advice]:

@@ -14,7 +14,7 @@ from proxy.rehearse.stage import History
 from proxy.rehearse.visit import Visit
 from proxy.tokens.prices import cost
 
-SLICES = 96
+SLICES = 72
 #: Seconds without a word after which a person at a screen wonders.
 SILENT = 8.0
 #: States in which a target takes all the traffic there is.
@@ -147,7 +147,7 @@ def detect(takes: Takes) -> float | None:
     nothing was sent into, or that is over before anything happens, says nothing."""
     clock, epoch = takes.cast.clock, takes.proxied.epoch
     onsets = [clock.place(at) for at in takes.outage.onsets()]
-    changes = [c.at - epoch for c in takes.proxied.notes.changes if c.after in OUT and _belongs(c, takes.cast.hit)]
+    changes = [c.at - epoch for c in takes.proxied.notes.changes if _word(c) in OUT and _belongs(c, takes.cast.hit)]
     longest: float | None = None
     for number, onset in enumerate(onsets):
         until = onsets[number + 1] if number + 1 < len(onsets) else clock.lead + clock.length
@@ -155,6 +155,11 @@ def detect(takes: Takes) -> float | None:
         if noticed is not None and (longest is None or noticed - onset > longest):
             longest = noticed - onset
     return longest
+
+
+def _word(change: StateChange) -> str:
+    """The new state without what it is confined to: a key may be `held for` one model."""
+    return change.after.partition(" ")[0]
 
 
 def _belongs(change: StateChange, hit: Sequence[str]) -> bool:
@@ -201,10 +206,11 @@ def _stretches(changes: Sequence[StateChange], epoch: float, seconds: float) -> 
         start = max(0.0, change.at - epoch)
         end = changes[number + 1].at - epoch if number + 1 < len(changes) else seconds
         # A hold ends by itself; nobody reports that.
-        if change.after == "held" and change.until is not None:
+        state = _word(change)
+        if state == "held" and change.until is not None:
             end = min(end, change.until - epoch)
-        if change.after not in CALM and end > start:
-            made.append(Stretch(start, min(end, seconds), change.after, change.cause))
+        if state not in CALM and end > start:
+            made.append(Stretch(start, min(end, seconds), state, change.cause))
     return made
 
 
