@@ -6,10 +6,12 @@ so that whoever holds a client's copy can tell which provider's bytes are in it.
 
 import base64
 import functools
+import re
 import struct
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from json import dumps
+from urllib.parse import unquote
 
 import msgspec
 
@@ -69,6 +71,7 @@ class Body(msgspec.Struct):
     anthropic_version: str | None = None
 
 
+_MODEL_PATHS = re.compile(r"/(?:deployments|models|model)/([^/]+?)(?::[A-Za-z]+)?(?:/|$)")
 _decoder = msgspec.json.Decoder(Body)
 
 
@@ -87,6 +90,14 @@ class Asked:
     @property
     def label(self) -> str:
         return self.body.user or ""
+
+    @property
+    def model(self) -> str:
+        """Some vendors have it in the body, others in the path."""
+        if self.body.model:
+            return self.body.model
+        found = _MODEL_PATHS.search(self.path)
+        return unquote(found[1]) if found is not None else ""
 
     @property
     def streams(self) -> bool:

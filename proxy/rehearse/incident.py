@@ -86,14 +86,12 @@ def to_outage(data: bytes, name: str) -> str:
 
 def _spans(incident: Incident) -> Iterator[dict[str, object]]:
     hit = set(incident.targets) or {moment.target for moment in incident.timeline}
-    # The commonest model of the incident is the first in the file, and so on: as the rehearsed provider's models are.
-    models = list(dict.fromkeys(moment.target.partition("/")[2] for moment in incident.timeline if moment.target in hit))
     for target in dict.fromkeys(moment.target for moment in incident.timeline):
         if target not in hit:
             continue
         moments = sorted((m for m in incident.timeline if m.target == target), key=lambda m: m.t)
         usual = min((m.ttft_p50 for m in moments if m.ttft_p50), default=None)
-        place = {"nth_model": models.index(target.partition("/")[2]) + 1} if len(models) > 1 else {}
+        place = {"models": dumps([target.partition("/")[2]], ensure_ascii=False)}
         for number, moment in enumerate(moments):
             until = moments[number + 1].t if number + 1 < len(moments) else _last(incident, moment)
             played = _played(moment, usual)

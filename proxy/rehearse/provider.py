@@ -51,13 +51,13 @@ class SimulatedProvider:
             recent=self._count(now, keep=behaviour.rate is not None),
             age=age,
             path=asked.path,
-            model=asked.body.model,
+            model=asked.model,
             key=asked.key,
             input_tokens=asked.input_tokens,
         )
         identity = f"{self.name}-{self.served}"
         script = write(behaviour, decide(behaviour, situation, rng), asked, identity, rng, self.shelf)
-        entry = BillEntry(now, identity, asked.body.model, asked.key, asked.input_tokens)
+        entry = BillEntry(now, identity, asked.model, asked.key, asked.input_tokens)
         return script, self.bill.open(entry) if script.model_ran else entry
 
     def end(self, entry: BillEntry, *, complete: bool) -> None:

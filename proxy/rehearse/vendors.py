@@ -4,11 +4,9 @@ The figures of `PROFILES` are of the order that public monitors showed for mid-s
 a rehearsal plausible, not to rank vendors: a fallback that is rehearsed as slower than it is costs nobody anything.
 """
 
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from random import Random
-from urllib.parse import unquote
 
 from proxy.rehearse.answers import Asked
 from proxy.rehearse.behaviour import Behaviour, Latency, lognormal
@@ -58,20 +56,10 @@ PROFILES: Mapping[str, Profile] = {
     "sglang": Profile(0.25, 1.2, 45.0),
 }
 
-_MODEL_PATHS = re.compile(r"/(?:deployments|models|model)/([^/]+?)(?::[A-Za-z]+)?(?:/|$)")
-
 
 def profile_of(preset: str) -> Profile:
     """What to expect of a vendor; of one that nobody knows, what is usual."""
     return PROFILES.get(preset, _USUAL)
-
-
-def model_of(asked: Asked) -> str:
-    """The model that a request is for: some formats have it in the body, others in the path."""
-    if asked.body.model:
-        return asked.body.model
-    found = _MODEL_PATHS.search(asked.path)
-    return unquote(found[1]) if found is not None else ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,7 +91,7 @@ class SimulatedVendor(SimulatedProvider):
         return self.schedule
 
     def _concerns(self, strike: Strike, asked: Asked) -> bool:
-        if strike.nth_model and _ordinal(model_of(asked), self._part.models, self._models) != strike.nth_model:
+        if strike.nth_model and _ordinal(asked.model, self._part.models, self._models) != strike.nth_model:
             return False
         return not strike.nth_key or _ordinal(asked.key, self._part.keys, self._keys) == strike.nth_key
 
