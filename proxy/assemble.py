@@ -24,6 +24,7 @@ from proxy.core.usage import Usage
 from proxy.gateway import Gateway
 from proxy.pipeline.accounting import Accounting
 from proxy.pipeline.accounts import Accounts
+from proxy.pipeline.drills import Drills
 from proxy.pipeline.estimation import EstimateJob, Estimator, ThreadEstimator
 from proxy.pipeline.forward import Forwarder
 from proxy.pipeline.gate import Gate
@@ -143,6 +144,7 @@ class Parts:
     accounting: Accounting
     registry: TargetRegistry
     services: Services
+    drills: Drills
 
     def routing(self, settings: Settings) -> Routing:
         """A routing for these settings, on the live states there are."""
@@ -223,4 +225,6 @@ def assemble(
     forwarder = Forwarder(services, routing, queues, accounting, Accounts(Pins()), gate)
     gateway = Gateway(forwarder, queues, tally, wall)
     prober = Prober(services, lambda: forwarder.routing)
-    return Parts(gateway, prober, accounting, registry, services)
+    drills = Drills(services)
+    gateway.attend(drills)
+    return Parts(gateway, prober, accounting, registry, services, drills)

@@ -59,7 +59,7 @@ def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") 
         "--mix",
         default="",
         metavar="LIST",
-        help="weights of routes, shares of stream and tools, tokens of input and output: gpt-5=7,small=3,stream=0.5,output=400",
+        help="weights of routes, shares of stream and tools, tokens of input and output: gpt-5=7,small=3,stream=0.5",
     )
     parser.add_argument("--seed", type=int, default=1, metavar="N", help="other dice (default: 1)")
     parser.add_argument("--format", choices=("table", "json"), default="table", help="default: table")
@@ -94,7 +94,9 @@ def _show(findings: "Sequence[Findings]", advice: "Sequence[Advice]", source: st
     if squeezed:
         most = max(found.squeeze for found in squeezed)
         terminal.say(f"  {len(squeezed)} passed faster than they did in reality, up to {most:,.0f} times")
-    terminal.say("  p50, p99: to the first token, directly → proxied; extra: beyond first choices; noticed: the slowest time")
+    terminal.say(
+        "  p50, p99: to the first token, directly → proxied; extra: beyond first choices; noticed: the slowest time"
+    )
     for piece in advice:
         style = "red" if piece.weight >= 3 else "yellow"
         terminal.say(f"{terminal.paint(piece.key, style)}: {piece.text}")

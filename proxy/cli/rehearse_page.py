@@ -63,8 +63,8 @@ def render(source: str, findings: Sequence[Findings], advice: Sequence[Advice]) 
         advice=_advice(advice),
         table=_table(findings),
         outages="\n".join(_outage(found) for found in findings),
-        footer=f"undimmed {__version__}. Vendors' usual speeds are assumptions of the rehearsal; lengths and shapes of outages are "
-        "from the sources named, where those say so. Equal seeds give equal pages.",
+        footer=f"undimmed {__version__}. Vendors' usual speeds are assumptions of the rehearsal; lengths and shapes of "
+        "outages are from the sources named, where those say so. Equal seeds give equal pages.",
     )
 
 
@@ -74,7 +74,9 @@ def _headline(findings: Sequence[Findings]) -> str:
     lost = [found.name for found in findings if not found.kept]
     parts = []
     if routes:
-        parts.append(f"{' and '.join(routes)} {'goes' if len(routes) == 1 else 'go'} down with one vendor, in {len(bare)} outages")
+        parts.append(
+            f"{' and '.join(routes)} {'goes' if len(routes) == 1 else 'go'} down with one vendor, in {len(bare)} outages"
+        )
     if lost:
         parts.append(f"requests are lost in {', '.join(lost)} although another provider is healthy")
     if parts:
@@ -160,9 +162,14 @@ def _outage(found: Findings) -> str:
         *_lanes(found),
         _axis(found),
     ]
-    body = "".join(rows) if found.hit else f"<p>{escape(_capital(show_remark(found)))}: nothing happens to this configuration.</p>"
+    body = (
+        "".join(rows)
+        if found.hit
+        else f"<p>{escape(_capital(show_remark(found)))}: nothing happens to this configuration.</p>"
+    )
+    tag = f'<span class="tag {TAGS[verdict(found)]}">{name}</span>'
     return (
-        f'<article class="outage" id="{name}"><h3><span class="tag {TAGS[verdict(found)]}">{name}</span>{escape(found.title)}</h3>'
+        f'<article class="outage" id="{name}"><h3>{tag}{escape(found.title)}</h3>'
         f'<p class="small soft">{_origin(found)}</p>{_facts(found)}{body}{_details(found)}</article>'
     )
 
@@ -327,4 +334,3 @@ def _details(found: Findings) -> str:
 
 def _most(errors: dict[str, int]) -> list[tuple[str, int]]:
     return sorted(errors.items(), key=lambda item: -item[1])
-

@@ -29,7 +29,7 @@ class AttemptRecord(Struct, gc=False):
     """One try of one target with one credential. `delivered`: the client received its output; what an attempt
     used without being delivered is waste. `cost` in nano-dollars, None: unknown. `possibly_billed`: we cancelled or
     lost it after the request was sent, so the provider may still charge for it. `dropped`: what of the request could not
-    be said to it."""
+    be said to it. `drill`: the fault that a fire drill gave it, "" for none."""
 
     target: str
     provider: str
@@ -48,6 +48,7 @@ class AttemptRecord(Struct, gc=False):
     trial: bool = False
     dropped: tuple[str, ...] = ()
     purpose: Purpose = Purpose.ANSWER
+    drill: str = ""
 
     @property
     def kind(self) -> OutcomeKind:

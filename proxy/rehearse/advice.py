@@ -126,8 +126,8 @@ def no_time_left(case: Case) -> Iterator[Advice]:
             yield Advice(
                 SERIOUS,
                 f"{place}.timeout.total",
-                f"route {route.name}: after a silent first target ({limits.first_content:g}s) {left:g}s of {limits.total:g}s "
-                f"are left for its fallback. Raise it to {3 * limits.first_content:g}s, or lower first_content.",
+                f"route {route.name}: after a silent first target ({limits.first_content:g}s) {left:g}s of "
+                f"{limits.total:g}s are left for its fallback. Raise it to {3 * limits.first_content:g}s.",
             )
 
 
@@ -146,8 +146,8 @@ def long_silence(case: Case) -> Iterator[Advice]:
                 yield Advice(
                     MILD,
                     f"{place}.timeout.first_content",
-                    f"route {route.name}: first_content {limit:g}s means that long a silence for each request to a target that "
-                    f"accepts and does not answer, until ten of them wait at once. If healthy answers of {target.model} begin "
+                    f"route {route.name}: first_content {limit:g}s means that long a silence for each request to a target "
+                    f"that accepts and does not answer, until ten wait. If healthy answers of {target.model} begin "
                     f"within {_round(3 * usual)}s, say so.",
                 )
             continue
@@ -187,8 +187,8 @@ def single_credential(case: Case) -> Iterator[Advice]:
     yield Advice(
         MILD,
         f"providers.{names[0]}.credentials" if len(names) == 1 else "providers.*.credentials",
-        f"{', '.join(f'`{name}`' for name in names)} {have} only one credential: one refused, exhausted or unlucky key takes the "
-        f"whole provider out.{seen} A key of a second project keeps it serving.",
+        f"{', '.join(f'`{name}`' for name in names)} {have} only one credential: a refused, exhausted or unlucky key takes "
+        f"the whole provider out.{seen} A key of a second project keeps it serving.",
         [found.name for found in shown],
     )
 
@@ -254,7 +254,7 @@ def unmet_conditions(case: Case) -> Iterator[Advice]:
                 yield Advice(
                     SERIOUS,
                     f"{place}.targets",
-                    f"route {route.name}: no fallback takes requests with {name} (`when: {{{name}: false}}` on all of them), "
+                    f"route {route.name}: no fallback takes requests with {name} (`when: {{{name}: false}}` on all), "
                     "so these fail with the first choice. Add a target without that condition.",
                 )
 
@@ -270,8 +270,8 @@ def dear_fallback(case: Case) -> Iterator[Advice]:
             yield Advice(
                 MILD,
                 f"{place}.targets",
-                f"route {route.name}: what {target.id} generates costs {price.output / first.output:.1f} times as much as at "
-                f"{route.tiers[0][0].id}. An outage of a day is on the bill.",
+                f"route {route.name}: what {target.id} generates costs {price.output / first.output:.1f} times as much as "
+                f"at {route.tiers[0][0].id}. An outage of a day is on the bill.",
             )
 
 

@@ -15,7 +15,7 @@ from proxy.rehearse.outage import Outage, Strike
 from proxy.rehearse.twin import Twin, key_of
 from proxy.rehearse.vendors import Part, profile_of
 
-#: Seconds of virtual time that an outage lasts at most: longer ones are compressed, or their probes alone would take minutes.
+#: Seconds of virtual time that an outage lasts at most: longer ones are compressed, or probes alone would take minutes.
 LONGEST = 6 * 3600.0
 #: Healthy time before an outage, and after it, as shares of its length, and in seconds at most.
 LEAD, LEAD_MOST = 0.15, 900.0
@@ -103,9 +103,7 @@ def preferred(settings: Settings) -> tuple[str, ...]:
 
 def _part(settings: Settings, name: str, strikes: tuple[Strike, ...], tokens: int) -> Part:
     provider = settings.providers[name]
-    models = dict.fromkeys(
-        target.model for route in settings.routes for target in route.targets if target.provider == name
-    )
+    models = dict.fromkeys(target.model for route in settings.routes for target in route.targets if target.provider == name)
     keys = [key_of(credential.id) for credential in provider.credentials if credential.source is None]
     return Part(provider.kind, profile_of(provider.preset).healthy(tokens), strikes, tuple(models), tuple(keys))
 

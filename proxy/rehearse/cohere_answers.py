@@ -75,7 +75,9 @@ class _Speech:
         if place in (0, self.thoughts):
             content = {"type": kind, kind: ""}
             opening += _event("content-start", index=block, delta={"message": {"content": content}})
-        return opening + _event("content-delta", index=block, delta={"message": {"content": {kind: say_word(place, self.style)}}})
+        return opening + _event(
+            "content-delta", index=block, delta={"message": {"content": {kind: say_word(place, self.style)}}}
+        )
 
     def _call_piece(self, fragment: Fragment) -> bytes:
         call = {"function": {"arguments": fragment.text}}

@@ -39,8 +39,8 @@ _PATHS = {Endpoint.EMBEDDINGS: "/v1/embeddings"}
 
 @dataclass(frozen=True, slots=True)
 class _End:
-    """Of one try: seconds it took, seconds to its first token, what went wrong ("": nothing), and whether the SDK asks again,
-    after which delay if the vendor named one."""
+    """Of one try: seconds it took, seconds to its first token, what went wrong ("": nothing), and whether the SDK asks
+    again, after which delay if the vendor named one."""
 
     took: float
     first: float | None = None

@@ -6,6 +6,7 @@ Seconds are seconds of the rehearsal; money is nano-dollars, None: unknown.
 
 from msgspec import Struct, field
 
+
 class Figures(Struct, frozen=True):
     """How the clients fared. Times to the first token are those of streams (of whole answers, where nothing was streamed)
     that were answered; None: nothing was. `wrong`: well-formed answers in a script that nobody asked for."""

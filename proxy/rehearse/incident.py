@@ -46,7 +46,9 @@ PLAYED: dict[str, dict[str, object]] = {
     OutcomeKind.IDLE_TIMEOUT: {"mode": "stall", "after": 10},
 }
 #: Ends that say nothing of the target.
-NEUTRAL = frozenset({"ok", "client_gone", "shutdown", "unsupported", "context_too_long", "content_filtered", "deadline_exceeded"})
+NEUTRAL = frozenset(
+    {"ok", "client_gone", "shutdown", "unsupported", "context_too_long", "content_filtered", "deadline_exceeded"}
+)
 
 
 class Moment(msgspec.Struct):

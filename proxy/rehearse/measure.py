@@ -104,7 +104,9 @@ def uncovered(settings: Settings, hit: Sequence[str]) -> set[str]:
     """Routes whose targets are all at providers that are hit."""
     names = set(hit)
     return {
-        route.name for route in settings.routes if route.targets and all(target.provider in names for target in route.targets)
+        route.name
+        for route in settings.routes
+        if route.targets and all(target.provider in names for target in route.targets)
     }
 
 

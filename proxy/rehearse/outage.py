@@ -61,7 +61,7 @@ class Strike:
 class Outage:
     """One outage. `vendors` are presets or names of providers; `one`: only one of the providers is hit. `issuer` None: its
     token endpoint stays healthy. `length` in seconds, as published. `rps`: the rate to play it at where nobody says another;
-    None: whatever its length allows. `promise`: the least availability to hold a proxy to, where another provider is healthy."""
+    None: whatever its length allows. `promise`: the least availability that a proxy is held to."""
 
     name: str
     title: str
@@ -97,7 +97,9 @@ def load(name: str) -> Outage:
     except (OSError, UnicodeDecodeError) as error:
         known = "" if own else f"; there are {', '.join(shipped())}, or name a file that ends in .yaml"
         reason = getattr(error, "strerror", None) or "it is not UTF-8 text"
-        raise ConfigError([ConfigProblem(f"cannot be read as an outage: {reason}{known}", str(path) if own else name)]) from error
+        raise ConfigError(
+            [ConfigProblem(f"cannot be read as an outage: {reason}{known}", str(path) if own else name)]
+        ) from error
     return parse(text, str(path), path.stem if own else name.upper())
 
 

@@ -1,7 +1,7 @@
 """One outage against one configuration, from the file to the findings."""
 
-from collections.abc import Callable
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable, Coroutine
+from dataclasses import dataclass, field
 from random import Random
 
 from proxy.rehearse import virtual_loop
@@ -52,7 +52,7 @@ def _duration(outage: Outage, wanted: float | None, rps: float | None) -> float 
     return min(outage.length, max(SHORTEST, REQUESTS / rps))
 
 
-def _player(twin: Twin, roles: Cast, traffic: list[Ask]) -> "Callable[[Random], object]":
+def _player(twin: Twin, roles: Cast, traffic: list[Ask]) -> Callable[[Random], Coroutine[object, object, History]]:
     async def play(rng: Random) -> History:
         return await Stage(twin, roles, rng).play(traffic, roles.clock.seconds)
 

@@ -86,9 +86,7 @@ class Stage:
         self.vendors = {name: SimulatedVendor(name, part) for name, part in cast.parts.items()}
         self.network = SimulatedNetwork(loop, Random(rng.getrandbits(64)), self.vendors)
         self.notes = Notes()
-        self.parts: Parts = assemble(
-            twin.settings, self.network, LengthEstimator(loop), [self.notes], rng, wall=self._wall
-        )
+        self.parts: Parts = assemble(twin.settings, self.network, LengthEstimator(loop), [self.notes], rng, wall=self._wall)
         issuers = {issuer: SimulatedIssuer(issuer, plan) for issuer, plan in cast.plans.items()}
         self._issuers = IssuerNetwork(loop, Random(rng.getrandbits(64)), issuers)
         self._refresher = Refresher(Surroundings(loop, self._issuers, rng, wall=self._wall))

@@ -9,9 +9,9 @@ WORDS = {"failed": "ended by an error event", "cut": "cut off", "left": "left", 
 
 
 class Visit(Struct, gc=False):
-    """`at` and `ended` in seconds of the rehearsal, `waited`: seconds from asking to the first byte of an answer, None: there
-    was none. `verdict` as `SimulatedClient` gives it. `call`: the id of its record, "" without a proxy. `reason` of a failure,
-    in words. `wrong`: answered in a script that nobody asked for."""
+    """`at` and `ended` in seconds of the rehearsal, `waited`: seconds from asking to the first byte of an answer, None:
+    there was none. `verdict` as `SimulatedClient` gives it. `call`: the id of its record, "" without a proxy. `reason` of a
+    failure, in words. `wrong`: answered in a script that nobody asked for."""
 
     at: float
     route: str
