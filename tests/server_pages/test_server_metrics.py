@@ -40,6 +40,8 @@ GAUGES = Gauges(
         for per, spent in (("day", 40), ("month", 90))
     ],
     limit_refusals={("key", "ci", "rpm"): 3},
+    drills={"a": 0.1},
+    drill_faults={("a", "slow"): 4},
 )
 
 
