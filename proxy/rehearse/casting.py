@@ -17,6 +17,8 @@ from proxy.rehearse.vendors import Part, profile_of
 
 #: Seconds of virtual time that an outage lasts at most: longer ones are compressed, or probes alone would take minutes.
 LONGEST = 6 * 3600.0
+#: With more targets than so many it is less, but never less than an hour.
+MANY, LEAST_LONG = 12, 3600.0
 #: Healthy time before an outage, and after it, as shares of its length, and in seconds at most.
 LEAD, LEAD_MOST = 0.15, 900.0
 TAIL, TAIL_MOST = 0.25, 1800.0
@@ -42,9 +44,10 @@ class Clock:
         return self.lead + at / self.squeeze
 
 
-def set_clock(outage: Outage, duration: float | None = None) -> Clock:
-    """`duration`: seconds that the outage is to last; None: as long as it did, up to `LONGEST`."""
-    length = min(outage.length, LONGEST) if duration is None else duration
+def set_clock(outage: Outage, duration: float | None = None, targets: int = 1) -> Clock:
+    """`duration`: seconds that the outage is to last; None: as long as it did, up to what so many targets allow."""
+    longest = max(LEAST_LONG, LONGEST * min(1.0, MANY / targets))
+    length = min(outage.length, longest) if duration is None else duration
     lead = max(LEAST, min(length * LEAD, LEAD_MOST))
     tail = max(LEAST, min(length * TAIL, TAIL_MOST))
     return Clock(lead, length, tail, outage.length / length)

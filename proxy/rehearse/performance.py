@@ -12,7 +12,7 @@ from proxy.rehearse.measure import Takes, measure
 from proxy.rehearse.outage import Outage
 from proxy.rehearse.stage import History, Stage
 from proxy.rehearse.traffic import Ask, Crowd, Mix, make_traffic
-from proxy.rehearse.twin import Twin
+from proxy.rehearse.twin import Twin, confine
 from proxy.rehearse.vendors import dice
 
 #: How many requests a rehearsal makes of its own accord.
@@ -34,8 +34,10 @@ class Plan:
 
 def rehearse(twin: Twin, outage: Outage, plan: Plan) -> Findings:
     """Play the outage twice, with the proxy and without, and compare. Equal plans give equal findings."""
+    twin = confine(twin, plan.mix.routes)
     wanted = plan.rps if plan.rps is not None else outage.rps
-    clock = set_clock(outage, _duration(outage, plan.duration, wanted))
+    targets = len({target.id for route in twin.settings.routes for target in route.targets})
+    clock = set_clock(outage, _duration(outage, plan.duration, wanted), targets)
     rps = wanted if wanted is not None else REQUESTS / clock.seconds
     roles = cast(twin, outage, clock, plan.mix.output)
     routes = twin.settings.routes

@@ -89,13 +89,12 @@ def parse_mix(text: str, routes: Sequence[Route]) -> Mix:
 def make_traffic(routes: Sequence[Route], crowd: Crowd, seconds: float, rng: Random) -> list[Ask]:
     """Requests in the order of their times."""
     mix, rps = crowd.mix, crowd.rps
-    served = [route for route in routes if route.targets and mix.routes.get(route.name, 0.0 if mix.routes else 1.0) > 0]
-    weights = [mix.routes.get(route.name, 1.0) for route in served]
+    weights = [mix.routes.get(route.name, 0.0) if mix.routes else 1.0 for route in routes]
     prompt = (_WORDS * (mix.input * 4 // len(_WORDS) + 1))[: mix.input * 4]
     asks: list[Ask] = []
     at = rng.expovariate(rps)
     while at < seconds:
-        route = rng.choices(served, weights)[0]
+        route = rng.choices(routes, weights)[0]
         asks.append(_ask(crowd, len(asks), at, route, prompt, rng))
         at += rng.expovariate(rps)
     return asks

@@ -98,6 +98,17 @@ def make_twin(settings: Settings, made_up: tuple[str, ...] = ()) -> Twin:
     return Twin(replace(settings, providers=providers, keys=(), ledger=None), issuers, made_up, clients)
 
 
+def confine(twin: Twin, routes: Mapping[str, float]) -> Twin:
+    """The twin with only the routes that have a weight, and the providers that these use; without weights, with all routes.
+    What nobody asks for would only be probed."""
+    settings = twin.settings
+    kept = tuple(route for route in settings.routes if route.targets and (not routes or routes.get(route.name, 0.0) > 0))
+    used = {target.provider for route in kept for target in route.targets}
+    providers = {name: provider for name, provider in settings.providers.items() if name in used}
+    issuers = {name: issuer for name, issuer in twin.issuers.items() if name in used}
+    return replace(twin, settings=replace(settings, routes=kept, providers=providers), issuers=issuers)
+
+
 def _stand_in(credential: Credential, issuer: str) -> Credential:
     """A credential of the same kind that means nothing outside."""
     source = credential.source
