@@ -22,6 +22,8 @@ GRAVE, SERIOUS, MILD = 3, 2, 1
 ATTEMPTS_THAT_FIT = 2
 #: Seconds to the first content above which a limit is worth a word even if nothing ran into it.
 LONG = 20.0
+#: A silence of so many seconds is the limit's doing, however slow a vendor may be.
+TELLING = 15.0
 #: Times the first choice's price, from which an outage is felt on the bill.
 DEAR = 3.0
 #: Client keys that have to agree before a rejection is taken for the provider's fault.
@@ -138,7 +140,9 @@ def long_silence(case: Case) -> Iterator[Advice]:
         target = route.targets[0]
         limit = route.timeouts.first_content if target.first_content is None else target.first_content
         usual = profile_of(case.provider(target).preset).p99
-        caused = {name: silence for name, silence in heard.items() if silence.longest >= max(SILENT, 0.6 * limit)}
+        caused = {
+            name: silence for name, silence in heard.items() if silence.longest >= max(SILENT, min(0.6 * limit, TELLING))
+        }
         if limit <= max(SILENT, 3 * usual):
             continue
         if not caused:
@@ -202,7 +206,7 @@ def smaller_context(case: Case) -> Iterator[Advice]:
         if not others or not takes or len(known) < len(others):
             continue
         largest, target = max(known, key=lambda pair: pair[0])
-        if largest * 2 <= takes:
+        if largest * 2 < takes:
             yield Advice(
                 SERIOUS,
                 f"{place}.targets",

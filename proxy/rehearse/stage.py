@@ -14,7 +14,7 @@ from random import Random
 from msgspec import Raw
 
 from proxy.assemble import Parts, assemble
-from proxy.core.records import CallRecord, ProbeRecord, StateChange
+from proxy.core.records import CallRecord, ProbeRecord, Sink, StateChange
 from proxy.core.usage import Usage, UsageSource
 from proxy.pipeline.estimation import EstimateJob
 from proxy.rehearse.answers import FOREIGN
@@ -78,15 +78,17 @@ class History:
 
 
 class Stage:
-    """Build inside of a virtual loop; `play` once."""
+    """Build inside of a virtual loop; `play` once. `sink`: who hears of what happened, in place of the notes."""
 
-    def __init__(self, twin: Twin, cast: Cast, rng: Random) -> None:
+    def __init__(self, twin: Twin, cast: Cast, rng: Random, sink: Sink | None = None) -> None:
         loop = asyncio.get_running_loop()
         self.loop = loop
         self.vendors = {name: SimulatedVendor(name, part) for name, part in cast.parts.items()}
         self.network = SimulatedNetwork(loop, Random(rng.getrandbits(64)), self.vendors)
         self.notes = Notes()
-        self.parts: Parts = assemble(twin.settings, self.network, LengthEstimator(loop), [self.notes], rng, wall=self._wall)
+        self.parts: Parts = assemble(
+            twin.settings, self.network, LengthEstimator(loop), [sink or self.notes], rng, wall=self._wall
+        )
         issuers = {issuer: SimulatedIssuer(issuer, plan) for issuer, plan in cast.plans.items()}
         self._issuers = IssuerNetwork(loop, Random(rng.getrandbits(64)), issuers)
         self._refresher = Refresher(Surroundings(loop, self._issuers, rng, wall=self._wall))

@@ -50,7 +50,9 @@ def test_an_outage_is_read() -> None:
 
 
 def test_trouble_that_goes_over_into_other_trouble_is_one_onset() -> None:
-    text = HEAD + "spans: [{from: 0s, to: 1m, mode: close}, {from: 1m, to: 2m, mode: refuse}, {from: 5m, to: 6m, mode: close}]"
+    text = (
+        HEAD + "spans: [{from: 0s, to: 1m, mode: close}, {from: 1m, to: 2m, mode: refuse}, {from: 5m, to: 6m, mode: close}]"
+    )
     assert parse(text).onsets() == [0.0, 300.0]
 
 

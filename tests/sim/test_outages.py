@@ -4,35 +4,17 @@ Each vendor that was ever hit is somebody's first choice here, with a fallback a
 the requests are answered wherever another provider is healthy. The two exceptions are named, with what they come to.
 """
 
+import os
 from functools import cache
 
 import pytest
+from sim_library import TEXT
 
 from proxy.rehearse.findings import Findings
 from proxy.rehearse.outage import load, shipped
 from proxy.rehearse.performance import Plan, rehearse
 from proxy.rehearse.twin import Original, Twin, read_twin
 
-KEYS = "".join(f'\n  - {{name: k{n}, hash: "sha256:{n:064x}"}}' for n in range(8))
-TEXT = f"""
-providers:
-  openai: {{kind: openai, credentials: [{{oauth2: {{token_url: "https://id.openai.example/t", client_id: x, client_secret: y}}}}]}}
-  azure: {{kind: azure, base_url: "https://acme.openai.azure.com", credentials: [{{entra: {{managed_identity: true}}}}]}}
-  anthropic: {{kind: anthropic, credentials: [{{oauth2: {{token_url: "https://id.a.example/t", client_id: x, client_secret: y}}}}]}}
-  vertex: {{kind: vertex, project: p, region: europe-west1, credentials: [{{google: {{metadata: true}}}}]}}
-  bedrock: {{kind: bedrock, credentials: [{{aws: {{container: true}}}}]}}
-  xai: {{kind: xai, credentials: [k]}}
-  openrouter: {{kind: openrouter, credentials: [k]}}
-keys: {KEYS}
-routes:
-  - {{model: gpt-5, targets: [openai/gpt-5, openrouter/openai/gpt-5]}}
-  - {{model: gpt-5-2, targets: [azure/gpt-5.2, openrouter/openai/gpt-5.2]}}
-  - {{model: gpt-5-mini, targets: [azure/gpt-5-mini, openrouter/openai/gpt-5-mini]}}
-  - {{model: claude, targets: [anthropic/claude-sonnet-5, bedrock/anthropic.claude-sonnet-5]}}
-  - {{model: nova, targets: [bedrock/amazon.nova-pro-v1:0, anthropic/claude-haiku-5]}}
-  - {{model: gemini, targets: [vertex/gemini-3-pro, openrouter/google/gemini-3-pro]}}
-  - {{model: grok, targets: [xai/grok-5, openrouter/x-ai/grok-5]}}
-"""
 #: Requests to the vendor of the outage alone: the others would only make it look better.
 FOCUS = {
     "openai": {"gpt-5": 1.0},
@@ -45,6 +27,8 @@ FOCUS = {
 #: Of these requests are lost although another provider is healthy: streams that die in their middle, which nobody may go on
 #: with unless the route says so; and the first rejections of a broken model, which could be the clients' own mistakes.
 EXCEPTIONS = {"D24": 0.97, "D19": 0.98}
+#: All of them take about 40 s of CPU time: usually some, one of each shape.
+PLAYED = shipped() if os.environ.get("UNDIMMED_ALL_OUTAGES") else ["D1", "D4", "D7", "D8", "D13", "D19", "D24"]
 
 
 @cache
@@ -59,7 +43,7 @@ def play(name: str) -> Findings:
     return rehearse(twin(), load(name), Plan(Mix(FOCUS[vendor])))
 
 
-@pytest.mark.parametrize("name", shipped())
+@pytest.mark.parametrize("name", PLAYED)
 def test_49_clients_are_served_wherever_another_provider_is_healthy(name: str) -> None:
     found = play(name)
     assert found.hit
