@@ -78,7 +78,9 @@ SURE: frozenset[Rule] = frozenset(
 
 
 #: Rules that ask this machine for what only the machine that serves has to have.
-SURROUNDINGS: frozenset[Rule] = frozenset({credential_rules.check_files, server_rules.check_ledger})
+SURROUNDINGS: frozenset[Rule] = frozenset(
+    {credential_rules.check_files, server_rules.check_ledger, server_rules.check_key_store}
+)
 
 
 def find_problems(draft: Draft, spared: frozenset[Rule] = frozenset()) -> list[ConfigProblem]:

@@ -63,13 +63,13 @@ def parse(
 ) -> Settings:
     """Settings of a YAML text; ConfigError with all its mistakes, in the order of the lines. `name` is shown as the
     file; `base` is where relative paths begin."""
-    return parse_in(Surroundings(env), text, name, base, overrides)
+    return with_stored_keys(parse_in(Surroundings(env), text, name, base, overrides), env)
 
 
 def parse_in(
     around: Surroundings, text: str, name: str, base: Path | None = None, overrides: Overrides = NO_OVERRIDES
 ) -> Settings:
-    """The same where a file's surroundings are others than this machine's."""
+    """The same where a file's surroundings are others than this machine's, and without the keys of a store."""
     source = read_yaml(text, name)
     source.folder = base or Path()
     _override(source, overrides)
@@ -81,7 +81,7 @@ def parse_in(
     if problems:
         unique = {(problem.key, problem.message): problem for problem in problems}
         raise ConfigError(sorted(unique.values(), key=lambda problem: problem.line or 0))
-    return with_stored_keys(build(draft.document, name, source.folder), env)
+    return build(draft.document, name, source.folder)
 
 
 def load(path: Path, env: Mapping[str, str] | None = None, overrides: Overrides = NO_OVERRIDES) -> Settings:

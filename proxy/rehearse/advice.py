@@ -9,12 +9,14 @@ from dataclasses import dataclass
 
 from msgspec import Struct
 
+from proxy.core.continuity import Resume
 from proxy.core.settings import Provider, Route, Settings, Target
 from proxy.providers.presets import PRESETS
 from proxy.rehearse.findings import Findings
 from proxy.rehearse.measure import SILENT
 from proxy.rehearse.twin import Twin
 from proxy.rehearse.vendors import profile_of
+from proxy.rehearse.visit import WORDS
 
 #: Requests were lost; requests may be lost or suffer; worth a thought.
 GRAVE, SERIOUS, MILD = 3, 2, 1
@@ -28,6 +30,8 @@ TELLING = 15.0
 DEAR = 3.0
 #: Client keys that have to agree before a rejection is taken for the provider's fault.
 CLIENTS = 5
+#: Reasons of visits whose answers broke off.
+BROKEN = frozenset((WORDS["failed"], WORDS["cut"]))
 CONDITIONS = ("tools", "images", "audio", "documents", "json_schema", "reasoning", "stream")
 
 
@@ -279,10 +283,31 @@ def dear_fallback(case: Case) -> Iterator[Advice]:
             )
 
 
+def cut_streams(case: Case) -> Iterator[Advice]:
+    """Routes that leave a broken answer broken."""
+    for place, route in case.routes:
+        if route.resume is not Resume.OFF or len(route.targets) < 2:
+            continue
+        lost = {found.name: _cut(found.failures.get(route.name, {})) for found in case.findings}
+        lost = {name: count for name, count in lost.items() if count}
+        if lost:
+            yield Advice(
+                GRAVE,
+                f"{place}.resume",
+                f"route {route.name}: {_requests(sum(lost.values()))} broke off after the first word, where nobody may go on "
+                "unless the route says so. With `resume: auto` another target finishes the text.",
+                list(lost),
+            )
+
+
+def _cut(reasons: Mapping[str, int]) -> int:
+    return sum(count for reason, count in reasons.items() if reason in BROKEN)
+
+
 def unheard_clients(case: Case) -> Iterator[Advice]:
     """A model that rejects everybody is told apart from a client's mistake by the number of clients."""
     lost = [f for f in case.findings if any("400" in reason for why in f.failures.values() for reason in why)]
-    if lost and len(case.twin.clients) < CLIENTS:
+    if lost and len(case.twin.clients) < CLIENTS and case.settings.key_store is None:
         have = len(case.twin.clients)
         count = sum(n for f in lost for why in f.failures.values() for reason, n in why.items() if "400" in reason)
         yield Advice(
@@ -301,6 +326,7 @@ RULES: tuple[Callable[[Case], Iterator[Advice]], ...] = (
     smaller_context,
     small_fallback,
     unmet_conditions,
+    cut_streams,
     unheard_clients,
     single_credential,
     dear_fallback,

@@ -95,7 +95,7 @@ def make_twin(settings: Settings, made_up: tuple[str, ...] = ()) -> Twin:
             issuers[name] = issuer
         providers[name] = replace(provider, credentials=credentials)
     clients = tuple(key.name for key in settings.keys)
-    return Twin(replace(settings, providers=providers, keys=(), ledger=None), issuers, made_up, clients)
+    return Twin(replace(settings, providers=providers, keys=(), ledger=None, shelf=None), issuers, made_up, clients)
 
 
 def confine(twin: Twin, routes: Mapping[str, float]) -> Twin:

@@ -99,7 +99,7 @@ def test_all_that_are_shipped_say_where_they_come_from() -> None:
         assert all(strike.end <= outage.length for strike in outage.strikes)
         if outage.issuer is not None:
             assert all(span.end <= outage.length for span in outage.issuer.spans)
-    assert sorted((load(name).date for name in shipped())) == [load(name).date for name in shipped()]
+    assert sorted(load(name).date for name in shipped()) == [load(name).date for name in shipped()]
 
 
 def test_an_unknown_one_says_which_there_are() -> None:

@@ -1,5 +1,5 @@
-"""Promise 34, its simulated part: weeks of traffic at 0.05 requests a second through all outages of the library, one after the
-other, leave nothing behind: no task, no permit, no queue, no open exchange, and no more objects than after the first days.
+"""Promise 34, its simulated part: weeks of traffic at 0.05 requests a second through all outages of the library, one after
+the other, leave nothing behind: no task, no permit, no queue, no open exchange, and no more objects than after the first days.
 
 A quarter of a day in the usual run (1,080 requests); UNDIMMED_SOAK_DAYS=30 plays the month.
 """
