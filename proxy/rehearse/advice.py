@@ -294,7 +294,7 @@ def cut_streams(case: Case) -> Iterator[Advice]:
             yield Advice(
                 GRAVE,
                 f"{place}.resume",
-                f"route {route.name}: {_requests(sum(lost.values()))} broke off after the first word, where nobody may go on "
+                f"route {route.name}: {_requests(sum(lost.values()))} broke off after the first word, and nobody may go on "
                 "unless the route says so. With `resume: auto` another target finishes the text.",
                 list(lost),
             )

@@ -1,5 +1,6 @@
-"""Promise 34, its simulated part: weeks of traffic at 0.05 requests a second through all outages of the library, one after
-the other, leave nothing behind: no task, no permit, no queue, no open exchange, and no more objects than after the first days.
+"""Promise 34, its simulated part: weeks of traffic at 0.05 requests a second through all outages of the library, one
+after the other, leave nothing behind: no task, no permit, no queue, no open exchange, and no more objects than after the
+first days.
 
 A quarter of a day in the usual run (1,080 requests); UNDIMMED_SOAK_DAYS=30 plays the month.
 """
@@ -112,14 +113,15 @@ def test_34_a_month_of_outages_leaves_nothing_behind() -> None:
                     issuer.lives.clear()
                 people.append(census())
                 blocks.append(sys.getallocatedblocks())
+        probing.cancel()
+        await asyncio.gather(probing, return_exceptions=True)
+        await stage._refresher.aclose()
+        await asyncio.sleep(1)
         # Nothing is left of all that.
         assert stage.network.open_contacts == []
         assert all(state.in_flight == 0 for state in stage.parts.gateway.routing.states())
         assert stage.parts.accounting.open == 0
         assert all(vendor.in_flight == 0 for vendor in stage.vendors.values())
-        probing.cancel()
-        await asyncio.gather(probing, return_exceptions=True)
-        await stage._refresher.aclose()
         assert [task for task in asyncio.all_tasks() if task is not asyncio.current_task()] == []
 
     run(month, seed=34)
