@@ -74,9 +74,9 @@ def _headline(findings: Sequence[Findings]) -> str:
     lost = [found.name for found in findings if not found.kept]
     parts = []
     if routes:
-        parts.append(
-            f"{' and '.join(routes)} {'goes' if len(routes) == 1 else 'go'} down with one vendor, in {len(bare)} outages"
-        )
+        named, verb = ("route", "goes") if len(routes) == 1 else ("routes", "go")
+        times = f"{len(bare)} outage{'' if len(bare) == 1 else 's'}"
+        parts.append(f"{named} {' and '.join(routes)} {verb} down with one vendor, in {times}")
     if lost:
         parts.append(f"requests are lost in {', '.join(lost)} although another provider is healthy")
     if parts:
@@ -127,8 +127,8 @@ def _table(findings: Sequence[Findings]) -> str:
     heads = "".join(f'<th scope="col">{head}</th>' for head in HEADS)
     rows = "".join(_table_row(found) for found in findings)
     return (
-        '<table><thead><tr><th class="l" scope="col"></th><th class="l" scope="col">what happened, and whom it hits</th>'
-        f'{heads}<th class="l" scope="col">verdict</th></tr></thead><tbody>{rows}</tbody></table>'
+        '<table><thead><tr><th class="l" scope="col"></th><th class="l" scope="col">what happened, to whom, and the verdict</th>'
+        f"{heads}</tr></thead><tbody>{rows}</tbody></table>"
     )
 
 
@@ -147,9 +147,10 @@ def _table_row(found: Findings) -> str:
     name = escape(found.name)
     return (
         f'<tr><th class="l" scope="row"><a href="#{name}">{name}</a></th><td class="l what">{escape(found.title)}'
-        f'<br><span class="soft">{escape(show_hit(found))}</span></td>'
+        f'<br><span class="soft">{escape(show_hit(found))}</span> '
+        f'<span class="tag {TAGS[kind]}">{escape(show_remark(found) or "kept")}</span></td>'
         + "".join(f"<td>{cell}</td>" for cell in cells)
-        + f'<td class="l verdict"><span class="tag {TAGS[kind]}">{escape(show_remark(found) or "kept")}</span></td></tr>'
+        + "</tr>"
     )
 
 

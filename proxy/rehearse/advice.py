@@ -286,7 +286,7 @@ def dear_fallback(case: Case) -> Iterator[Advice]:
 def cut_streams(case: Case) -> Iterator[Advice]:
     """Routes that leave a broken answer broken."""
     for place, route in case.routes:
-        if route.resume is not Resume.OFF or len(route.targets) < 2:
+        if route.resume is not Resume.OFF or len({target.provider for target in route.targets}) < 2:
             continue
         lost = {found.name: _cut(found.failures.get(route.name, {})) for found in case.findings}
         lost = {name: count for name, count in lost.items() if count}
