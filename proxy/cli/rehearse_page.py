@@ -127,7 +127,7 @@ def _table(findings: Sequence[Findings]) -> str:
     heads = "".join(f'<th scope="col">{head}</th>' for head in HEADS)
     rows = "".join(_table_row(found) for found in findings)
     return (
-        '<table><thead><tr><th class="l" scope="col"></th><th class="l" scope="col">what happened, to whom, and the verdict</th>'
+        '<table><thead><tr><th class="l" scope="col"></th><th class="l" scope="col">what happened, to whom, verdict</th>'
         f"{heads}</tr></thead><tbody>{rows}</tbody></table>"
     )
 
