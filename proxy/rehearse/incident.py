@@ -48,7 +48,7 @@ PLAYED: dict[str, dict[str, object]] = {
 #: Ends that say nothing of the target.
 NEUTRAL = frozenset(
     {"ok", "client_gone", "shutdown", "unsupported", "context_too_long", "content_filtered", "deadline_exceeded"}
-    | {"diverged", "outpaced", "superseded"}
+    | {"diverged", "outpaced", "superseded", "unconvincing"}
 )
 
 

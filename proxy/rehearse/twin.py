@@ -24,7 +24,7 @@ _COMMENT = re.compile(r"(?m)(?:^|(?<=\s))#.*$")
 #: What a made-up value has to look like where more than its presence is checked.
 _SHAPES = (
     (re.compile(r"HASH|DIGEST", re.I), "0" * 64),
-    (re.compile(r"URL|ENDPOINT|BASE", re.I), "https://placeholder.example"),
+    (re.compile(r"URL|ENDPOINT|BASE|HOOK", re.I), "https://placeholder.example"),
     (re.compile(r"REGION|LOCATION", re.I), "us-east-1"),
     (re.compile(r"PORT", re.I), "8080"),
 )

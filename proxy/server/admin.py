@@ -28,7 +28,8 @@ from proxy.server.refusals import (
 
 _ANYBODY = Identity()
 _PAGES = ("/health", "/health/live", "/health/ready", "/limits", "/metrics", "/usage")
-_KNOWN = (*(f"GET {path}" for path in ("/", *_PAGES, "/explain", "/alerts", "/drill")), *(f"POST {path}" for path in drills.PATHS))
+_GETS = ("/", *_PAGES, "/explain", "/alerts", "/drill")
+_KNOWN = (*(f"GET {path}" for path in _GETS), *(f"POST {path}" for path in drills.PATHS))
 _INDEX = """undimmed admin
 
 /health         what every route can do now, and why not

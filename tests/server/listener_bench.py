@@ -77,6 +77,7 @@ class FakeApplication:
 
     def alerts(self) -> Page:
         return Page(200, b'{"object":"alerts"}')
+
     def start_drill(self, order: DrillOrder) -> DrillView:
         if any(drill.provider == order.provider for drill in self.drilling):
             raise ValueError(f"{order.provider} has a drill already")
