@@ -234,7 +234,7 @@ def small_fallback(case: Case) -> Iterator[Advice]:
                 profile = profile_of(case.provider(target).preset)
                 seconds = profile.median + 60 / profile.rate
                 rate = target.max_in_flight / seconds
-                queued = {f.name: f.queued for f in case.findings if f.queued and route.name in _diverted(f, target)}
+                queued = {f.name: f.queued for f in case.findings if f.queued and target.id in f.loads}
                 seen = f" {_requests(sum(queued.values()))} waited for a place in the runs." if queued else ""
                 yield Advice(
                     SERIOUS if queued or rate < 5 else MILD,
@@ -244,10 +244,6 @@ def small_fallback(case: Case) -> Iterator[Advice]:
                     "fallback without a limit behind it; `--rps` rehearses your own rate.",
                     list(queued),
                 )
-
-
-def _diverted(found: Findings, target: Target) -> list[str]:
-    return list(found.failures) + list(found.silences) if target.id in found.loads else []
 
 
 def unmet_conditions(case: Case) -> Iterator[Advice]:

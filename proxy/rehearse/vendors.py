@@ -112,11 +112,6 @@ def _behaviours(part: Part, strike: Strike) -> list[Schedule]:
     return [always(replace(changed, failure=speak(word, part.kind))) for word in strike.failures]
 
 
-def struck(part: Part, now: float) -> bool:
-    """Does anything happen to this vendor at this moment?"""
-    return any(strike.start <= now < strike.end for strike in part.strikes)
-
-
 def dice(seed: int, name: str) -> Random:
     """Dice of their own for each use, so that what one of them throws changes nothing for the others."""
     return Random(f"{seed} {name}")
