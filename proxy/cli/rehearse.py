@@ -142,7 +142,11 @@ def run(args: argparse.Namespace) -> int:
     if args.html is not None:
         from proxy.cli.rehearse_page import write_page
 
-        write_page(Path(args.html), original.name, findings, advice)
+        try:
+            write_page(Path(args.html), original.name, findings, advice)
+        except OSError as error:
+            err().say(f"error: {args.html}: {error.strerror}")
+            return FAILED
     if args.format == "json":
         view = {"source": original.name, "findings": findings, "advice": advice}
         out().say(json.dumps(msgspec.to_builtins(view), indent=2))

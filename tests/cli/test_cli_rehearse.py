@@ -140,6 +140,12 @@ def test_mistakes_are_named(tmp_path: Path, args: list[str], words: str, capsys:
     assert words in capsys.readouterr().err
 
 
+def test_a_page_that_cannot_be_written_is_said(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    page = str(tmp_path / "no" / "page.html")
+    assert main(["rehearse", write(tmp_path, SOUND), "--outage", "D4", "--duration", "1m", "--html", page]) == 1
+    assert f"error: {page}: No such file or directory" in capsys.readouterr().err
+
+
 @pytest.mark.parametrize("args", [["--rps", "0"], ["--duration", "soon"], ["--all", "--outage", "D1"]])
 def test_wrong_usage(args: list[str], capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit) as ended:
