@@ -24,6 +24,7 @@ from proxy.core.usage import Usage
 from proxy.gateway import Gateway
 from proxy.pipeline.accounting import Accounting
 from proxy.pipeline.accounts import Accounts
+from proxy.pipeline.drills import Drills
 from proxy.pipeline.estimation import EstimateJob, Estimator, ThreadEstimator
 from proxy.pipeline.forward import Forwarder
 from proxy.pipeline.gate import Gate
@@ -145,6 +146,7 @@ class Parts:
     accounting: Accounting
     registry: TargetRegistry
     services: Services
+    drills: Drills
 
     def routing(self, settings: Settings) -> Routing:
         """A routing for these settings, on the live states there are."""
@@ -228,4 +230,6 @@ def assemble(
     if aliases is not None:
         gateway.add_metrics(litellm_metrics(aliases))
     prober = Prober(services, lambda: forwarder.routing)
-    return Parts(gateway, prober, accounting, registry, services)
+    drills = Drills(services)
+    gateway.attend(drills)
+    return Parts(gateway, prober, accounting, registry, services, drills)

@@ -14,8 +14,10 @@ from urllib.parse import unquote
 from proxy import __version__
 from proxy.core.alarming import AlarmFigures
 from proxy.core.call import Needs
+from proxy.core.drill import DrillOrder
 from proxy.core.endpoints import Endpoint
 from proxy.core.exchange import ClientRequest, Downstream
+from proxy.pipeline.drills import Drill, Drills
 from proxy.pipeline.forward import Forwarder
 from proxy.pipeline.gate import Gate
 from proxy.pipeline.opening import unknown_model
@@ -24,6 +26,7 @@ from proxy.pipeline.routing import Routing
 from proxy.pipeline.survey import Surveyor
 from proxy.server import pages
 from proxy.server.application import Identity, Page
+from proxy.server.drills import DrillView
 from proxy.server.gauges import CredentialGauge, Gauges, TargetGauge
 from proxy.server.keyring import make_keyring
 from proxy.server.limits_page import limits_view
@@ -94,6 +97,7 @@ class Gateway:
         self._alarms: Alarms | None = None
         self._aliases: Sequence[Metric] = ()
         self._reports = Reports(lambda: forwarder.routing.settings, wall)
+        self._drills: Drills | None = None
         self.tally = tally
         self.draining = False
         self._keys = make_keyring(forwarder.routing.settings, wall)
@@ -139,6 +143,10 @@ class Gateway:
     def add_metrics(self, aliases: Sequence[Metric]) -> None:
         """Show these in `/metrics` too."""
         self._aliases = aliases
+
+    def attend(self, drills: Drills) -> None:
+        """Take orders for these."""
+        self._drills = drills
 
     async def watch_lag(self) -> None:
         """Measure how late the loop is, forever."""
@@ -210,6 +218,36 @@ class Gateway:
         """Where tokens and money went, from the ledger."""
         return self._reports.answer(query)
 
+    def start_drill(self, order: DrillOrder) -> DrillView:
+        """Begin a fire drill. ValueError says why not."""
+        if self._drills is None:
+            raise ValueError("this proxy runs no drills")
+        providers = self.routing.settings.providers
+        if order.provider not in providers:
+            raise ValueError(f"there is no provider {order.provider!r}; there are {', '.join(providers)}")
+        return self._show_drill(self._drills.start(order))
+
+    def stop_drills(self, provider: str | None, by: str) -> list[DrillView]:
+        """End the drill of a provider, or all. ValueError where the one that is named has none."""
+        if self._drills is None:
+            return []
+        cause = f"stopped by {by or 'somebody on this machine'}"
+        if provider is None:
+            return [self._show_drill(drill) for drill in self._drills.stop_all(cause)]
+        stopped = self._drills.stop(provider, cause)
+        if stopped is None:
+            raise ValueError(f"{provider!r} has no drill")
+        return [self._show_drill(stopped)]
+
+    def drills(self) -> list[DrillView]:
+        """The drills under way."""
+        return [] if self._drills is None else [self._show_drill(drill) for drill in self._drills.active.values()]
+
+    def _show_drill(self, drill: Drill) -> DrillView:
+        order = drill.order
+        rest = round(max(0.0, drill.ends - self._loop.time()), 1)
+        return DrillView(order.provider, str(order.fault), order.share, drill.since, rest, order.by, drill.hit)
+
     def survey(self) -> dict[str, object]:
         """The health view: `status` is `ok`, `degraded` (some target of a serving route is out), `down` or `draining`."""
         routes = self._surveyor.routes(self.routing)
@@ -225,6 +263,7 @@ class Gateway:
                 "error": config.error,
             },
             "ledger": None if self._ledger is None else _ledger_view(self._ledger.state()),
+            "drills": self.drills(),
             "routes": routes,
             "alerts": self._alarms.health() if self._alarms is not None else None,
             "providers": self._providers(),
@@ -280,6 +319,8 @@ class Gateway:
             budgets=self.gate.standings(self._wall()),
             limit_refusals=self.gate.refusals,
             alarms=self._alarms.figures() if self._alarms is not None else AlarmFigures(),
+            drills={drill.provider: drill.share for drill in self.drills()},
+            drill_faults=self._drills.faults if self._drills is not None else {},
         )
 
 

@@ -207,6 +207,7 @@ class Proxy:
         limit = self._settings.server.drain if drain is None else drain
         deadline = self._loop.time() + limit
         self.gateway.draining = True
+        self.parts.drills.stop_all("the proxy stops")
         self._data.drain()
         await self._data.wait_idle(min(limit, GRACE))
         await self._data.stop(max(deadline - self._loop.time(), 0.0))
@@ -243,6 +244,7 @@ class Proxy:
             self._reject(str(error), stamp)
             return
         self._rejected = None
+        self.parts.drills.stop_all("the configuration was read anew")
         self._set_pool_limits(settings)
         if self._shelf is None:
             self._shelf = self.parts.services.shelf = open_shelf(settings)

@@ -37,6 +37,8 @@ COMMANDS = {
     "ledger": ("proxy.cli.ledger", "export, verify or compact the ledger"),
     "alerts": ("proxy.cli.alerts", "send a test message to each webhook"),
     "schema": ("proxy.cli.schema", "print the JSON Schema of undimmed.yaml, for editors"),
+    "rehearse": ("proxy.cli.rehearse", "play real outages against a configuration, in virtual time"),
+    "drill": ("proxy.cli.drill", "let a provider of a running proxy seem to fail, for a while"),
     "demo": ("proxy.cli.demo", "watch an outage on simulated providers: no keys, no network"),
 }
 

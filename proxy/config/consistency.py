@@ -78,11 +78,18 @@ SURE: frozenset[Rule] = frozenset(
 )
 
 
-def find_problems(draft: Draft) -> list[ConfigProblem]:
-    """Everything that cannot be meant, in the order of the rules."""
+#: Rules that ask this machine for what only the machine that serves has to have.
+SURROUNDINGS: frozenset[Rule] = frozenset(
+    {credential_rules.check_files, ledger_rules.check_ledger, server_rules.check_key_store}
+)
+
+
+def find_problems(draft: Draft, spared: frozenset[Rule] = frozenset()) -> list[ConfigProblem]:
+    """Everything that cannot be meant, in the order of the rules, but for those that are spared."""
     return [
         draft.problem(location, message)
         for rule in RULES
+        if rule not in spared
         for location, message in rule(draft)
         if rule in SURE or not draft.hurt(location)
     ]

@@ -47,7 +47,7 @@ class UpstreamRequest(Struct, gc=False):
     of the client's request it could not carry as it was, as `x-undimmed-dropped` names it.
 
     `sign`: for authentication that depends on the time of sending. Given Unix time it returns further header lines, each
-    with its line end, which go before the blank line."""
+    with its line end, which go before the blank line. `drill`: the fault that a fire drill gave it on its way out."""
 
     pool: str
     origin: Origin
@@ -56,6 +56,7 @@ class UpstreamRequest(Struct, gc=False):
     connect_timeout: float = 3.0
     dropped: tuple[str, ...] = ()
     sign: Callable[[float], bytes] | None = None
+    drill: str = ""
 
 
 class Receiver(Protocol):

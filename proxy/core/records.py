@@ -31,7 +31,7 @@ class AttemptRecord(Struct, gc=False):
     lost it after the request was sent, so the provider may still charge for it. `dropped`: what of the request could not
     be said to it. `cache_saved`: nano-dollars that its cached tokens would have cost more uncached, None: unknown.
     `raw_input`: the estimate of its input before `factor`, what estimates for its target were multiplied by; None: its
-    input was not estimated."""
+    input was not estimated. `drill`: the fault that a fire drill gave it, "" for none."""
 
     target: str
     provider: str
@@ -53,6 +53,7 @@ class AttemptRecord(Struct, gc=False):
     cache_saved: int | None = None
     raw_input: int | None = None
     factor: float = 1.0
+    drill: str = ""
 
     @property
     def kind(self) -> OutcomeKind:

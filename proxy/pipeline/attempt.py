@@ -35,6 +35,8 @@ MAX_ERROR_BODY = 64 * 1024
 #: may be repeated in them: a Responses stream begins with two events that hold most of it.
 MAX_HELD = 256 * 1024
 MAX_REPEATED = 4
+#: Of calls that a fire drill has hit, so that the ledger can tell them apart.
+DRILL_TAG = "drill"
 
 
 class Attempt(Watch):
@@ -136,6 +138,9 @@ class Attempt(Watch):
             sign(request, self._services.wall())
         self.permit.on_redispatch = self._redispatch
         self._exchange = self._services.transport.send(request, self)
+        if request.drill:
+            self.record.drill = request.drill
+            journey.record.tags = tuple(sorted({*journey.record.tags, DRILL_TAG}))
         self._set_alarm()
 
     # Receiver: the provider's side.

@@ -6,10 +6,12 @@ so that whoever holds a client's copy can tell which provider's bytes are in it.
 
 import base64
 import functools
+import re
 import struct
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from json import dumps
+from urllib.parse import unquote
 
 import msgspec
 
@@ -22,6 +24,8 @@ TEXT = (
     "sentence because light does not care which wire it came through"
 )
 WORDS = TEXT.split()
+#: Of scripts that nobody asked for, as models sprinkled them over their answers in the summer of 2025.
+FOREIGN = ("สวัสดี", "灯光", "свет")
 CREATED = 1_760_000_000
 DONE = b"data: [DONE]\n\n"
 
@@ -67,6 +71,7 @@ class Body(msgspec.Struct):
     anthropic_version: str | None = None
 
 
+_MODEL_PATHS = re.compile(r"/(?:deployments|models|model)/([^/]+?)(?::[A-Za-z]+)?(?:/|$)")
 _decoder = msgspec.json.Decoder(Body)
 
 
@@ -85,6 +90,14 @@ class Asked:
     @property
     def label(self) -> str:
         return self.body.user or ""
+
+    @property
+    def model(self) -> str:
+        """Some vendors have it in the body, others in the path."""
+        if self.body.model:
+            return self.body.model
+        found = _MODEL_PATHS.search(self.path)
+        return unquote(found[1]) if found is not None else ""
 
     @property
     def streams(self) -> bool:
@@ -294,14 +307,21 @@ class _Speech:
         return {"index": index, "message": message, **ending}
 
 
+def say_word(place: int, style: Style) -> str:
+    """The token at this place of an answer, whichever vendor says it."""
+    word = WORDS[place % len(WORDS)]
+    if style is Style.WRONG_SCRIPT and place % 4 == 3:
+        word = FOREIGN[place % len(FOREIGN)]
+    return word if place == 0 else f" {word}"
+
+
 @functools.lru_cache(maxsize=256)
 def _words(count: int, style: Style) -> tuple[tuple[str, bytes], ...]:
     """What is said, token by token: the field of the delta and the text in it, escaped as inside a JSON string."""
     made: list[tuple[str, bytes]] = []
     for position in range(count):
-        word = WORDS[position % len(WORDS)].encode()
         thinking = style is Style.REASONING and position < count // 2
-        made.append(("reasoning_content" if thinking else "content", word if position == 0 else b" " + word))
+        made.append(("reasoning_content" if thinking else "content", say_word(position, style).encode()))
     return tuple(made)
 
 

@@ -6,7 +6,7 @@ after the other, `message_delta` with cumulative usage, and padding blanks behin
 
 from json import dumps, loads
 
-from proxy.rehearse.answers import WORDS, Asked, Reply
+from proxy.rehearse.answers import Asked, Reply, say_word
 from proxy.rehearse.behaviour import Style
 from proxy.rehearse.calls import CALLING, list_calls, name_call, plan_calls
 from proxy.rehearse.vendor_errors import ERRORS
@@ -125,7 +125,7 @@ class _Speech:
         return {"type": "tool_use", "id": name_call("toolu", self.name, call), "name": name, "input": {}}
 
     def _delta(self, position: int) -> bytes:
-        word = _word(position)
+        word = say_word(position, self.style)
         if position < self.thoughts:
             return _event("content_block_delta", index=0, delta={"type": "thinking_delta", "thinking": word})
         return _event("content_block_delta", index=self._last_block(), delta={"type": "text_delta", "text": word})
@@ -136,17 +136,12 @@ class _Speech:
             for at, (name, arguments) in enumerate(list_calls(self.count, self.style)):
                 content.append({**self._call(at, name), "input": loads(arguments)})
         else:
-            thought = "".join(_word(position) for position in range(self.thoughts))
+            thought = "".join(say_word(position, self.style) for position in range(self.thoughts))
             if thought:
                 content.append({"type": "thinking", "thinking": thought, "signature": SIGNATURE})
-            text = "".join(_word(position) for position in range(self.thoughts, self.count))
+            text = "".join(say_word(position, self.style) for position in range(self.thoughts, self.count))
             content.append({"type": "text", "text": text})
         return Reply(whole=_json(self.message(content, self.stop, self.count)), output=self.count)
-
-
-def _word(position: int) -> str:
-    word = WORDS[position % len(WORDS)]
-    return word if position == 0 else f" {word}"
 
 
 def _models() -> bytes:

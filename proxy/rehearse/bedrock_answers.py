@@ -12,7 +12,7 @@ from json import dumps, loads
 import msgspec
 
 from proxy.rehearse import anthropic_answers
-from proxy.rehearse.answers import WORDS, Asked, Reply
+from proxy.rehearse.answers import Asked, Reply, say_word
 from proxy.rehearse.behaviour import Style
 from proxy.rehearse.calls import CALLING, Fragment, list_calls, name_call, plan_calls
 from proxy.rehearse.cloud_errors import CLOUD_ERRORS
@@ -105,12 +105,12 @@ class _Speech:
         if self.style in CALLING:
             return self._call_piece(place, plan_calls(self.count, self.style)[place])
         if place < self.thoughts:
-            return self._delta(place, 0, {"reasoningContent": {"text": _word(place)}})
+            return self._delta(place, 0, {"reasoningContent": {"text": say_word(place, self.style)}})
         seal = b""
         if place == self.thoughts and self.thoughts:
             seal = self._delta(place, 0, {"reasoningContent": {"signature": SIGNATURE}})
             seal += _event("contentBlockStop", place, contentBlockIndex=0)
-        return seal + self._delta(place, self._last_block, {"text": _word(place)})
+        return seal + self._delta(place, self._last_block, {"text": say_word(place, self.style)})
 
     def _call_piece(self, place: int, fragment: Fragment) -> bytes:
         call, opening = fragment.call, b""
@@ -133,7 +133,7 @@ class _Speech:
             for at, (name, arguments) in enumerate(list_calls(self.count, self.style)):
                 content.append({"toolUse": {**self._call(at, name), "input": loads(arguments)}})
         else:
-            words = [_word(place) for place in range(self.count)]
+            words = [say_word(place, self.style) for place in range(self.count)]
             if self.thoughts:
                 thought = {"text": "".join(words[: self.thoughts]), "signature": SIGNATURE}
                 content.append({"reasoningContent": {"reasoningText": thought}})
@@ -145,11 +145,6 @@ class _Speech:
             "usage": self.usage(),
         }
         return Reply(whole=_json(body), output=self.count)
-
-
-def _word(place: int) -> str:
-    word = WORDS[place % len(WORDS)]
-    return word if place == 0 else f" {word}"
 
 
 def _embeddings(asked: Asked) -> bytes:

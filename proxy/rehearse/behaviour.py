@@ -31,6 +31,7 @@ class Mode(enum.StrEnum):
     HTML = "html"  # 200 with a web page
     MISSING_DONE = "missing_done"  # whole, but for the terminator
     MISSING_FINISH = "missing_finish"  # ends in order with [DONE], without a finish reason
+    WRONG_SCRIPT = "wrong_script"  # whole and well-formed, with words of other scripts in the text
     OVERLOAD = "overload"  # chosen by `decide` above `capacity` or `rate`
     CONTEXT = "context"  # chosen by `decide` above `context_window`
 
@@ -72,13 +73,15 @@ class Style(enum.StrEnum):
     TOOL = "tool"  # a tool call, its arguments in fragments
     PARALLEL = "parallel"  # two tool calls, one after the other
     REASONING = "reasoning"  # half of the pieces as reasoning, then text
+    WRONG_SCRIPT = "wrong_script"  # text with words of other scripts in it
 
 
 @dataclass(frozen=True, slots=True)
 class Behaviour:
     """Seconds, counts and bytes.
 
-    An answer has `chunks` pieces of one token each, `gap` seconds apart; a whole answer takes just as long. `after` is how
+    An answer has `chunks` pieces of one token each, `gap` seconds apart; a whole answer takes just as long. `burst`: so many
+    pieces of a stream arrive together, with the gaps of all of them before. `after` is how
     many pieces come before the mode strikes (0: nothing but the head; with `role_first` the contentless first event
     of a chat too). `reset`: connections end with RST instead of FIN. `failure` names a line of `vendor_errors`, for
     STATUS and ERROR_EVENT. `retry_after` replaces that line's header, None leaves it.
@@ -95,6 +98,7 @@ class Behaviour:
     connect: float = 0.0
     chunks: int = 50
     gap: float = 0.02
+    burst: int = 1
     style: Style = Style.TEXT
     after: int = 0
     role_first: bool = False

@@ -6,7 +6,7 @@ are floats and come twice, read and billed, and the last event ends the stream.
 
 from json import dumps
 
-from proxy.rehearse.answers import WORDS, Asked, Reply
+from proxy.rehearse.answers import Asked, Reply, say_word
 from proxy.rehearse.behaviour import Style
 from proxy.rehearse.calls import CALLING, Fragment, list_calls, name_call, plan_calls
 
@@ -75,7 +75,9 @@ class _Speech:
         if place in (0, self.thoughts):
             content = {"type": kind, kind: ""}
             opening += _event("content-start", index=block, delta={"message": {"content": content}})
-        return opening + _event("content-delta", index=block, delta={"message": {"content": {kind: _word(place)}}})
+        return opening + _event(
+            "content-delta", index=block, delta={"message": {"content": {kind: say_word(place, self.style)}}}
+        )
 
     def _call_piece(self, fragment: Fragment) -> bytes:
         call = {"function": {"arguments": fragment.text}}
@@ -96,18 +98,13 @@ class _Speech:
             calls = enumerate(list_calls(self.count, self.style))
             message["tool_calls"] = [self._call(at, name, arguments) for at, (name, arguments) in calls]
         else:
-            words = [_word(place) for place in range(self.count)]
+            words = [say_word(place, self.style) for place in range(self.count)]
             content = [{"type": "text", "text": "".join(words[self.thoughts :])}]
             if self.thoughts:
                 content.insert(0, {"type": "thinking", "thinking": "".join(words[: self.thoughts])})
             message["content"] = content
         body = {"id": self.identity, "finish_reason": self.finish, "message": message, "usage": self.usage()}
         return Reply(whole=_json(body), output=self.count)
-
-
-def _word(place: int) -> str:
-    word = WORDS[place % len(WORDS)]
-    return word if place == 0 else f" {word}"
 
 
 def _embeddings(asked: Asked) -> bytes:

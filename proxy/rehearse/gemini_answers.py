@@ -8,7 +8,7 @@ part that has nothing but a seal. The model's name is part of the path (`/v1beta
 from collections.abc import Iterator
 from json import dumps
 
-from proxy.rehearse.answers import WORDS, Asked, Reply
+from proxy.rehearse.answers import Asked, Reply, say_word
 from proxy.rehearse.behaviour import Style
 from proxy.rehearse.calls import CALLING, NAMES
 from proxy.rehearse.google_errors import GOOGLE_ERRORS
@@ -96,8 +96,7 @@ class _Speech:
                 yield {"functionCall": {"name": NAMES[1], "args": ARGUMENTS}}
             return
         for position in range(self.count):
-            word = WORDS[position % len(WORDS)]
-            text: dict[str, object] = {"text": word if position == 0 else f" {word}"}
+            text: dict[str, object] = {"text": say_word(position, self.style)}
             yield {**text, "thought": True} if position < self.thoughts else text
 
     def _response(self, index: int, parts: list[dict[str, object]], finish: str | None, said: int) -> dict[str, object]:

@@ -61,7 +61,7 @@ class SimulatedNetwork:
     def send(self, request: UpstreamRequest, receiver: Receiver) -> Exchange:
         asked = read_head(request.head, request.body)
         now = self.loop.time()
-        contact = Contact(len(self.contacts), request.pool, asked.body.model, asked.path, asked.label, asked.key, now)
+        contact = Contact(len(self.contacts), request.pool, asked.model, asked.path, asked.label, asked.key, now)
         self.contacts.append(contact)
         provider = self.providers.get(request.pool)
         if provider is None:

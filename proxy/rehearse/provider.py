@@ -35,25 +35,29 @@ class SimulatedProvider:
         """From now on and until told otherwise."""
         self.schedule = always(behaviour)
 
+    def schedule_for(self, asked: Asked, now: float) -> Schedule:
+        """By which schedule to treat this request; providers that treat all alike have one."""
+        return self.schedule
+
     def begin(self, asked: Asked, now: float, rng: Random) -> tuple[Script, BillEntry]:
         """Take a request in: its script, and the entry on which to note what was generated."""
         self.served += 1
         self.requests.append(asked)
         self.in_flight += 1
-        behaviour, age = self.schedule.at(now)
+        behaviour, age = self.schedule_for(asked, now).at(now)
         situation = Situation(
             serial=self.served,
             in_flight=self.in_flight,
             recent=self._count(now, keep=behaviour.rate is not None),
             age=age,
             path=asked.path,
-            model=asked.body.model,
+            model=asked.model,
             key=asked.key,
             input_tokens=asked.input_tokens,
         )
         identity = f"{self.name}-{self.served}"
         script = write(behaviour, decide(behaviour, situation, rng), asked, identity, rng, self.shelf)
-        entry = BillEntry(now, identity, asked.body.model, asked.key, asked.input_tokens)
+        entry = BillEntry(now, identity, asked.model, asked.key, asked.input_tokens)
         return script, self.bill.open(entry) if script.model_ran else entry
 
     def end(self, entry: BillEntry, *, complete: bool) -> None:

@@ -7,7 +7,7 @@ summary; what seals it, only where the request includes it.
 
 from json import dumps
 
-from proxy.rehearse.answers import CREATED, WORDS, Asked, Reply
+from proxy.rehearse.answers import CREATED, Asked, Reply, say_word
 from proxy.rehearse.behaviour import Style
 from proxy.rehearse.calls import CALLING, Fragment, list_calls, name_call, plan_calls
 from proxy.rehearse.vendor_errors import error_body
@@ -90,7 +90,7 @@ class _Speech:
         return [*items, self._message([_part(self._join(self.thoughts, self.count))], self.status)]
 
     def _join(self, start: int, end: int) -> str:
-        return "".join(_word(place) for place in range(start, end))
+        return "".join(say_word(place, self.style) for place in range(start, end))
 
     def _message(self, content: list[object], status: str) -> dict[str, object]:
         return {"id": f"msg_{self.identity}", "type": "message", "role": "assistant", "status": status, "content": content}
@@ -129,7 +129,7 @@ class _Speech:
             item = self._message([], "in_progress")
             said = self._event("response.output_item.added", output_index=index, item=item)
             said += self._event("response.content_part.added", **where, part=_part(""))
-        said += self._event("response.output_text.delta", **where, delta=_word(place), logprobs=[])
+        said += self._event("response.output_text.delta", **where, delta=say_word(place, self.style), logprobs=[])
         if place < self.count - 1:
             return said
         text = self._join(self.thoughts, self.count)
@@ -144,7 +144,7 @@ class _Speech:
         if place == 0:
             said = self._event("response.output_item.added", output_index=0, item=self._reasoning([]))
             said += self._event("response.reasoning_summary_part.added", **where, part=_summary(""))
-        said += self._event("response.reasoning_summary_text.delta", **where, delta=_word(place))
+        said += self._event("response.reasoning_summary_text.delta", **where, delta=say_word(place, self.style))
         if place < self.thoughts - 1:
             return said
         text = self._join(0, self.thoughts)
@@ -168,11 +168,6 @@ def _part(text: str) -> dict[str, object]:
 
 def _summary(text: str) -> dict[str, object]:
     return {"type": "summary_text", "text": text}
-
-
-def _word(place: int) -> str:
-    word = WORDS[place % len(WORDS)]
-    return word if place == 0 else f" {word}"
 
 
 def _json(value: object) -> bytes:

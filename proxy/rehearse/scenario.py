@@ -21,8 +21,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 
-import yaml
-
+from proxy.config.source import Source, read_yaml, show_path
 from proxy.core.errors import ConfigError, ConfigProblem
 from proxy.rehearse.behaviour import Behaviour, Latency, Mode, Style, constant, lognormal, uniform
 from proxy.rehearse.issuer import IssuerBehaviour, IssuerMode, IssuerPlan, IssuerSpan
@@ -75,14 +74,10 @@ def load(name: str) -> Scenario:
 
 def parse(text: str, file: str = "", name: str = "") -> Scenario:
     """Read a scenario from YAML text. Raises ConfigError with every mistake."""
-    try:
-        document = yaml.safe_load(text)
-    except yaml.YAMLError as error:
-        raise ConfigError([ConfigProblem(" ".join(str(error).split()), file)]) from error
-    reader = _Reader(file)
-    scenario = reader.scenario(document, name)
-    if reader.problems:
-        raise ConfigError(reader.problems)
+    source = read_yaml(text, file)
+    reader = ScenarioReader(file)
+    scenario = reader.scenario(source.data, name)
+    reader.finish(source)
     return scenario
 
 
@@ -94,17 +89,23 @@ _WORDS: dict[str, frozenset[str]] = {
     "failure": frozenset(ERRORS) | frozenset(EVENTS),
     "overload_failure": frozenset(ERRORS),
 }
-_COUNTS = frozenset({"chunks", "after", "cut_bytes", "fail_every", "succeed_every", "capacity", "context_window"})
+_COUNTS = frozenset({"chunks", "burst", "after", "cut_bytes", "fail_every", "succeed_every", "capacity", "context_window"})
 _FLAGS = frozenset({"role_first", "reset", "spare_models"})
 _LISTS = frozenset({"models", "endpoints", "keys"})
 
 
-class _Reader:
+class ScenarioReader:
     """Collects mistakes instead of stopping at the first."""
 
     def __init__(self, file: str) -> None:
         self.file = file
         self.problems: list[ConfigProblem] = []
+
+    def finish(self, source: Source) -> None:
+        """ConfigError with every mistake at its line, if there was any."""
+        if self.problems:
+            lines = {show_path(path): source.line(path) for path in source.lines}
+            raise ConfigError([replace(problem, line=_line_of(problem.key, lines)) for problem in self.problems])
 
     def wrong(self, key: str, message: str) -> None:
         self.problems.append(ConfigProblem(message, self.file, None, key))
@@ -117,7 +118,7 @@ class _Reader:
             return {}
         for name in value:
             if name not in known:
-                self.wrong(f"{key}.{name}".lstrip("."), f"unknown key{_nearest(str(name), known)}")
+                self.wrong(f"{key}.{name}".lstrip("."), f"unknown key{nearest(str(name), known)}")
         return {str(name): item for name, item in value.items() if name in known}
 
     def scenario(self, document: object, name: str) -> Scenario:
@@ -185,7 +186,7 @@ class _Reader:
         mode = str(table.get("mode", "ok"))
         words = {word.value for word in IssuerMode}
         if mode not in words:
-            self.wrong(f"{key}.mode", f"{mode!r} is not known{_nearest(mode, words)}")
+            self.wrong(f"{key}.mode", f"{mode!r} is not known{nearest(mode, words)}")
             mode = "ok"
         share = self.number(table.get("share", 1.0), f"{key}.share")
         if share > 1.0:
@@ -212,7 +213,7 @@ class _Reader:
 
     def cross_check(self, made: dict[str, object], key: str) -> None:
         if made.get("mode") is Mode.STATUS and "failure" in made and made["failure"] not in ERRORS:
-            self.wrong(f"{key}.failure", f"is an event, not a status{_nearest(str(made['failure']), set(ERRORS))}")
+            self.wrong(f"{key}.failure", f"is an event, not a status{nearest(str(made['failure']), set(ERRORS))}")
         if "failure" in made and made.get("mode") not in (Mode.STATUS, Mode.ERROR_EVENT):
             self.wrong(f"{key}.failure", "does nothing without mode status or error_event")
 
@@ -248,7 +249,7 @@ class _Reader:
     def word(self, name: str, value: object, key: str) -> object:
         known = _WORDS[name]
         if value not in known:
-            self.wrong(key, f"{value!r} is not known{_nearest(str(value), set(known))}")
+            self.wrong(key, f"{value!r} is not known{nearest(str(value), set(known))}")
             return getattr(Behaviour(), name)
         if name == "mode":
             return Mode(str(value))
@@ -274,6 +275,13 @@ class _Reader:
         return tuple(made)
 
 
-def _nearest(word: str, known: set[str]) -> str:
+def _line_of(key: str, lines: Mapping[str, int | None]) -> int | None:
+    """Of the key, or of what it stands in."""
+    while key and key not in lines:
+        key = key[: max(key.rfind("."), key.rfind("["), 0)]
+    return lines.get(key)
+
+
+def nearest(word: str, known: set[str]) -> str:
     close = difflib.get_close_matches(word, sorted(known), 1)
     return f"; did you mean {close[0]}?" if close else f"; known: {', '.join(sorted(known))}"

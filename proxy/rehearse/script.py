@@ -6,12 +6,12 @@ is data; it knows nothing of loops or sockets. Delays are seconds after the prev
 
 import enum
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from random import Random
 from typing import NamedTuple
 
 from proxy.rehearse.answers import Asked, Reply, empty_choices, tell_usage
-from proxy.rehearse.behaviour import Behaviour, Mode
+from proxy.rehearse.behaviour import Behaviour, Mode, Style
 from proxy.rehearse.shelf import Shelf
 from proxy.rehearse.speakers import OPENAI, Speaker, find_speaker
 from proxy.rehearse.vendor_errors import ERRORS, JSON, PAGE, PAGE_200, VendorError, error_body
@@ -48,7 +48,7 @@ class Step(NamedTuple):
 @dataclass(slots=True)
 class Script:
     """`first_byte` is when the head goes out, None: never. `chunked` bodies have no length. `model_ran`: the vendor
-    will charge."""
+    will charge. `mode`: what it is the script of."""
 
     accept: Accept = Accept.OK
     connect: float = 0.0
@@ -59,6 +59,7 @@ class Script:
     ending: Ending = Ending.COMPLETE
     chunked: bool = False
     model_ran: bool = False
+    mode: Mode = Mode.OK
 
     @property
     def length(self) -> int:
@@ -76,6 +77,7 @@ def write(behaviour: Behaviour, mode: Mode, asked: Asked, identity: str, rng: Ra
     else:
         script = _MODES[mode](play) if speaker or mode is not Mode.OK else _vendor_error(play, NO_SUCH_PATH)
     script.connect = behaviour.connect
+    script.mode = mode
     script.headers.append((b"x-request-id", f"req_{identity}".encode()))
     return script
 
@@ -127,9 +129,15 @@ def _stream(play: _Play, pieces: int, *, finish: bool, done: bool) -> Script:
     script = Script(first_byte=play.latency, headers=[_kind(reply, play.stream)], chunked=True, model_ran=True)
     opening = reply.opening if said or play.behaviour.role_first else b""
     gap, tokens = play.behaviour.gap, reply.tokens_per_piece
-    if said:
+    burst = max(1, play.behaviour.burst)
+    if said and burst == 1:
         script.steps.append(Step(0.0, opening + reply.pieces[0], tokens))
         script.steps.extend([Step(gap, piece, tokens) for piece in reply.pieces[1:said]])
+    elif said:
+        for start in range(0, said, burst):
+            together = reply.pieces[start : min(start + burst, said)]
+            wait, first = (gap * len(together), b"") if start else (0.0, opening)
+            script.steps.append(Step(wait, first + b"".join(together), tokens * len(together)))
     elif opening:
         script.steps.append(Step(0.0, opening))
     tail = (reply.finish + reply.usage if finish else b"") + (play.speaker.terminator if done else b"")
@@ -206,6 +214,11 @@ def _empty_stream(play: _Play) -> Script:
     return Script(first_byte=play.latency, headers=headers, chunked=play.asked.streams)
 
 
+def _wrong_script(play: _Play) -> Script:
+    play.behaviour = replace(play.behaviour, style=Style.WRONG_SCRIPT)
+    return _ok(play)
+
+
 def _html(play: _Play) -> Script:
     return Script(first_byte=play.latency, headers=[PAGE], steps=[Step(0.0, PAGE_200)])
 
@@ -239,6 +252,7 @@ _MODES: dict[Mode, Callable[[_Play], Script]] = {
     Mode.EMPTY_STREAM: _empty_stream,
     Mode.GARBAGE: _garbage,
     Mode.HTML: _html,
+    Mode.WRONG_SCRIPT: _wrong_script,
     Mode.MISSING_DONE: lambda play: _missing(play, finish=True, done=False),
     Mode.MISSING_FINISH: lambda play: _missing(play, finish=False, done=True),
     Mode.OVERLOAD: lambda play: _vendor_error(play, ERRORS[play.behaviour.overload_failure]),

@@ -152,6 +152,8 @@ _OPENAI = {
 
 _OTHERS = {
     "anthropic_overloaded": VendorError(529, Kind.OVERLOADED, _anthropic("overloaded_error", "Overloaded")),
+    "anthropic_internal": VendorError(500, Kind.SERVER_ERROR, _anthropic("api_error", "Internal server error")),
+    "anthropic_bad_key": VendorError(401, Kind.AUTH_FAILED, _anthropic("authentication_error", "invalid x-api-key")),
     "anthropic_rate_limit": VendorError(
         429,
         Kind.RATE_LIMITED,
@@ -272,6 +274,7 @@ _OTHERS = {
         Kind.OVERLOADED,
         _openai("server busy, please try again.  maximum pending requests exceeded", "api_error"),
     ),
+    "edge_403": VendorError(403, Kind.SERVER_ERROR, _edge(403, "Forbidden"), (PAGE, (b"server", b"cloudflare"))),
     "edge_502": VendorError(502, Kind.SERVER_ERROR, _edge(502, "Bad Gateway"), (PAGE, (b"server", b"cloudflare"))),
     "edge_503": VendorError(503, Kind.OVERLOADED, _edge(503, "Service Temporarily Unavailable"), (PAGE,)),
     "edge_504": VendorError(504, Kind.SERVER_ERROR, _edge(504, "Gateway Time-out"), (PAGE,)),

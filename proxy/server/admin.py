@@ -1,9 +1,9 @@
 """The admin plane: an ordinary aiohttp application on a port of its own, for people and their monitoring.
 
-It shows what the data plane's pages show, explains routing decisions, and reports from the ledger. It changes nothing. On a
-loopback address it asks for no key: who can reach it is on this machine. Anywhere else it shows health to everybody, and the
-rest to keys that are not restricted to some routes, since all of it is about everybody's calls. Never does it answer a page
-of another origin.
+It shows what the data plane's pages show, explains routing decisions, and reports from the ledger. All it changes is whether
+a fire drill runs. On a loopback address it asks for no key: who can reach it is on this machine. Anywhere else it shows
+health to everybody, and the rest to keys that are not restricted to some routes, since all of it is about everybody's calls.
+Never does it answer a page of another origin, nor take an order from one.
 """
 
 from collections.abc import Coroutine, Mapping
@@ -12,6 +12,7 @@ from typing import Protocol
 from aiohttp import web
 
 from proxy.core.settings import ServerSettings
+from proxy.server import drills
 from proxy.server.application import Application, Identity, Page
 from proxy.server.endpoints import HEALTH
 from proxy.server.guard import is_plain_check, make_rules, vet_host, vet_origin, vet_preflight
@@ -28,7 +29,8 @@ from proxy.server.refusals import (
 
 _ANYBODY = Identity()
 _PAGES = ("/health", "/health/live", "/health/ready", "/limits", "/metrics", "/usage")
-_KNOWN = tuple(f"GET {path}" for path in ("/", *_PAGES, "/report", "/explain", "/alerts"))
+_GETS = ("/", *_PAGES, "/report", "/explain", "/alerts", "/drill")
+_KNOWN = (*(f"GET {path}" for path in _GETS), *(f"POST {path}" for path in drills.PATHS))
 _INDEX = """undimmed admin
 
 /health         what every route can do now, and why not
@@ -40,6 +42,7 @@ _INDEX = """undimmed admin
 /report         [?by=route,target &since=7d &until=WHEN &premium=1 &forecast=1]: where tokens and money went, from the ledger
 /alerts         what fires, what was sent last, how the webhooks do
 /explain        ?model=NAME [&tools=1] [&images=1] [&tokens=N]: where such a request would go now, and why not elsewhere
+/drill          the fire drills that run; POST /drill/start and /drill/stop, or `undimmed drill`
 """
 _YES = frozenset({"1", "true", "yes", "on"})
 _NO = frozenset({"0", "false", "no", "off", ""})
@@ -47,7 +50,7 @@ _KEEPALIVE = 30.0
 _MAX_BODY = 64 * 1024
 
 
-class AdminApplication(Application, Protocol):
+class AdminApplication(Application, drills.DrillDesk, Protocol):
     """What the admin plane needs beyond the data plane's pages."""
 
     def explain(self, model: str, tools: bool, images: bool, tokens: int) -> Page:
@@ -91,7 +94,7 @@ class AdminPlane:
             self._runner = None
 
     async def _answer(self, request: web.Request) -> web.Response:
-        found = await self._find(request)
+        found = await (self._act(request) if request.method == "POST" else self._find(request))
         if isinstance(found, Refusal):
             headers = {name.decode(): value.decode() for name, value in refusal_headers(found)}
             return web.Response(status=found.status, body=encode_body(found), headers=headers)
@@ -100,6 +103,17 @@ class AdminPlane:
             headers["x-should-retry"] = "false"
         return web.Response(status=found.status, body=found.body, headers=headers)
 
+    async def _act(self, request: web.Request) -> Page | Refusal:
+        """Orders. Whoever may read everything here may give them."""
+        path = request.raw_path.partition("?")[0]
+        identity = self._admit(request, path)
+        if isinstance(identity, Refusal):
+            return identity
+        if path not in drills.PATHS:
+            return await self._find(request)
+        body = await request.read()
+        return drills.act(self._app, path, request.headers.get("content-type", ""), body, identity.key or "")
+
     async def _find(self, request: web.Request) -> Page | Refusal:
         path = request.raw_path.partition("?")[0]
         identity = self._admit(request, path)
@@ -107,8 +121,12 @@ class AdminPlane:
             return identity
         if request.method not in ("GET", "HEAD"):
             return wrong_method(request.method, path, "GET, HEAD")
+        if path in drills.PATHS:
+            return wrong_method(request.method, path, "POST")
         if path == "/":
             return Page(200, _INDEX.encode(), "text/plain; charset=utf-8")
+        if path == "/drill":
+            return drills.show(self._app)
         if path == "/explain":
             return self._explain(request)
         if path == "/alerts":

@@ -34,7 +34,8 @@ class Gauges:
     """What is true at this moment and stands in no counter. `upstream_connections` by (provider, state), state being
     `idle` or `busy`; `loop_lag` in seconds; `started` in Unix time; `log_lines_dropped` since the start. `refused`:
     requests that the listener did not let in, `cut`: connections that were too slow, both by reason;
-    `handler_failures`: bugs of ours. `limit_refusals` by scope, name and limit."""
+    `handler_failures`: bugs of ours. `limit_refusals` by scope, name and limit. `drills`: the share of
+    requests that each one hits, by provider; `drill_faults`: those that were hit, by provider and fault."""
 
     version: str
     started: float
@@ -54,3 +55,5 @@ class Gauges:
     budgets: Sequence[BudgetStanding] = ()
     limit_refusals: Mapping[tuple[str, str, str], int] = field(default_factory=dict)
     alarms: AlarmFigures = field(default_factory=AlarmFigures)
+    drills: Mapping[str, float] = field(default_factory=dict)
+    drill_faults: Mapping[tuple[str, str], int] = field(default_factory=dict)

@@ -201,6 +201,16 @@ def _cut(_: Tally, gauges: Gauges) -> Samples:
         yield "", (("reason", reason),), count
 
 
+def _drills(_: Tally, gauges: Gauges) -> Samples:
+    for provider, share in gauges.drills.items():
+        yield "", (("provider", provider),), share
+
+
+def _drill_faults(_: Tally, gauges: Gauges) -> Samples:
+    for (provider, fault), count in gauges.drill_faults.items():
+        yield "", (("provider", provider), ("fault", fault)), count
+
+
 def _ledger_rows(_: Tally, gauges: Gauges) -> Samples:
     if gauges.ledger is not None:
         for result in ("written", "spilled", "replayed", "lost"):
@@ -309,6 +319,8 @@ METRICS: tuple[Metric, ...] = (
         "What a provider says of itself: 0 well, 1 minor, 2 major, 3 critical, -1 unknown.",
         alert_metrics.status_page,
     ),
+    Metric("undimmed_drill_active", "gauge", "The share of a provider's requests that a fire drill hits now.", _drills),
+    Metric("undimmed_drill_faults_total", "counter", "Requests that a fire drill has hit.", _drill_faults),
     Metric("undimmed_build_info", "gauge", "Always 1; the version is a label.", _build),
     Metric("process_resident_memory_bytes", "gauge", "Resident memory.", _single(lambda g: g.process.resident)),
     Metric("process_cpu_seconds_total", "counter", "User and system CPU time.", _single(lambda g: g.process.cpu)),

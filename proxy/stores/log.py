@@ -88,7 +88,7 @@ MAX_TEXT = 300
 #: Outcomes that nobody has to look at.
 CALM = frozenset({OutcomeKind.OK, OutcomeKind.CLIENT_GONE, OutcomeKind.SUPERSEDED})
 #: States in which nothing is held back.
-GOOD_STATES = frozenset({"closed", "ready", "ramping", "available", "usable"})
+GOOD_STATES = frozenset({"closed", "ready", "ramping", "available", "usable", "off"})
 
 _ENCODER = msgspec.json.Encoder()
 
@@ -157,7 +157,8 @@ def compact(attempt: AttemptRecord) -> str:
     """An attempt in a word: `openai/gpt-5:overloaded(503) 120ms`."""
     status = f"({attempt.status})" if attempt.status is not None else ""
     took = round((attempt.ended_at - attempt.started_at) * 1000)
-    return f"{attempt.target}:{attempt.kind.value}{status} {took}ms"
+    drill = f" drill {attempt.drill}" if attempt.drill else ""
+    return f"{attempt.target}:{attempt.kind.value}{status} {took}ms{drill}"
 
 
 def _milliseconds(seconds: float) -> float:

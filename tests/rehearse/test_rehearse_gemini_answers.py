@@ -10,7 +10,7 @@ from google.genai import errors, types
 
 from proxy.core.outcome import OutcomeKind as Kind
 from proxy.core.usage import Usage
-from proxy.rehearse.answers import TEXT, Asked, Reply, ask, read_head
+from proxy.rehearse.answers import Asked, Reply, ask, read_head, say_word
 from proxy.rehearse.behaviour import Style
 from proxy.rehearse.calls import CALLING
 from proxy.rehearse.gemini_answers import ARGUMENTS, SEAL, block, compose, error_event
@@ -60,7 +60,7 @@ def test_whole_and_streamed_answers_say_the_same(style: Style, choices: int) -> 
         assert [call.signature for call in calls] == [SEAL, None][: len(calls)]
     else:
         said = "".join(part.text for part in parts if isinstance(part, Text | Thinking))
-        assert said == " ".join(TEXT.split()[:12])
+        assert said == "".join(say_word(place, style) for place in range(12))
         assert parts[-1] == Thinking(redacted=SEAL, vendor="google")
 
 
@@ -152,7 +152,8 @@ def test_googles_sdk_reads_it(style: Style) -> None:
                 assert whole.function_calls
                 assert all(call.args == ARGUMENTS for call in whole.function_calls)
                 return
-            assert "".join(part.text or "" for chunk in chunks for part in chunk.parts or ()) == " ".join(TEXT.split()[:6])
+            said = "".join(part.text or "" for chunk in chunks for part in chunk.parts or ())
+            assert said == "".join(say_word(place, style) for place in range(6))
             assert whole.parts
             assert whole.parts[-1].thought_signature
 

@@ -83,7 +83,7 @@ def test_all_shipped_scenarios_load():
         ("providers: {a: []}\nissuers: {a: {spans: [{from: 2, to: 1}]}}", r"spans\[0\]: ends at 1 s, not after"),
         ("providers: {a: []}\nissuers: {a: {spans: [{from: 0, to: 1, mode: hnag}]}}", "did you mean hang"),
         ("providers: {a: []}\nissuers: {a: {spans: [{from: 0, to: 1, share: 2}]}}", "is a share"),
-        ("[1]", "must be a mapping"),
+        ("[1]", "must hold `key: value` pairs"),
         ("a: [", "x.yaml"),
     ],
 )

@@ -9,9 +9,11 @@ from typing import TypeVar
 
 import uvloop
 
+from proxy.core.drill import DrillOrder
 from proxy.core.exchange import ClientRequest, Downstream
 from proxy.core.settings import ServerSettings
 from proxy.server.application import Identity, Page
+from proxy.server.drills import DrillView
 from proxy.server.listener import DataPlane
 
 T = TypeVar("T")
@@ -45,6 +47,7 @@ class FakeApplication:
     served: list[ClientRequest] = field(default_factory=list)
     pages: list[tuple[str, str]] = field(default_factory=list)
     cancelled: int = 0
+    drilling: list[DrillView] = field(default_factory=list)
 
     def identify(self, headers: Mapping[str, str]) -> Identity | None:
         if self.secret is None:
@@ -78,6 +81,21 @@ class FakeApplication:
 
     def alerts(self) -> Page:
         return Page(200, b'{"object":"alerts"}')
+
+    def start_drill(self, order: DrillOrder) -> DrillView:
+        if any(drill.provider == order.provider for drill in self.drilling):
+            raise ValueError(f"{order.provider} has a drill already")
+        drill = DrillView(order.provider, str(order.fault), order.share, 0.0, order.seconds, order.by, 0)
+        self.drilling.append(drill)
+        return drill
+
+    def stop_drills(self, provider: str | None, by: str) -> list[DrillView]:
+        stopped = [drill for drill in self.drilling if provider in (None, drill.provider)]
+        self.drilling = [drill for drill in self.drilling if drill not in stopped]
+        return stopped
+
+    def drills(self) -> list[DrillView]:
+        return self.drilling
 
 
 @dataclass

@@ -37,6 +37,8 @@ GAUGES = Gauges(
     ],
     limit_refusals={("key", "ci", "rpm"): 3},
     alarms=AlarmFigures({"budget": 1}, (WebhookState("1", "slack", "failing", 3, 2, 1, 4),), {"openai": 2, "x": None}),
+    drills={"a": 0.1},
+    drill_faults={("a", "slow"): 4},
 )
 
 
