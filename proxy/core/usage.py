@@ -27,6 +27,7 @@ class Usage(Struct, gc=False):
     money, where the vendor says that they are others (Cohere does not bill its own instructions). `tier`: the service
     tier that answered, in the vendor's word ("": the usual one, or not said). `raw_input`: where `input` is an estimate,
     what it was before the target's own `factor` (learned from answers that reported) was laid over it; 0: no estimate.
+    `contradicts`: as it was reported, some part was larger than its whole; it has been cut down.
     """
 
     input: int = 0
@@ -47,6 +48,7 @@ class Usage(Struct, gc=False):
     tier: str = ""
     raw_input: int = 0
     factor: float = 1.0
+    contradicts: bool = False
 
     @property
     def total(self) -> int:
@@ -100,6 +102,10 @@ class Tariff(Protocol):
 
     def price(self, wall: float, served: str | None = None, tier: str = "") -> Price | None:
         """For a call that began at `wall` (Unix time). None: unknown."""
+
+    @property
+    def origin(self) -> str:
+        """Where the price is from, and of which day; "" where there is none."""
 
 
 class Pricing(Protocol):

@@ -87,17 +87,22 @@ def estimate_output(counter: Counter, texts: Sequence[str], model: str) -> int:
 
 
 def estimate(
-    counter: Counter, endpoint: Endpoint, fields: Mapping[str, object], texts: Sequence[str], model: str, factor: float = 1.0
+    counter: Counter,
+    endpoint: Endpoint,
+    fields: Mapping[str, object],
+    texts: Sequence[str] | None,
+    model: str,
+    factor: float = 1.0,
 ) -> Usage:
-    """Usage of one attempt. `fields` are the request's raw top-level JSON values, `texts` what came back so far, `factor`
-    what the target's own answers say about estimates like this one."""
+    """Usage of one attempt. `fields` are the request's raw top-level JSON values, `texts` what came back so far (None: only
+    the input is asked for), `factor` what the target's own answers say about estimates like this one."""
     parts = prompt_texts(endpoint, fields)
     given = estimate_input(counter, parts, model)
     return Usage(
         input=given.scaled(factor),
-        output=estimate_output(counter, texts, model),
+        output=0 if texts is None else estimate_output(counter, texts, model),
         source=UsageSource.ESTIMATE,
-        lower_bound=parts.lower_bound or hides_output(endpoint, model),
+        lower_bound=parts.lower_bound or (texts is not None and hides_output(endpoint, model)),
         image_in=given.images,
         audio_in=given.audio,
         raw_input=given.raw,
