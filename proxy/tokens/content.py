@@ -27,10 +27,13 @@ def read_field(parts: PromptParts, fields: Mapping[str, object], name: str) -> o
     if not isinstance(raw, msgspec.Raw | bytes | bytearray | memoryview):
         return None
     try:
-        return unpack(bytes(raw))
+        value = unpack(bytes(raw))
     except UNREADABLE:
         parts.lower_bound = True
         return None
+    if isinstance(value, Unread):
+        parts.add_text(value)
+    return value
 
 
 def as_mapping(value: object) -> dict[str, object]:

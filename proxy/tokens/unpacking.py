@@ -22,6 +22,12 @@ LEVELS = 8
 #: A field with more text than this is larger than any model's context.
 MAX_FIELD = 16 * 1024 * 1024
 
+#: Lists and objects that are made of one field, brackets in its texts among them: more of them keep the garbage collector
+#: busy for longer than all of the counting takes.
+MAX_THINGS = 100_000
+#: Commas in a value that is opened, those in its texts among them: the most members that it can have.
+MAX_MEMBERS = 400_000
+
 #: Without a quote in so many bytes it is one string.
 WINDOW = 32 * 1024
 #: Characters of base64 that are kept: what is decoded of an image, and of a document.
@@ -71,20 +77,28 @@ def unpack(raw: bytes) -> object:
     """The value, as `json.loads` gives it, but for `Unread` in some places. Raises one of `UNREADABLE`."""
     if len(raw) > PIECE:
         raw = clip(raw)
-    return Unread(len(raw)) if len(raw) > MAX_FIELD else _open(raw, LEVELS)
+    return Unread(len(raw)) if len(raw) > MAX_FIELD else _Opener().open(raw, LEVELS)
 
 
-def _open(raw: bytes, levels: int) -> object:
-    if len(raw) <= PIECE:
-        return decode_leniently(_ANY, raw)
-    kind = raw[:1]
-    if kind == b'"':
-        return _read_text(raw)
-    if not levels:
-        return Unread(len(raw))
-    if kind == b"[":
-        return [_open(bytes(item), levels - 1) for item in _ITEMS(raw)]
-    return {name: _open(bytes(value), levels - 1) for name, value in _MEMBERS(raw).items()}
+class _Opener:
+    """Opens one value. `_left`: how many more lists and objects may be made."""
+
+    def __init__(self) -> None:
+        self._left = MAX_THINGS
+
+    def open(self, raw: bytes, levels: int) -> object:
+        """Raises one of `UNREADABLE`."""
+        if len(raw) <= PIECE:
+            self._left -= raw.count(b"[") + raw.count(b"{")
+            return decode_leniently(_ANY, raw) if self._left >= 0 else Unread(len(raw))
+        kind = raw[:1]
+        if kind == b'"':
+            return _read_text(raw)
+        if not levels or self._left < 0 or raw.count(b",") > MAX_MEMBERS:
+            return Unread(len(raw))
+        if kind == b"[":
+            return [self.open(bytes(item), levels - 1) for item in _ITEMS(raw)]
+        return {name: self.open(bytes(value), levels - 1) for name, value in _MEMBERS(raw).items()}
 
 
 def _read_text(raw: bytes) -> object:

@@ -157,6 +157,19 @@ def test_fields_that_cannot_be_read_make_a_lower_bound():
     assert not prompt_texts(Endpoint.CHAT, {}).lower_bound
 
 
+def test_a_field_that_is_too_large_is_guessed():
+    dense = json.dumps([[1, {"a": []}]] * 300_000).encode()
+    parts = prompt_texts(Endpoint.CHAT, {"messages": dense})
+    assert (parts.unread, parts.lower_bound) == (len(dense), True)
+
+
+def test_media_is_not_searched_for_without_end():
+    deep = PICTURE
+    for _ in range(20):
+        deep = {"x": [deep]}
+    assert chat({"role": "user", "content": [{"type": "new", "deep": deep}]}).images == []
+
+
 def test_half_an_emoji_does_not_hide_the_rest():
     messages = b'[{"role":"user","content":"cut \\ud83d here"}]'
     assert prompt_texts(Endpoint.CHAT, {"messages": messages}).texts == ["cut ? here"]

@@ -68,6 +68,21 @@ def test_what_is_larger_than_any_context_is_not_opened():
     assert unpack(raw) == Unread(len(raw))
 
 
+def test_too_many_small_things_are_not_made():
+    dense = json.dumps([[1, {"a": []}]] * 300_000).encode()
+    assert len(dense) < MAX_FIELD
+    assert unpack(dense) == Unread(len(dense))
+    pieces = json.dumps([[[[]] * 9000] * 2] * 10).encode()
+    found = unpack(pieces)
+    assert found[0] == [[[]] * 9000] * 2
+    assert isinstance(found[-1], Unread)
+
+
+def test_token_ids_are_read_all():
+    ids = list(range(100_000, 400_000))
+    assert unpack(json.dumps(ids).encode()) == ids
+
+
 def test_a_long_string_with_half_an_emoji_is_text_all_the_same():
     raw = b'"' + b"cut \\ud83d here " * 6000 + b'"'
     found = unpack(raw)
