@@ -10,7 +10,7 @@ are (`tokens/calibration.py`). Nothing waits for that, and no more than one is u
 
 import asyncio
 from collections.abc import Callable
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from msgspec.structs import replace
 
@@ -21,9 +21,11 @@ from proxy.core.records import AttemptRecord, CallRecord, Sink
 from proxy.core.settings import Target
 from proxy.core.usage import Usage, UsageSource
 from proxy.pipeline.estimation import EstimateJob, Estimator
+from proxy.policy.strategies import Candidate
 from proxy.tokens.calibration import LEAST_TOKENS, Calibration
 from proxy.tokens.estimate import hides_output
 from proxy.tokens.prices import cost, saved_by_cache
+from proxy.wire.reading import StreamReader
 
 if TYPE_CHECKING:
     from proxy.pipeline.gate import Passage
@@ -94,6 +96,28 @@ class Booking:
         self.closed = False
 
 
+class Spender(Protocol):
+    """An attempt, as far as its tokens go. `given`: usage of which only the input counts."""
+
+    record: AttemptRecord
+    call: Call
+    candidate: Candidate
+
+    @property
+    def reader(self) -> StreamReader | None: ...
+
+    @property
+    def usage(self) -> Usage | None: ...
+
+    @property
+    def given(self) -> Usage | None: ...
+
+    @property
+    def served_model(self) -> str | None: ...
+
+    def texts(self) -> list[str]: ...
+
+
 class Accounting:
     """Completes attempt records and hands finished calls to the sink.
 
@@ -109,6 +133,22 @@ class Accounting:
         self.open = 0
         self._idle = asyncio.Event()
         self._idle.set()
+
+    def book(self, booking: Booking, attempt: Spender) -> None:
+        """Tokens of an attempt that did not end well: what the provider said, else an estimate if it may have generated."""
+        record, target, call = attempt.record, attempt.candidate.target, attempt.call
+        record.served_model = attempt.served_model
+        usage, given, reader = attempt.usage, attempt.given, attempt.reader
+        textual = call.endpoint in TEXTUAL
+        if usage is not None and (usage.input or not textual):
+            apply_usage(record, target, usage, booking.record.wall)
+            # Counts that come with every event say nothing of what was generated after the last one.
+            record.possibly_billed = reader is not None and not reader.done and may_be_billed(record)
+        elif may_be_billed(record):
+            record.possibly_billed = True
+            if textual:
+                told = given if usage is None and given is not None and given.input else usage
+                self.estimate(call, booking, record, target, attempt.texts(), told)
 
     def estimate(
         self,
