@@ -129,7 +129,6 @@ def test_the_running_proxy_is_asked_first(folder: Path, capsys, monkeypatch: pyt
     assert rows[0][:7] == ["1", "a/x", "$2", "in,", "$8", "out", "(file)"]
     assert "open: 5 failures in a row" in shown
     assert rows[1][:3] == ["2", "b/y", "unknown"]
-    assert "1  a/x  open: 5 failures in a row" in shown
     assert "a: status page: major" in shown
 
 
