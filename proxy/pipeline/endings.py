@@ -93,8 +93,8 @@ class Endings:
         downstream.finish(body)
 
     def book(self, journey: Journey, attempt: AnyAttempt) -> None:
-        """An attempt did not end well: what it used, and what it had set aside. One that goes on without its client is booked
-        when it is over."""
+        """An attempt did not end well: what it used, and what it had set aside. One that goes on without its client is
+        booked when it is over."""
         if attempt.rest is not None and not attempt.rest.done():
             self._leaving.follow(attempt, journey.booking, lambda: self._write(journey, attempt))
         else:
