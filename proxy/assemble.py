@@ -169,7 +169,7 @@ class Encodings:
         return self._counter
 
     def estimate(self, job: EstimateJob) -> Usage:
-        return estimate(self.build(), job.endpoint, job.fields, job.texts, job.model)
+        return estimate(self.build(), job.endpoint, job.fields, job.texts, job.model, job.factor)
 
 
 def thread_estimator(loop: asyncio.AbstractEventLoop, settings: Settings) -> ThreadEstimator:
@@ -226,7 +226,7 @@ def assemble(
     gate = Gate(loop.time, wall, sink.budget_reached)
     gate.use(settings)
     forwarder = Forwarder(services, routing, queues, accounting, Accounts(Pins()), gate)
-    gateway = Gateway(forwarder, queues, tally, wall)
+    gateway = Gateway(forwarder, accounting, queues, tally, wall)
     if aliases is not None:
         gateway.add_metrics(litellm_metrics(aliases))
     prober = Prober(services, lambda: forwarder.routing)

@@ -17,11 +17,13 @@ from proxy.core.call import Needs
 from proxy.core.drill import DrillOrder
 from proxy.core.endpoints import Endpoint
 from proxy.core.exchange import ClientRequest, Downstream
+from proxy.pipeline.accounting import Accounting
 from proxy.pipeline.drills import Drill, Drills
 from proxy.pipeline.forward import Forwarder
 from proxy.pipeline.gate import Gate
 from proxy.pipeline.opening import unknown_model
 from proxy.pipeline.queueing import CapacityQueues
+from proxy.pipeline.quoting import Quoter
 from proxy.pipeline.routing import Routing
 from proxy.pipeline.survey import Surveyor
 from proxy.server import pages
@@ -84,11 +86,20 @@ class ConfigState:
 class Gateway:
     """Implements `server.application.Application` and the admin plane's questions."""
 
-    def __init__(self, forwarder: Forwarder, queues: CapacityQueues, tally: Tally, wall: Callable[[], float]) -> None:
+    def __init__(
+        self,
+        forwarder: Forwarder,
+        accounting: Accounting,
+        queues: CapacityQueues,
+        tally: Tally,
+        wall: Callable[[], float],
+    ) -> None:
         self._forwarder = forwarder
+        self._calibration = accounting.calibration
         self._queues = queues
         self._loop = asyncio.get_running_loop()
-        self._surveyor = Surveyor(self._loop, queues)
+        self._surveyor = Surveyor(self._loop, queues, accounting.calibration, wall)
+        self._quoter = Quoter(accounting, self._surveyor, wall)
         self._wall = wall
         self._began = wall()
         self._lag = 0.0
@@ -161,6 +172,8 @@ class Gateway:
         return self._keys.identify(headers)
 
     def serve(self, request: ClientRequest, downstream: Downstream) -> Coroutine[object, object, None]:
+        if request.endpoint is Endpoint.TOKENS:
+            return self._quoter.serve(self.routing, request, downstream)
         return self._forwarder.serve(request, downstream)
 
     @property
@@ -302,6 +315,7 @@ class Gateway:
                     in_flight=state.in_flight,
                     queued=self._queues.length(state.id),
                     breakers=self._surveyor.breakers(state),
+                    factor=self._calibration.factor(state.id) if self._calibration.samples(state.id) else None,
                 )
                 for state in self.routing.states()
             },

@@ -37,6 +37,7 @@ from proxy.server.listener import DataPlane
 from proxy.stores.ledger.tariff import tariff_of
 from proxy.stores.lines import LineWriter
 from proxy.stores.log import NAME, LogFormat, LogSink, configure, describe
+from proxy.stores.qualms import Qualms
 from proxy.transport.client import HttpTransport
 from proxy.transport.credentials.http import AiohttpTokenHttp
 from proxy.transport.credentials.programs import run_program
@@ -54,6 +55,8 @@ EXIT_CANNOT_START = 3
 GRACE = 2.0
 #: Seconds that the ledger gets even where the drain limit is over.
 LEDGER_GRACE = 0.5
+#: How long another thread may keep the event loop waiting; five times as long by default.
+SWITCH_EVERY = 0.001
 #: After the start, a moment without calls is looked for so often (seconds) and so many times.
 QUIET_EVERY = 0.5
 QUIET_TRIES = 20
@@ -106,7 +109,7 @@ class Proxy:
         self._loop = asyncio.get_running_loop()
         self._transport = HttpTransport(self._loop)
         self._set_pool_limits(settings)
-        sinks: list[Sink] = [LogSink(calls=log.calls)] if log is not None else []
+        sinks: list[Sink] = [LogSink(calls=log.calls), Qualms()] if log is not None else []
         self._ledger = open_ledger(settings)
         if self._ledger is not None:
             sinks.append(self._ledger)
@@ -382,6 +385,8 @@ def run_proxy(load: Callable[[], Settings], *, path: Path | None, log_format: Lo
     import uvloop
 
     raise_descriptor_limit()
+    # Threads that count tokens or write the ledger give the interpreter back to the event loop after so many seconds.
+    sys.setswitchinterval(SWITCH_EVERY)
     writer = configure(log_format, sys.stdout)
     try:
         uvloop.run(_serve(load, path, Log(writer, access_log)))

@@ -136,11 +136,24 @@ def _show_live(view: Mapping[str, object], terminal: Terminal) -> None:
     terminal.say(f"{view.get('model')}: route {view.get('route')}, {terminal.paint(where, 'green' if goes_to else 'red')}")
     targets = view.get("targets")
     rows = [row for row in targets if isinstance(row, dict)] if isinstance(targets, list) else []
-    terminal.table([(str(row.get("tier")), str(row.get("target")), str(row.get("why", ""))) for row in rows])
+    cells = [
+        (str(row.get("tier")), str(row.get("target")), _live_price(row.get("price")), str(row.get("why", "")))
+        for row in rows
+    ]
+    terminal.table([_HEADS, *cells])
     for said in dict.fromkeys(
         f"{str(row.get('target')).partition('/')[0]}: {row['status_page']}" for row in rows if "status_page" in row
     ):
         terminal.say(f"  {said}")
+
+
+def _live_price(price: object) -> str:
+    """As `show_price`, of what a running proxy says."""
+    if not isinstance(price, dict):
+        return "unknown"
+    names = (("input", "in"), ("cached", "cached"), ("output", "out"), ("per_request", "a request"))
+    rates = [f"${price[name]} {word}" for name, word in names if name in price]
+    return f"{', '.join(rates)} ({price.get('from')})"
 
 
 def _message(view: object) -> str:

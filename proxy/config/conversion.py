@@ -204,7 +204,7 @@ def patience_of(provider: ProviderModel, *written: TimeoutModel | None) -> float
 
 
 #: Keys of a route that are settings as they stand.
-_ROUTE_KEYS = ("sticky_header", "heartbeat", "resume", "hold")
+_ROUTE_KEYS = ("sticky_header", "heartbeat", "on_leave", "resume", "hold")
 
 
 def _route(model: RouteModel, document: Document, said: Mapping[str, Mapping[str, list[Statement]]]) -> Route:

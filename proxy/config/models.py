@@ -21,6 +21,7 @@ from proxy.config.shapes import (
     FeatureName,
     Kind,
     OneOrMany,
+    OnLeave,
     Positive,
     PresetName,
     PriceModel,
@@ -270,6 +271,11 @@ class RouteModel(Section):
     )
     heartbeat: Duration | None = Field(
         default=None, description="A comment goes to streaming clients after so much silence, for middleboxes. Default 15s."
+    )
+    on_leave: OnLeave | None = Field(
+        default=None,
+        description="When a client leaves: cancel (cut the provider off and estimate) or drain (read on for up to 30s "
+        "and 4,096 tokens, for the provider's own count). Default cancel.",
     )
     resume: ResumeMode | None = Field(
         default=None,

@@ -62,12 +62,14 @@ _check_kind, _kind_schema = name_from(dict.fromkeys([*KINDS, *PRESETS]), "kind")
 _check_preset, _preset_schema = name_from(PRESETS, "preset")
 _check_strategy, _strategy_schema = name_from(STRATEGIES, "strategy")
 _check_feature, _feature_schema = name_from(sorted(feature.value for feature in HARD), "feature")
+_check_leave, _leave_schema = name_from(("cancel", "drain"), "way to leave")
 _check_probe, _probe_schema = name_from(("auto", "passive", "free", "completion"), "probe kind")
 
 Kind = Annotated[str, AfterValidator(_check_kind), _kind_schema]
 PresetName = Annotated[str, AfterValidator(_check_preset), _preset_schema]
 Strategy = Annotated[str, AfterValidator(_check_strategy), _strategy_schema]
 FeatureName = Annotated[str, AfterValidator(_check_feature), _feature_schema]
+OnLeave = Annotated[str, AfterValidator(_check_leave), _leave_schema]
 ProbeKind = Annotated[str, AfterValidator(_check_probe), _probe_schema]
 
 Ratio = Annotated[float, Field(ge=0, le=1)]

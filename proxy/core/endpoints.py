@@ -26,6 +26,8 @@ class Endpoint(enum.StrEnum):
     RERANK = "rerank"
     INPUT_TOKENS = "input_tokens"
     COMPACT = "compact"
+    #: Asks us what a request would cost; no provider hears of it.
+    TOKENS = "tokens"
     REALTIME = "realtime"
     #: What follows names no model: it goes to an account (`pipeline/accounts.py`).
     FILES = "files"

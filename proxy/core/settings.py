@@ -224,7 +224,8 @@ class Hedge:
 class Route:
     """Public model names and the tiers of targets that serve them. `name` is the first of `models`; a model with
     `*` is a glob. `hold`: tokens of a stream held back until they are known to be followed by more. `stale`: seconds
-    for which an answer may be given again when nobody can answer; None: never."""
+    for which an answer may be given again when nobody can answer; None: never. `on_leave`: what becomes of an attempt
+    whose client leaves, `cancel` or `drain` (`pipeline/leaving.py`)."""
 
     name: str
     models: tuple[str, ...]
@@ -234,6 +235,7 @@ class Route:
     retry: RetrySettings = RetrySettings()
     sticky_header: str = "x-undimmed-session"
     heartbeat: float = 15.0
+    on_leave: str = "cancel"
     resume: Resume = Resume.OFF
     hold: int = FIRST_CONTENT
     hedge: Hedge | None = None

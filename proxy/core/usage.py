@@ -8,7 +8,8 @@ from msgspec import Struct
 
 
 class UsageSource(enum.StrEnum):
-    """A number that the provider reported is never silently mixed with one that we estimated."""
+    """A number that the provider reported is never silently mixed with one that we estimated. `mixed`: the provider reported
+    the input before its stream was cut, and the output is our estimate; or the other way round."""
 
     PROVIDER = "provider"
     ESTIMATE = "estimate"
@@ -24,7 +25,9 @@ class Usage(Struct, gc=False):
 
     `lower_bound`: an estimate that cannot see all (hidden reasoning, remote images). `billed`: input and output that cost
     money, where the vendor says that they are others (Cohere does not bill its own instructions). `tier`: the service
-    tier that answered, in the vendor's word ("": the usual one, or not said).
+    tier that answered, in the vendor's word ("": the usual one, or not said). `raw_input`: where `input` is an estimate,
+    what it was before the target's own `factor` (learned from answers that reported) was laid over it; 0: no estimate.
+    `contradicts`: as it was reported, some part was larger than its whole; it has been cut down.
     """
 
     input: int = 0
@@ -43,6 +46,9 @@ class Usage(Struct, gc=False):
     audio_out: int = 0
     image_out: int = 0
     tier: str = ""
+    raw_input: int = 0
+    factor: float = 1.0
+    contradicts: bool = False
 
     @property
     def total(self) -> int:
@@ -96,6 +102,10 @@ class Tariff(Protocol):
 
     def price(self, wall: float, served: str | None = None, tier: str = "") -> Price | None:
         """For a call that began at `wall` (Unix time). None: unknown."""
+
+    @property
+    def origin(self) -> str:
+        """Where the price is from, and of which day; "" where there is none."""
 
 
 class Pricing(Protocol):

@@ -17,6 +17,7 @@ from proxy.core.outcome import OK, Outcome, OutcomeKind
 from proxy.core.records import AttemptRecord
 from proxy.core.usage import Usage
 from proxy.pipeline.journey import Journey
+from proxy.pipeline.leaving import DRAIN, LONGEST
 from proxy.pipeline.reply import commit_headers
 from proxy.pipeline.sending import hide, sign
 from proxy.pipeline.services import Services
@@ -55,6 +56,7 @@ class Attempt(Watch):
         "candidate",
         "headers",
         "on_first",
+        "rest",
         "tail",
     )
 
@@ -73,6 +75,7 @@ class Attempt(Watch):
         self._held_size = 0
         self._events = 0
         self._exchange: Exchange | None = None
+        self.rest: Verdict | None = None
         self._verdict = Verdict(loop=services.loop)
         state = candidate.state
         self.record = AttemptRecord(state.id, state.provider, permit.credential.id, permit.started, OK, trial=permit.trial)
@@ -84,6 +87,11 @@ class Attempt(Watch):
         if self.reader is not None:
             return self.reader.usage
         return self.answer.usage if self.answer is not None else None
+
+    @property
+    def given(self) -> Usage | None:
+        """What the provider said of the input, where it has not come to say more."""
+        return self.reader.given if self.reader is not None else None
 
     @property
     def served_model(self) -> str | None:
@@ -109,7 +117,8 @@ class Attempt(Watch):
             return await self._verdict
         except asyncio.CancelledError as cancelled:
             stopping = "shutdown" in cancelled.args
-            self._conclude(Outcome(OutcomeKind.SHUTDOWN if stopping else OutcomeKind.CLIENT_GONE))
+            if stopping or not self._stay():
+                self._conclude(Outcome(OutcomeKind.SHUTDOWN if stopping else OutcomeKind.CLIENT_GONE))
             raise
 
     def begin(self) -> None:
@@ -127,6 +136,18 @@ class Attempt(Watch):
     def cut(self, outcome: Outcome) -> None:
         """End it now, as this. Does nothing to one that is over."""
         self._conclude(outcome)
+
+    def _stay(self) -> bool:
+        """Go on without the client, where its route wants that: from now on nobody waits but for `rest`."""
+        if self._journey.route.route.on_leave != DRAIN or self._exchange is None or self._alarm is None:
+            return False
+        self.rest = self._verdict = Verdict(loop=self._services.loop)
+        now = self._services.loop.time()
+        self._journey.abandon(now + LONGEST)
+        if self._paused:
+            self.resume()
+        self._arm(self._alarm, now)
+        return True
 
     def _send(self) -> None:
         journey = self._journey

@@ -6,11 +6,12 @@ got before. Every attempt's tokens are the provider's own, or an estimate that n
 
 from proxy.core.endpoints import TEXTUAL
 from proxy.core.records import AttemptRecord
-from proxy.pipeline.accounting import Accounting, apply_usage, may_be_billed
+from proxy.pipeline.accounting import Accounting, apply_usage
 from proxy.pipeline.accounts import Accounts
 from proxy.pipeline.escalating import CheckedAttempt, note_saving
 from proxy.pipeline.failing import explain_failure, find_problem
 from proxy.pipeline.journey import Journey
+from proxy.pipeline.leaving import Leaving
 from proxy.pipeline.opening import KEEPING
 from proxy.pipeline.reply import closing_words, commit_headers, count_headers, usage_headers
 from proxy.pipeline.running import AnyAttempt
@@ -27,6 +28,7 @@ class Endings:
         self._services = services
         self._accounting = accounting
         self._accounts = accounts
+        self._leaving = Leaving(services.loop, accounting)
 
     async def deliver(self, journey: Journey, attempt: AnyAttempt) -> None:
         """The answer is whole and sound: count it, then write its ending (a stream) or all of it."""
@@ -34,12 +36,12 @@ class Endings:
         record.delivered = True
         journey.record.served_by = record.target
         record.served_model = attempt.served_model
-        usage = attempt.usage
-        if usage is not None:
-            apply_usage(record, attempt.candidate.target, usage, journey.record.wall)
+        usage, target = attempt.usage, attempt.candidate.target
+        if usage is not None and (usage.input or journey.call.endpoint not in TEXTUAL):
+            apply_usage(record, target, usage, journey.record.wall)
+            self._accounting.compare(attempt.call, record, target, usage)
         elif journey.call.endpoint in TEXTUAL:
-            target = attempt.candidate.target
-            await self._accounting.estimated(attempt.call, journey.booking, record, target, attempt.texts())
+            await self._accounting.estimated(attempt.call, journey.booking, record, target, attempt.texts(), usage)
         downstream = journey.downstream
         note_saving(journey, record)
         if isinstance(attempt, CheckedAttempt):
@@ -84,22 +86,21 @@ class Endings:
         """Nobody could say how many tokens a request has, or has such an endpoint at all: estimate it, and say so."""
         record, downstream = journey.record, journey.downstream
         target = next(journey.route.candidates).target
-        usage = await self._accounting.count(journey.call, target, [])
+        usage = await self._accounting.count(journey.call, target, None)
         body = write_count(usage.input)
         record.status = 200
         downstream.start(200, count_headers(journey, usage), len(body))
         downstream.finish(body)
 
     def book(self, journey: Journey, attempt: AnyAttempt) -> None:
-        """Tokens of an attempt that did not end well: what the provider said, else an estimate if it may have generated."""
-        record = attempt.record
-        target = attempt.candidate.target
-        record.served_model = attempt.served_model
-        if attempt.usage is not None:
-            apply_usage(record, target, attempt.usage, journey.record.wall)
-        elif may_be_billed(record):
-            record.possibly_billed = True
-            if journey.call.endpoint in TEXTUAL:
-                self._accounting.estimate(attempt.call, journey.booking, record, target, attempt.texts())
+        """An attempt did not end well: what it used, and what it had set aside. One that goes on without its client is
+        booked when it is over."""
+        if attempt.rest is not None and not attempt.rest.done():
+            self._leaving.follow(attempt, journey.booking, lambda: self._write(journey, attempt))
+        else:
+            self._write(journey, attempt)
+
+    def _write(self, journey: Journey, attempt: AnyAttempt) -> None:
+        self._accounting.book(journey.booking, attempt)
         if journey.booking.passage is not None:
-            journey.booking.passage.settle(record)
+            journey.booking.passage.settle(attempt.record)

@@ -20,12 +20,13 @@ from proxy.stores.log import describe
 @dataclass(slots=True)
 class EstimateJob:
     """What is known of an attempt whose provider reported nothing: the request's top-level fields and the pieces of text
-    that came back."""
+    that came back (None: only the input is asked for). `factor`: what the target's answers said about such estimates."""
 
     endpoint: Endpoint
     model: str
     fields: Mapping[str, object]
-    texts: Sequence[str]
+    texts: Sequence[str] | None
+    factor: float = 1.0
 
 
 class Estimator(Protocol):

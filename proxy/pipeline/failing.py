@@ -30,14 +30,14 @@ def explain_failure(journey: Journey, problem: Problem) -> None:
         downstream.write(journey.format.error_event(problem))
         downstream.abort()
     else:
-        _reply(journey.format, journey.record.id, downstream, problem)
+        reply_problem(journey.format, journey.record.id, downstream, problem)
 
 
 def refuse(record: CallRecord, downstream: Downstream, problem: Problem) -> None:
     """The request was never let on to a provider."""
     record.outcome = _REFUSED.get(problem.code or "", OutcomeKind.BAD_REQUEST)
     record.status = problem.status
-    _reply(FORMATS[record.endpoint], record.id, downstream, problem)
+    reply_problem(FORMATS[record.endpoint], record.id, downstream, problem)
 
 
 def find_problem(journey: Journey, selection: Selection, now: float) -> Problem:
@@ -86,7 +86,8 @@ def _kind_of(journey: Journey, problem: Problem) -> OutcomeKind:
     return _REFUSED.get(problem.code or "", OutcomeKind.OVERLOADED)
 
 
-def _reply(form: ClientFormat, call_id: str, downstream: Downstream, problem: Problem) -> None:
+def reply_problem(form: ClientFormat, call_id: str, downstream: Downstream, problem: Problem) -> None:
+    """A whole reply that says what is wrong."""
     problem.request_id = call_id
     body = form.error_body(problem)
     downstream.start(form.status_of(problem.status), problem_headers(form, call_id, problem), len(body))

@@ -108,6 +108,12 @@ class Journey:
         self.tried.discard(target_id)
         self.tried_credentials[target_id] = set(self.fixed.get(target_id, ()))
 
+    def abandon(self, deadline: float) -> None:
+        """The client has left: nobody needs signs of life, and what still goes on ends by then."""
+        self.deadline = min(self.deadline, deadline)
+        self.commit_by = self.deadline
+        self.next_heartbeat = float("inf")
+
     def needs(self) -> Needs:
         """What the request needs of a target; read when it is first asked for, and only where targets differ."""
         call = self.call

@@ -17,7 +17,7 @@ from proxy.pipeline.gate import Gate
 from proxy.pipeline.held import HeldAttempt
 from proxy.pipeline.journey import Journey
 from proxy.pipeline.resumption import prepare_resumption
-from proxy.pipeline.routing import Routing
+from proxy.pipeline.routing import RouteState, Routing
 from proxy.pipeline.tagging import TAGS_HEADER, read_tags
 from proxy.pipeline.tunneling import TunnelAttempt
 from proxy.wire.formats import FORMATS
@@ -66,13 +66,9 @@ class Opener:
         record.stream = envelope.stream
         if request.endpoint is Endpoint.REALTIME and (request.upgrade is None or not self._tunnels):
             return Problem(426, "Realtime sessions are WebSocket connections.", code="upgrade_required")
-        state = routing.find(envelope.model)
-        if state is None:
-            return unknown_model(routing, envelope.model, request.routes)
-        if not routing.allows(state, envelope.model, request.routes):
-            return Problem(
-                403, f"This key may not use the model `{envelope.model}`.", code="model_not_allowed", param="model"
-            )
+        state = find_route(routing, envelope.model, request.routes)
+        if isinstance(state, Problem):
+            return state
         record.route = state.route.name
         bound = self._accounts.follow(routing, state, request, envelope) if request.endpoint in KEEPING else None
         if isinstance(bound, Problem):
@@ -124,6 +120,16 @@ def prepare_stream(journey: Journey, arrived: float) -> None:
         journey.make = HeldAttempt
     if route.resume is not Resume.OFF and not journey.fixed:
         journey.resumption = prepare_resumption(journey)
+
+
+def find_route(routing: Routing, model: str, allowed: frozenset[str] | None) -> RouteState | Problem:
+    """The route of a model, or why a key with these routes may not ask for it."""
+    state = routing.find(model)
+    if state is None:
+        return unknown_model(routing, model, allowed)
+    if not routing.allows(state, model, allowed):
+        return Problem(403, f"This key may not use the model `{model}`.", code="model_not_allowed", param="model")
+    return state
 
 
 def unknown_model(routing: Routing, model: str, allowed: frozenset[str] | None) -> Problem:

@@ -19,6 +19,8 @@ from proxy.policy.credentials import CredentialState
 from proxy.policy.selection import select
 from proxy.policy.strategies import Candidate, Choice
 from proxy.policy.targets import Admission, TargetState, Verdict
+from proxy.tokens.calibration import Calibration
+from proxy.tokens.quote import quote_price
 
 #: A target with one of these takes requests, even if it has to queue them.
 SERVING = frozenset({Verdict.READY, Verdict.RAMPING, Verdict.TRIAL, Verdict.FULL})
@@ -27,7 +29,15 @@ SERVING = frozenset({Verdict.READY, Verdict.RAMPING, Verdict.TRIAL, Verdict.FULL
 class Surveyor:
     """Reads live state; one per proxy. Times in the views are seconds from now."""
 
-    def __init__(self, loop: asyncio.AbstractEventLoop, queues: CapacityQueues) -> None:
+    def __init__(
+        self,
+        loop: asyncio.AbstractEventLoop,
+        queues: CapacityQueues,
+        calibration: Calibration,
+        wall: Callable[[], float],
+    ) -> None:
+        self._calibration = calibration
+        self._wall = wall
         self._loop = loop
         self._queues = queues
 
@@ -86,6 +96,8 @@ class Surveyor:
                 "target": candidate.target.id,
                 "tier": tier,
                 "state": admission.verdict.value,
+                "price": quote_price(candidate.target, self._wall(), needs.tokens),
+                "estimates": self._estimates(candidate.target.id),
                 "why": why,
             }
             said = hint(candidate.target.provider) if hint is not None else ""
@@ -99,6 +111,11 @@ class Surveyor:
             "goes_to": chosen,
             "targets": rows,
         }
+
+    def _estimates(self, target: str) -> dict[str, object]:
+        """What estimates of its input are multiplied by, and from how many of its answers that was learned."""
+        known = self._calibration
+        return {"factor": round(known.factor(target), 4), "samples": known.samples(target)}
 
     def _route(self, state: RouteState) -> dict[str, object]:
         targets = [self._target(tier, candidate) for tier, candidate in self._tiered(state)]
@@ -132,6 +149,7 @@ class Surveyor:
         view["in_flight"] = state.in_flight
         view["queued"] = self._queues.length(state.id)
         ttft = state.latency.typical(now)
+        view["estimates"] = self._estimates(state.id)
         view["ttft_ms"] = round(ttft * 1000) if ttft is not None else None
         if len(admissions) > 1:
             view["endpoints"] = {endpoint.value: self._admission(seen, now) for endpoint, seen in admissions.items()}

@@ -32,6 +32,8 @@ class TunnelAttempt:
 
     reader = None
     answer = None
+    given = None
+    rest = None
 
     def __init__(
         self, services: Services, journey: Journey, kind: ProviderKind, candidate: Candidate, permit: Permit

@@ -46,7 +46,7 @@ class LengthEstimator:
 
     def submit(self, job: EstimateJob, done: Callable[[Usage], None]) -> None:
         given = sum(len(bytes(value)) for value in job.fields.values() if isinstance(value, bytes | Raw)) // 4
-        written = sum(len(text) for text in job.texts) // 4
+        written = sum(len(text) for text in job.texts or ()) // 4
         self._loop.call_soon(done, Usage(input=given, output=written, source=UsageSource.ESTIMATE))
 
 

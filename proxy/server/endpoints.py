@@ -13,6 +13,7 @@ _POSTS = {
     "/messages": Endpoint.MESSAGES,
     "/messages/count_tokens": Endpoint.COUNT_TOKENS,
     "/responses": Endpoint.RESPONSES,
+    "/tokens": Endpoint.TOKENS,
 }
 
 #: With and without the prefix, since people write base URLs both ways.

@@ -11,11 +11,13 @@ from proxy.stores.process import ProcessFigures
 
 @dataclass(frozen=True, slots=True)
 class TargetGauge:
-    """A target right now. `breakers`: endpoint to `closed`, `half_open` or `open`."""
+    """A target right now. `breakers`: endpoint to `closed`, `half_open` or `open`. `factor`: of estimates, None: nothing was
+    learned yet."""
 
     in_flight: int = 0
     queued: int = 0
     breakers: Mapping[str, str] = field(default_factory=dict)
+    factor: float | None = None
 
 
 @dataclass(frozen=True, slots=True)

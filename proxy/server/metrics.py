@@ -93,6 +93,17 @@ def _possibly_billed(tally: Tally, _: Gauges) -> Samples:
         yield "", (("route", route), ("target", target)), line.possibly_billed
 
 
+def _contradictory(tally: Tally, _: Gauges) -> Samples:
+    for (route, target), line in tally.lines.items():
+        yield "", (("route", route), ("target", target)), line.contradictory
+
+
+def _factors(_: Tally, gauges: Gauges) -> Samples:
+    for target, gauge in gauges.targets.items():
+        if gauge.factor is not None:
+            yield "", (("target", target),), round(gauge.factor, 4)
+
+
 def _failovers(tally: Tally, _: Gauges) -> Samples:
     for (route, before, after), count in tally.failovers.items():
         yield "", (("route", route), ("from", before), ("to", after)), count
@@ -255,6 +266,18 @@ METRICS: tuple[Metric, ...] = (
         "counter",
         "Attempts cut off after they were sent, which may be billed beyond what was counted.",
         _possibly_billed,
+    ),
+    Metric(
+        "undimmed_contradictory_usage_total",
+        "counter",
+        "Attempts whose provider reported a part as larger than its whole.",
+        _contradictory,
+    ),
+    Metric(
+        "undimmed_estimate_factor",
+        "gauge",
+        "What estimates of a target's input are multiplied by, as its own counts suggest.",
+        _factors,
     ),
     Metric("undimmed_failovers_total", "counter", "Calls taken from one target to another.", _failovers),
     Metric("undimmed_probes_total", "counter", "Active probes.", _probes),

@@ -56,6 +56,7 @@ _LIFE = frozenset(
         "file",
         "line",
         "routes",
+        "target",
         "targets",
         "providers",
         "keys",

@@ -80,7 +80,18 @@ class Line:
     without a price; `possibly_billed`: attempts that were cut off and may be billed beyond what was counted; `resumes`:
     attempts to go on with a stream that was cut, by outcome."""
 
-    __slots__ = ("attempts", "cost", "delivered", "possibly_billed", "priced", "resumes", "tokens", "unpriced", "wasted")
+    __slots__ = (
+        "attempts",
+        "contradictory",
+        "cost",
+        "delivered",
+        "possibly_billed",
+        "priced",
+        "resumes",
+        "tokens",
+        "unpriced",
+        "wasted",
+    )
 
     def __init__(self) -> None:
         self.resumes: dict[OutcomeKind, int] = {}
@@ -92,6 +103,7 @@ class Line:
         self.priced = 0
         self.unpriced = 0
         self.possibly_billed = 0
+        self.contradictory = 0
 
     def add(self, attempt: AttemptRecord) -> None:
         kind = attempt.outcome.kind
@@ -109,6 +121,8 @@ class Line:
         if tokens is None:
             tokens = self.tokens[usage.source] = TokenCount()
         tokens.add(usage)
+        if usage.contradicts:
+            self.contradictory += 1
         cost = attempt.cost
         if cost is None:
             self.unpriced += 1

@@ -2,8 +2,8 @@
 
 Vendors report wholes and parts in every combination (cached as part of the input or beside it, audio inside and outside
 the cached part). The readers in `wire` turn that into `Usage`, whose parts lie inside their wholes; here the parts are taken
-out of the wholes. Whatever contradicts itself is clamped: the input buckets always add up to the input, the output buckets
-to the output, and none is negative.
+out of the wholes. Whatever contradicts itself is clamped (the readers have noted that, `Usage.contradicts`): the input
+buckets always add up to the input, the output buckets to the output, and none is negative.
 """
 
 from msgspec import Struct
@@ -12,8 +12,7 @@ from proxy.core.usage import Usage
 
 
 class Buckets(Struct, frozen=True, gc=False):
-    """Tokens. `input` and `cached` are text, or whatever was not said to be anything else, and so is `output`. `clamped`:
-    the counts contradicted each other."""
+    """Tokens. `input` and `cached` are text, or whatever was not said to be anything else, and so is `output`."""
 
     input: int
     cached: int
@@ -27,7 +26,6 @@ class Buckets(Struct, frozen=True, gc=False):
     reasoning: int
     audio_out: int
     image_out: int
-    clamped: bool
 
 
 def split(usage: Usage) -> Buckets:
@@ -49,19 +47,6 @@ def split(usage: Usage) -> Buckets:
     reasoning = _clamp(usage.reasoning, whole_out)
     audio_out = _clamp(usage.audio_out, whole_out - reasoning)
     image_out = _clamp(usage.image_out, whole_out - reasoning - audio_out)
-    kept = (given, written, cached, stored, stored_long, audio_cached, image_cached, reasoning, audio_out, image_out)
-    said = (
-        whole_in,
-        whole_out,
-        usage.cached,
-        usage.cache_write,
-        usage.cache_write_1h,
-        usage.audio_cached,
-        usage.image_cached,
-        usage.reasoning,
-        usage.audio_out,
-        usage.image_out,
-    )
     return Buckets(
         input=rest - audio_in - image_in,
         cached=cached - audio_cached - image_cached,
@@ -75,16 +60,6 @@ def split(usage: Usage) -> Buckets:
         reasoning=reasoning,
         audio_out=audio_out,
         image_out=image_out,
-        clamped=kept != said or _overflows(usage, whole_in),
-    )
-
-
-def _overflows(usage: Usage, whole: int) -> bool:
-    """Audio and images that contradict the input they are part of. That they may overlap with cached text is none."""
-    return (
-        usage.audio_in + usage.image_in > whole
-        or not 0 <= usage.audio_cached <= usage.audio_in
-        or not 0 <= usage.image_cached <= usage.image_in
     )
 
 

@@ -1,19 +1,24 @@
 """The content of a message in whatever shape clients and vendors write it: text, images, audio, documents, nested results.
 
 One table of part types for all formats, since their names do not contradict each other. Text is kept, media is measured
-instead of tokenised, and what cannot be understood makes the result a lower bound. Nothing here raises.
+instead of tokenised, and what cannot be understood makes the result a lower bound. Media in a place that nobody here knows
+is found by what it looks like, down to a bounded depth. Nothing here raises.
 """
 
 from collections.abc import Callable, Mapping
 
 import msgspec
 
+from proxy.tokens.inline import LEAST
 from proxy.tokens.parts import PromptParts
-from proxy.wire.lenient import UNREADABLE, decode_leniently
+from proxy.tokens.unpacking import Unread, unpack
+from proxy.wire.lenient import UNREADABLE
 
 #: A file that is only named by its id: as much as one page.
 UNSEEN_PAGES = 1
 TOOL_CALL = 3
+#: How deep unknown things are searched for media.
+SEARCHED = 8
 
 
 def read_field(parts: PromptParts, fields: Mapping[str, object], name: str) -> object:
@@ -22,10 +27,13 @@ def read_field(parts: PromptParts, fields: Mapping[str, object], name: str) -> o
     if not isinstance(raw, msgspec.Raw | bytes | bytearray | memoryview):
         return None
     try:
-        return decode_leniently(msgspec.json.decode, bytes(raw))
+        value = unpack(bytes(raw))
     except UNREADABLE:
         parts.lower_bound = True
         return None
+    if isinstance(value, Unread):
+        parts.add_text(value)
+    return value
 
 
 def as_mapping(value: object) -> dict[str, object]:
@@ -72,17 +80,23 @@ def _file(parts: PromptParts, part: dict[str, object]) -> None:
         parts.pages += UNSEEN_PAGES
         return
     head, _, encoded = data.partition(";base64,")
-    parts.add_media(head.removeprefix("data:"), encoded) if encoded else parts.add_media("application/pdf", data)
+    mime = head.removeprefix("data:").partition(";")[0] if encoded else "application/pdf"
+    parts.add_media(mime, encoded or data)
 
 
 def _source(parts: PromptParts, part: dict[str, object]) -> None:
-    """A part in another vendor's shape, `{"source": {"media_type", "data"}}`, that a lenient server lets through."""
-    source = as_mapping(part.get("source"))
-    mime, data = source.get("media_type"), source.get("data")
+    """`{"source": {"media_type", "data"}}` as Anthropic has it, `{"data", "mimeType"}` as tools of MCP write it."""
+    source = as_mapping(part.get("source")) or part
+    mime, data = source.get("media_type") or source.get("mimeType"), source.get("data")
     if source.get("type") == "text":
         parts.add_text(data)
+    elif source.get("type") == "content":
+        read_content(parts, source.get("content"))
     elif isinstance(mime, str) and isinstance(data, str):
         parts.add_media(mime, data)
+    elif part.get("type") == "document":
+        parts.pages += UNSEEN_PAGES
+        parts.lower_bound = True
     else:
         parts.add_url(source.get("url"), "auto")
 
@@ -99,6 +113,7 @@ def _tool_use(parts: PromptParts, part: dict[str, object]) -> None:
 
 
 def _tool_result(parts: PromptParts, part: dict[str, object]) -> None:
+    parts.add_text(part.get("title"))
     read_content(parts, part.get("content"))
 
 
@@ -116,6 +131,8 @@ _PARTS: dict[str, Callable[[PromptParts, dict[str, object]], None]] = {
     "input_image": _image,
     "image": _source,
     "document": _source,
+    "computer_screenshot": _image,
+    "audio": _source,
     "input_audio": _audio,
     "file": _file,
     "input_file": _input_file,
@@ -127,9 +144,11 @@ _PARTS: dict[str, Callable[[PromptParts, dict[str, object]], None]] = {
 
 
 def read_content(parts: PromptParts, content: object) -> None:
+    """A string, a list of parts, or one part."""
     parts.add_text(content)
-    for item in as_items(content):
-        parts.add_text(item)
+    for item in as_items(content) if isinstance(content, list) else [content]:
+        if item is not content:
+            parts.add_text(item)
         part = as_mapping(item)
         kind = part.get("type")
         read = _PARTS.get(kind) if isinstance(kind, str) else None
@@ -137,4 +156,27 @@ def read_content(parts: PromptParts, content: object) -> None:
             read(parts, part)
         elif part:
             parts.add_text(part.get("text"))
+            search_media(parts, {name: value for name, value in part.items() if name != "text"})
             parts.lower_bound = True
+        elif item and not isinstance(item, str):
+            search_media(parts, item)
+            parts.lower_bound = True
+
+
+def search_media(parts: PromptParts, value: object, depth: int = SEARCHED) -> None:
+    """Measure the media in something unknown; its text stays uncounted."""
+    if isinstance(value, str):
+        if len(value) >= LEAST:
+            seen = PromptParts()
+            seen.add_text(value)
+            parts.images += seen.images
+            parts.audio_seconds += seen.audio_seconds
+            parts.pages += seen.pages
+    elif isinstance(value, Unread):
+        parts.add_text(value)
+    elif depth and isinstance(value, dict):
+        for inner in value.values():
+            search_media(parts, inner, depth - 1)
+    elif depth:
+        for inner in as_items(value):
+            search_media(parts, inner, depth - 1)

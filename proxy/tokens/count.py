@@ -10,8 +10,10 @@ from collections.abc import Iterator, Mapping
 from hashlib import blake2b
 
 import tiktoken
+from msgspec import Struct
 
 from proxy.tokens.encoding import O200K, encoding_name
+from proxy.tokens.scripts import Script, digit_extra, find_script
 
 #: Characters; a piece of other text than ASCII may have four bytes for each.
 ASCII_PIECE = 65_536
@@ -45,9 +47,21 @@ def pieces(text: str) -> Iterator[str]:
         yield text[start:]
 
 
-def count(encoding: tiktoken.Encoding, text: str) -> int:
-    """How many tokens this text is. Special tokens that a user typed count as the text they are."""
-    return sum(len(encoding.encode_ordinary(piece)) for piece in pieces(text))
+class Measure(Struct, frozen=True, gc=False):
+    """A text: `tokens` in its model's vocabulary, what to add where every digit is a token, and what it is written in."""
+
+    tokens: int
+    digits: int
+    script: Script
+
+
+def measure(encoding: tiktoken.Encoding, text: str) -> Measure:
+    """Special tokens that a user typed count as the text they are."""
+    tokens = digits = 0
+    for piece in pieces(text):
+        tokens += len(encoding.encode_ordinary(piece))
+        digits += digit_extra(piece)
+    return Measure(tokens, digits, find_script(text))
 
 
 class Counter:
@@ -60,23 +74,23 @@ class Counter:
     def __init__(self, encodings: Mapping[str, tiktoken.Encoding], capacity: int = 50_000) -> None:
         self._encodings = encodings
         self._capacity = capacity
-        self._memo: dict[tuple[str, bytes], int] = {}
+        self._memo: dict[tuple[str, bytes], Measure] = {}
 
     def __repr__(self) -> str:
         return f"<Counter {', '.join(sorted(self._encodings))}, {len(self._memo)} blocks remembered>"
 
-    def count(self, text: str, model: str) -> int:
-        """Tokens of `text` in the vocabulary of `model`."""
+    def measure(self, text: str, model: str) -> Measure:
+        """A text in the vocabulary of `model`."""
         name = encoding_name(model)
         if name not in self._encodings:
             name = O200K
         encoding = self._encodings[name]
         if len(text) < MEMO_FROM:
-            return count(encoding, text)
+            return measure(encoding, text)
         key = (name, blake2b(text.encode("utf-8", "surrogatepass"), digest_size=16).digest())
         known = self._memo.pop(key, None)
         if known is None:
-            known = count(encoding, text)
+            known = measure(encoding, text)
             if len(self._memo) >= self._capacity:
                 del self._memo[next(iter(self._memo))]
         self._memo[key] = known

@@ -6,7 +6,9 @@ the first connection, and `needed` says which vocabularies a configuration can u
 """
 
 import binascii
+import re
 from collections.abc import Iterable
+from functools import lru_cache
 
 import tiktoken
 
@@ -71,15 +73,26 @@ def build(name: str, data: bytes) -> tiktoken.Encoding:
     return encoding
 
 
+#: `ft:` of a fine-tuned model; a region and a vendor as AWS writes them (`us.anthropic.claude-…`).
+_PREFIX = re.compile(
+    r"(?:ft:|(?:[a-z]{2,6}(?:-gov)?\.)?"
+    r"(?:ai21|amazon|anthropic|cohere|deepseek|google|meta|mistral|moonshot|openai|qwen|writer)\.)"
+)
+
+
 def bare_name(model: str) -> str:
-    """The model's own name: lower case, without a vendor's prefix (`openai/gpt-4o`, `accounts/x/models/y`)."""
-    return model.rsplit("/", 1)[-1].lower()
+    """The model's own name: lower case, without a vendor's or a region's prefix (`openai/gpt-4o`, `accounts/x/models/y`,
+    `us.anthropic.claude-sonnet-4-5`, `ft:gpt-4o:acme`)."""
+    name = model.rsplit("/", 1)[-1].lower()
+    prefix = _PREFIX.match(name)
+    return name if prefix is None else name[prefix.end() :]
 
 
+@lru_cache(maxsize=1024)
 def encoding_name(model: str) -> str:
     """`o200k_base` or `cl100k_base`; o200k_base for every model that tiktoken does not know."""
     try:
-        name = tiktoken.encoding_name_for_model(bare_name(model))
+        name = tiktoken.encoding_name_for_model(bare_name(model).partition(":")[0])
     except KeyError:
         return O200K
     return O200K if name in AS_O200K else CL100K

@@ -163,9 +163,11 @@ def _rate_above(rate: Rate, edge: int) -> int:
 
 
 class VendorPrices:
-    """The rows of one vendor, those of vendors whose models it resells after them. Implements `Pricing`."""
+    """The rows of one vendor, those of vendors whose models it resells after them. Implements `Pricing`. `origin`: of the
+    list, for people."""
 
-    def __init__(self, own: Sequence[Row], resold: Sequence[Row] = ()) -> None:
+    def __init__(self, own: Sequence[Row], resold: Sequence[Row] = (), origin: str = "a list") -> None:
+        self.origin = origin
         self._own = len(own)
         self._rows = [*own, *resold]
         self._exact: dict[str, int] = {}
@@ -231,6 +233,11 @@ class ListTariff:
     def row(self) -> Row | None:
         """Where the list has it."""
         return self._row
+
+    @property
+    def origin(self) -> str:
+        """See `Tariff`."""
+        return "" if self._row is None or not self._row.steps else self._pricing.origin
 
     def price(self, wall: float, served: str | None = None, tier: str = "") -> Price | None:
         """See `Tariff`. The model that answered counts, or the target's own where the list does not know that one."""
@@ -303,5 +310,7 @@ class PriceList:
         known = self._vendors.get(preset)
         if known is None:
             own, *resold = (self._file.vendors.get(name, []) for name in names)
-            known = self._vendors[preset] = VendorPrices(own, [row for rows in resold for row in rows])
+            known = self._vendors[preset] = VendorPrices(
+                own, [row for rows in resold for row in rows], f"list of {self._file.date}"
+            )
         return known

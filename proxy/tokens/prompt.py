@@ -10,15 +10,12 @@ from collections.abc import Callable, Mapping
 import msgspec
 
 from proxy.core.endpoints import Endpoint
-from proxy.tokens.content import TOOL_CALL, as_items, as_mapping, read_content, read_field
-from proxy.tokens.parts import PromptParts
-from proxy.tokens.tools import FRAME, WITH_SYSTEM, render
+from proxy.tokens.content import TOOL_CALL, as_items, as_mapping, read_content, read_field, search_media
+from proxy.tokens.parts import PromptParts, Tools
 
-#: Every reply is primed with a few tokens.
+#: Every reply is primed with a few tokens, one less in the Responses API.
 PRIMED = 3
-NAME = 1
-TOOL_CHOICE_NONE = 1
-TOOL_CHOICE_NAMED = 7
+PRIMED_RESPONSE = 2
 
 
 def _message(parts: PromptParts, message: dict[str, object]) -> None:
@@ -27,7 +24,7 @@ def _message(parts: PromptParts, message: dict[str, object]) -> None:
     parts.add_text(message.get("refusal"))
     if isinstance(message.get("name"), str):
         parts.add_text(message["name"])
-        parts.tokens += NAME
+        parts.names += 1
     calls = [as_mapping(call) for call in as_items(message.get("tool_calls"))]
     functions = [as_mapping(call.get("function") or call.get("custom")) for call in calls]
     if isinstance(message.get("function_call"), dict):
@@ -44,16 +41,8 @@ def _tools(parts: PromptParts, fields: Mapping[str, object], has_system: bool) -
     functions = [as_mapping(tool.get("function") or tool.get("custom")) for tool in tools]
     functions += [as_mapping(function) for function in as_items(read_field(parts, fields, "functions"))]
     functions = [function for function in functions if function]
-    _add_tools(parts, functions, hosted=len(tools) - len(functions), has_system=has_system)
-    if not functions:
-        return
     choice = read_field(parts, fields, "tool_choice" if "tool_choice" in fields else "function_call")
-    name = as_mapping(as_mapping(choice).get("function", choice)).get("name")
-    if choice == "none":
-        parts.tokens += TOOL_CHOICE_NONE
-    elif isinstance(name, str):
-        parts.tokens += TOOL_CHOICE_NAMED
-        parts.add_text(name)
+    _add_tools(parts, functions, len(tools) - len(functions), has_system, choice)
 
 
 def _chat(parts: PromptParts, fields: Mapping[str, object]) -> None:
@@ -66,13 +55,23 @@ def _chat(parts: PromptParts, fields: Mapping[str, object]) -> None:
     _add_schema(parts, schema)
 
 
-def _add_tools(parts: PromptParts, functions: list[dict[str, object]], hosted: int, has_system: bool) -> None:
+def _add_tools(
+    parts: PromptParts, functions: list[dict[str, object]], hosted: int, has_system: bool, choice: object
+) -> None:
     """`hosted` tools are the vendor's own: what it tells its model about them cannot be seen."""
     parts.lower_bound = parts.lower_bound or hosted > 0
-    if functions:
-        parts.tools = len(functions)
-        parts.add_text(render(functions))
-        parts.tokens += FRAME + (WITH_SYSTEM if has_system else 0)
+    if not functions:
+        return
+    told = as_mapping(choice)
+    named = as_mapping(told.get("function", choice)).get("name")
+    word = told.get("type", choice)
+    forced = isinstance(named, str) or word in ("required", "any")
+    parts.tools = Tools(
+        functions,
+        has_system,
+        "none" if word == "none" else "forced" if forced else "",
+        named if isinstance(named, str) else "",
+    )
 
 
 def _add_schema(parts: PromptParts, schema: object) -> None:
@@ -108,14 +107,14 @@ def _messages(parts: PromptParts, fields: Mapping[str, object]) -> None:
         _message(parts, as_mapping(message))
     tools = [as_mapping(tool) for tool in as_items(read_field(parts, fields, "tools"))]
     schemas = [{**tool, "parameters": tool["input_schema"]} for tool in tools if "input_schema" in tool]
-    _add_tools(parts, schemas, hosted=len(tools) - len(schemas), has_system=bool(system))
+    _add_tools(parts, schemas, len(tools) - len(schemas), bool(system), read_field(parts, fields, "tool_choice"))
     schema = as_mapping(as_mapping(read_field(parts, fields, "output_config")).get("format")).get("schema")
     _add_schema(parts, schema)
 
 
 def _responses(parts: PromptParts, fields: Mapping[str, object]) -> None:
     """OpenAI's Responses: instructions, and items instead of messages; earlier turns may be held by the vendor."""
-    parts.tokens += PRIMED
+    parts.tokens += PRIMED_RESPONSE
     instructions = read_field(parts, fields, "instructions")
     parts.add_text(instructions)
     parts.messages += isinstance(instructions, str)
@@ -126,10 +125,14 @@ def _responses(parts: PromptParts, fields: Mapping[str, object]) -> None:
         _item(parts, as_mapping(item))
     tools = [as_mapping(tool) for tool in as_items(read_field(parts, fields, "tools"))]
     functions = [tool for tool in tools if tool.get("type") in ("function", "custom")]
-    _add_tools(parts, functions, hosted=len(tools) - len(functions), has_system=isinstance(instructions, str))
+    choice = read_field(parts, fields, "tool_choice")
+    _add_tools(parts, functions, len(tools) - len(functions), isinstance(instructions, str), choice)
     _add_schema(parts, as_mapping(as_mapping(read_field(parts, fields, "text")).get("format")).get("schema"))
     if "previous_response_id" in fields or "conversation" in fields:
         parts.lower_bound = True
+
+
+_OUTPUTS = frozenset(("function_call_output", "custom_tool_call_output", "computer_call_output"))
 
 
 def _item(parts: PromptParts, item: dict[str, object]) -> None:
@@ -140,11 +143,12 @@ def _item(parts: PromptParts, item: dict[str, object]) -> None:
         parts.tokens += TOOL_CALL
         for name in ("name", "arguments", "input"):
             parts.add_text(item.get(name))
-    elif kind in ("function_call_output", "custom_tool_call_output"):
+    elif kind in _OUTPUTS:
         parts.messages += 1
         read_content(parts, item.get("output"))
     else:
-        # Reasoning is sealed, references and hosted tools are held elsewhere.
+        # Reasoning is sealed, references and hosted tools are held elsewhere. A picture that was made is sent again.
+        search_media(parts, item)
         parts.lower_bound = True
 
 

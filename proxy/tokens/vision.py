@@ -1,93 +1,18 @@
-"""What a model bills for an image of a given size: the vendors' own formulas, as tables.
+"""What a model bills for an image: which of the vendors' formulas (`vision_formulas.py`) holds for it, as a table.
 
-OpenAI cuts images into tiles of 512 pixels (older families) or patches of 32 (newer ones); Anthropic into patches of 28.
 An image whose size is unknown, and any image for a family without a published formula, costs the family's flat figure.
 """
 
-import math
-from dataclasses import dataclass
+from types import MappingProxyType
 
 from proxy.tokens.families import family_of, longest_prefix
-
-
-@dataclass(frozen=True, slots=True)
-class Tiles:
-    """`base` for every image plus `tile` for each 512 px square after fitting; low detail costs the base alone."""
-
-    base: int
-    tile: int
-
-    def tokens(self, width: int, height: int, detail: str) -> int:
-        if detail == "low":
-            return self.base
-        scale = min(1.0, 2048 / max(width, height))
-        scale *= min(1.0, 768 / (min(width, height) * scale))
-        return self.base + self.tile * _cells(width * scale, 512) * _cells(height * scale, 512)
-
-
-@dataclass(frozen=True, slots=True)
-class Patches:
-    """`multiplier` for each 32 px patch of the image shrunk into `budget` patches. `original`: what detail `original`
-    allows, as (longest edge, budget); `auto_original`: detail `auto` means it too, and `low` fits into 512 px."""
-
-    multiplier: float
-    budget: int = 1536
-    original: tuple[int, int] | None = None
-    auto_original: bool = False
-
-    def tokens(self, width: int, height: int, detail: str) -> int:
-        edge, budget = 2048, self.budget
-        if self.original and (detail == "original" or (self.auto_original and detail != "high")):
-            edge, budget = self.original
-        if self.auto_original and detail == "low":
-            edge = 512
-        return math.ceil(_patches(width, height, edge, budget) * self.multiplier)
-
-
-@dataclass(frozen=True, slots=True)
-class Grid:
-    """Anthropic: as many 28 px patches as fit both limits."""
-
-    edge: int
-    budget: int
-
-    def tokens(self, width: int, height: int, _detail: str) -> int:
-        high = min(1.0, self.edge / max(width, height))
-        if _grid(width, height, high) <= self.budget:
-            return _grid(width, height, high)
-        low = 0.0
-        for _ in range(40):
-            middle = (low + high) / 2
-            low, high = (middle, high) if _grid(width, height, middle) <= self.budget else (low, middle)
-        return _grid(width, height, low)
-
-
-def _cells(length: float, size: int) -> int:
-    # A length that arithmetic left a hair above a whole number of cells is that number of cells.
-    return max(1, math.ceil(length / size - 1e-6))
-
-
-def _grid(width: int, height: int, scale: float) -> int:
-    return _cells(width * scale, 28) * _cells(height * scale, 28)
-
-
-def _patches(width: float, height: float, edge: int, budget: int) -> int:
-    scale = min(1.0, edge / max(width, height))
-    width, height = width * scale, height * scale
-    count = _cells(width, 32) * _cells(height, 32)
-    if count <= budget:
-        return count
-    ratio = math.sqrt(1024 * budget / (width * height))
-    columns, rows = width * ratio / 32, height * ratio / 32
-    ratio *= min(max(1, math.floor(columns)) / columns, max(1, math.floor(rows)) / rows)
-    return min(budget, _cells(width * ratio, 32) * _cells(height * ratio, 32))
-
+from proxy.tokens.vision_formulas import ByDetail, Chunks, Formula, Grid, Patches, Rounded, Rows, Squares, Tiles
 
 _CLASSIC = Tiles(85, 170)
 _LARGE = (6000, 10_000)
 
 #: By the start of the model's bare name, the longest one that fits. Checked against published readings of the APIs.
-FORMULAS: dict[str, Tiles | Patches | Grid] = {
+FORMULAS: dict[str, Formula] = {
     "gpt-4": _CLASSIC,
     "gpt-4o": _CLASSIC,
     "chatgpt-4o": _CLASSIC,
@@ -109,12 +34,26 @@ FORMULAS: dict[str, Tiles | Patches | Grid] = {
     "gpt-6": Patches(1.2, 2500, _LARGE, auto_original=True),
     "claude": Grid(1568, 1568),
     "claude-opus-4-7": Grid(2576, 4784),
-    "claude-opus-4.7": Grid(2576, 4784),
     "claude-opus-4-8": Grid(2576, 4784),
-    "claude-opus-4.8": Grid(2576, 4784),
     "claude-opus-5": Grid(2576, 4784),
     "claude-sonnet-5": Grid(2576, 4784),
     "claude-haiku-5": Grid(2576, 4784),
+    "gemini": ByDetail(MappingProxyType({"low": 280, "medium": 560, "ultra": 2240, "ultra_high": 2240}), 1120),
+    "gemini-1": Squares(small=384),
+    "gemini-2.0": Squares(small=384),
+    "gemini-2.5": Squares(edge=None),
+    "gemma": ByDetail(MappingProxyType({}), 258),
+    "qwen-vl": Rounded(28),
+    "qwen2": Rounded(28),
+    "qwen3": Rounded(32),
+    "pixtral": Rows(16, 1024),
+    "mistral": Rows(28, 1540),
+    "ministral": Rows(28, 1540),
+    "magistral": Rows(28, 1540),
+    "llama-3.2": Chunks(1601, 560, 4),
+    "llama3.2": Chunks(1601, 560, 4),
+    "llama-4": Chunks(144, 336, 16, overview=True),
+    "llama4": Chunks(144, 336, 16, overview=True),
 }
 
 

@@ -101,6 +101,7 @@ FORMATS: Mapping[Endpoint, ClientFormat] = MappingProxyType(
         Endpoint.EMBEDDINGS: OPENAI,
         Endpoint.MESSAGES: ANTHROPIC,
         Endpoint.COUNT_TOKENS: ANTHROPIC,
+        Endpoint.TOKENS: OPENAI,
         **dict.fromkeys(RELAYS, RELAYED),
         **dict.fromkeys(sorted(RESOURCES), OPENAI),
         Endpoint.REALTIME: replace(MUTE, name="realtime", read_request=read_session),

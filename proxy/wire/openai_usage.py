@@ -96,13 +96,13 @@ def make_usage(value: Mapping[str, Any], reasoning_outside: bool = False) -> Usa
         )
     if reasoning_outside:
         total_out += reasoning + (_read_count(value, "citation_tokens") or 0)
-    cached = min(cached, total_in)
     usage = Usage(
         input=total_in,
         output=total_out,
-        cached=cached,
-        cache_write=min(written, total_in - cached),
+        cached=min(cached, total_in),
+        cache_write=min(written, max(0, total_in - cached)),
         reasoning=min(reasoning, total_out),
+        contradicts=cached > total_in or written > total_in - cached or reasoning > total_out,
     )
     _read_kinds(usage, prompt_parts, completion_parts)
     return usage

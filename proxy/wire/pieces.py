@@ -31,11 +31,13 @@ class Finish(enum.StrEnum):
 
 @dataclass(slots=True)
 class Began:
-    """`id` and `model` as the vendor says; "" where it does not. `created`: Unix seconds, 0: not said."""
+    """`id` and `model` as the vendor says; "" where it does not. `created`: Unix seconds, 0: not said. `given`: usage of
+    which only the input counts yet."""
 
     id: str = ""
     model: str = ""
     created: int = 0
+    given: Usage | None = field(default=None, compare=False)
 
 
 @dataclass(slots=True)

@@ -35,7 +35,8 @@ class StreamReader(ABC):
     cannot be read; nothing of it was returned, and nothing will be. `done`: the terminal event was seen. `usage`,
     `model`: last non-null. `data_events`: how many events with data so far, so that comments do not count as life.
     `resource_id`: what the provider's account may keep the answer under, None where it keeps none. `extends`, to be set: the
-    provider was asked to go on with an answer, and may rightly have nothing more to say.
+    provider was asked to go on with an answer, and may rightly have nothing more to say. `given`: usage of which only
+    the input counts, where a provider tells that before it generates anything, and the rest at the end.
     """
 
     __slots__ = (
@@ -47,6 +48,7 @@ class StreamReader(ABC):
         "done",
         "extends",
         "failure",
+        "given",
         "model",
         "resource_id",
         "terminator",
@@ -63,6 +65,7 @@ class StreamReader(ABC):
         self.done = False
         self.extends = False
         self.usage: Usage | None = None
+        self.given: Usage | None = None
         self.model: str | None = None
         self.data_events = 0
         self.terminator = terminator

@@ -199,6 +199,7 @@ class TranslatedReader(StreamReader):
 
     def _note_began(self, piece: Began) -> None:
         self.model = piece.model or self.model
+        self.given = piece.given or self.given
 
     def _note_text(self, piece: TextPiece) -> None:
         self._keep("content", piece.text, piece.choice)

@@ -97,7 +97,13 @@ VIEW = {
     "route": "m",
     "goes_to": "b/y",
     "targets": [
-        {"target": "a/x", "tier": 1, "why": "open: 5 failures in a row", "status_page": "status page: major"},
+        {
+            "target": "a/x",
+            "tier": 1,
+            "price": {"input": "2", "output": "8", "from": "file"},
+            "why": "open: 5 failures in a row",
+            "status_page": "status page: major",
+        },
         {"target": "b/y", "tier": 2, "why": "goes here"},
     ],
 }
@@ -119,7 +125,10 @@ def test_the_running_proxy_is_asked_first(folder: Path, capsys, monkeypatch: pyt
     assert asked == [("/explain?model=m&tools=1&tokens=5", "Bearer k"), ("/explain?model=m%26x%3D1", "Bearer k")]
     shown = capsys.readouterr().out
     assert "m: route m, goes to b/y" in shown
-    assert "1  a/x  open: 5 failures in a row" in shown
+    rows = [line.split() for line in shown.splitlines()[2:4]]
+    assert rows[0][:7] == ["1", "a/x", "$2", "in,", "$8", "out", "(file)"]
+    assert "open: 5 failures in a row" in shown
+    assert rows[1][:3] == ["2", "b/y", "unknown"]
     assert "a: status page: major" in shown
 
 

@@ -1,13 +1,15 @@
 """Where the tokens went: the provider's numbers first, estimates where there are none, each said to be what it is."""
 
 import asyncio
+import json
 from collections.abc import Callable
 from datetime import UTC, date, datetime
 
 import pytest
 from pipeline_stage import COMPLETION, DONE, STREAM, USAGE, Canned, Stage, act, by_pool, chunk, make_call, stream, whole
-from support.simulation import Notes, rehearse, settings, spans, steady
+from support.simulation import Notes, provider, rehearse, replace, settings, spans, steady
 
+from proxy.core.endpoints import Endpoint
 from proxy.core.exchange import FailureKind, TransportError
 from proxy.core.outcome import OK, Outcome, OutcomeKind
 from proxy.core.records import AttemptRecord, CallRecord
@@ -75,6 +77,29 @@ class TestWhoseNumbers:
             assert b'"source":"estimate"' in shown if isinstance(shown, bytes) else shown == "estimate"
 
         act(by_pool({"a": answer}), body, PRICED)
+
+    @pytest.mark.parametrize("given", ["", None, "always the same"])
+    def test_ids_are_ours(self, given: str | None) -> None:
+        """What a provider calls its answer is no key: some call all of them the same, or nothing."""
+
+        async def body(stage: Stage) -> None:
+            for _ in range(3):
+                assert (await stage.ask()).verdict == "ok"
+            assert len({record.id for record in stage.records}) == 3
+
+        act(by_pool({"a": whole({**COMPLETION, "id": given})}), body, PRICED)
+
+    def test_an_input_that_was_not_counted_is_estimated(self) -> None:
+        """Some servers leave out what they had in their cache."""
+
+        async def body(stage: Stage) -> None:
+            client = await stage.ask()
+            usage = stage.records[0].attempts[0].usage
+            assert usage is not None
+            assert (usage.input, usage.output, usage.source) == (10, 3, UsageSource.MIXED)
+            assert client.downstream.header("x-undimmed-tokens-source") == "mixed"
+
+        act(by_pool({"a": whole({**COMPLETION, "usage": {"prompt_tokens": 0, "completion_tokens": 3}})}), body, PRICED)
 
     def test_an_unknown_price_is_unknown(self) -> None:
         async def body(stage: Stage) -> None:
@@ -185,8 +210,32 @@ class TestCutAnswers:
             await stage.ask(Wish("s"))
             attempt = stage.records[0].attempts[0]
             assert attempt.usage == Usage(7, 1)
+            assert attempt.possibly_billed, "nobody knows what came after the last event"
 
         act(by_pool({"a": stream((0.0, counted))}), body, PRICED)
+
+    @pytest.mark.parametrize("native", [True, False])
+    def test_an_input_that_was_told_before_the_cut_stands(self, native: bool) -> None:
+        """Anthropic counts the input at the start and the output at the end: here only the output is an estimate."""
+        start = {"type": "message_start", "message": {"model": "m", "usage": {"input_tokens": 25, "output_tokens": 1}}}
+        start["message"]["usage"]["cache_read_input_tokens"] = 40  # type: ignore[index]
+        delta = {"type": "content_block_delta", "index": 0, "delta": {"type": "text_delta", "text": "lit and lit"}}
+        events = b"".join(b"data: " + json.dumps(event).encode() + b"\n\n" for event in (start, delta))
+        known = replace(provider("a"), kind="anthropic", preset="anthropic")
+        configured = settings(((Target("a", "m", price=PRICE),),), providers={"a": known})
+
+        async def body(stage: Stage) -> None:
+            endpoint = Endpoint.MESSAGES if native else Endpoint.CHAT
+            wish = Wish("s", endpoint=endpoint)
+            raw = {"model": "lamp", "stream": True, "max_tokens": 50, "messages": [{"role": "user", "content": "on"}]}
+            await stage.ask(wish, body=json.dumps(raw).encode())
+            (attempt,) = stage.records[0].attempts
+            assert attempt.kind is OutcomeKind.STREAM_BROKEN
+            assert attempt.usage == Usage(65, 2, cached=40, source=UsageSource.MIXED)
+            assert attempt.possibly_billed
+            assert attempt.cost == 65 * 2000 + 2 * 8000
+
+        act(by_pool({"a": stream((0.0, events))}), body, configured)
 
 
 class HeldEstimator:
@@ -201,6 +250,78 @@ class HeldEstimator:
     def go(self) -> None:
         _, done = self.waiting.pop(0)
         done(Usage(1, 2, source=UsageSource.ESTIMATE))
+
+
+class TestComparing:
+    """Now and then a counted answer is counted here, too."""
+
+    def played(self, usages: list[dict[str, int]], estimated: Usage) -> tuple[HeldEstimator, Stage]:
+        estimator, seen, told = HeldEstimator(), [], iter(usages)
+
+        async def body(stage: Stage) -> None:
+            for _ in usages:
+                await stage.ask()
+                if estimator.waiting:
+                    estimator.waiting.pop(0)[1](estimated)
+                await asyncio.sleep(2)
+            seen.append(stage)
+
+        act(lambda _: whole({**COMPLETION, "usage": next(told)}), body, PRICED, lambda _: estimator)
+        return estimator, seen[0]
+
+    def test_a_factor_is_learned_and_laid_over_estimates(self) -> None:
+        told = {"prompt_tokens": 1300, "completion_tokens": 3}
+        _, stage = self.played([told] * 3, Usage(1000, source=UsageSource.ESTIMATE, raw_input=1000))
+        known = stage.parts.accounting.calibration
+        assert known.samples("a/m") == 3
+        assert known.factor("a/m") == pytest.approx(1.3)
+
+    @pytest.mark.parametrize("more", [{"image_in": 5}, {"audio_in": 5}, {"lower_bound": True}])
+    def test_nothing_is_learned_from_what_was_not_text_alone(self, more: dict[str, int]) -> None:
+        told = {"prompt_tokens": 1300, "completion_tokens": 3}
+        _, stage = self.played([told] * 3, Usage(1000, source=UsageSource.ESTIMATE, raw_input=1000, **more))
+        assert stage.parts.accounting.calibration.samples("a/m") == 0
+
+    def test_short_prompts_are_not_compared(self) -> None:
+        estimator = HeldEstimator()
+
+        async def body(stage: Stage) -> None:
+            await stage.ask()
+            assert estimator.waiting == []
+
+        act(by_pool({"a": whole()}), body, PRICED, lambda _: estimator)
+
+    def test_one_at_a_time_and_never_in_the_way(self) -> None:
+        estimator = HeldEstimator()
+        told = {"prompt_tokens": 1300, "completion_tokens": 3}
+
+        async def body(stage: Stage) -> None:
+            for _ in range(5):
+                assert (await stage.ask()).verdict == "ok"
+                await asyncio.sleep(2)
+            assert len(estimator.waiting) == 1
+            assert estimator.waiting[0][0].texts is None
+            assert len(stage.records) == 5, "no record waits for it"
+
+        act(by_pool({"a": whole({**COMPLETION, "usage": told})}), body, PRICED, lambda _: estimator)
+
+    def test_estimates_carry_the_factor(self) -> None:
+        estimator = HeldEstimator()
+
+        async def body(stage: Stage) -> None:
+            known = stage.parts.accounting.calibration
+            known.due("a/m", 0.0)
+            for _ in range(3):
+                known.learn("a/m", 1300, 1000)
+            asking = stage.loop.create_task(stage.ask())
+            await asyncio.sleep(1)
+            assert estimator.waiting[0][0].factor == pytest.approx(1.3)
+            estimator.go()
+            await asking
+            stage.parts.gateway.use(stage.parts.routing(PRICED))
+            assert known.factor("a/m") == pytest.approx(1.3), "a reload forgets nothing"
+
+        act(by_pool({"a": whole(NO_USAGE)}), body, PRICED, lambda _: estimator)
 
 
 def make_record(name: str) -> tuple[CallRecord, AttemptRecord]:

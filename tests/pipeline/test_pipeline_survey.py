@@ -56,6 +56,7 @@ def test_a_fresh_proxy_is_ok() -> None:
             "in_flight": 0,
             "queued": 0,
             "ttft_ms": None,
+            "estimates": {"factor": 1.0, "samples": 0},
         }
         assert rows(world)["b/m"]["tier"] == 2
 

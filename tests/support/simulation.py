@@ -91,7 +91,7 @@ class InlineEstimator:
         self._loop = loop
 
     def submit(self, job: EstimateJob, done: Callable[[Usage], None]) -> None:
-        size = sum(len(text) for text in job.texts)
+        size = sum(len(text) for text in job.texts or ())
         self._loop.call_soon(done, Usage(input=10, output=size // 4, source=UsageSource.ESTIMATE))
 
 

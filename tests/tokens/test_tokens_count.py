@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from proxy.tokens.count import ASCII_PIECE, MEMO_FROM, OTHER_PIECE, Counter, count, pieces
+from proxy.tokens.count import ASCII_PIECE, MEMO_FROM, OTHER_PIECE, Counter, measure, pieces
 from proxy.tokens.encoding import CL100K, O200K
 
 WORDS = [
@@ -50,7 +50,7 @@ def test_cutting_does_not_change_the_count(encodings, name, seed):
     encoding = encodings[name]
     text = prose(40_000, seed)
     assert len(list(pieces(text))) > 2
-    assert count(encoding, text) == len(encoding.encode_ordinary(text))
+    assert measure(encoding, text).tokens == len(encoding.encode_ordinary(text))
 
 
 def test_cuts_never_split_a_word_from_its_apostrophe():
@@ -60,23 +60,23 @@ def test_cuts_never_split_a_word_from_its_apostrophe():
 
 def test_hostile_text_is_counted(encodings):
     encoding = encodings[O200K]
-    assert count(encoding, " " * 1_200_000) > 0
-    assert count(encoding, "a" * 200_000) > 0
-    assert count(encoding, "<|endoftext|>") > 1
-    assert count(encoding, "\ud800") > 0
-    assert count(encoding, "") == 0
+    assert measure(encoding, " " * 1_200_000).tokens > 0
+    assert measure(encoding, "a" * 200_000).tokens > 0
+    assert measure(encoding, "<|endoftext|>").tokens > 1
+    assert measure(encoding, "\ud800").tokens > 0
+    assert measure(encoding, "").tokens == 0
 
 
 def test_counter_picks_the_vocabulary_of_the_model(counter, encodings):
     text = "internationalisation für 日本語 " * 3
-    assert counter.count(text, "gpt-5") == len(encodings[O200K].encode_ordinary(text))
-    assert counter.count(text, "gpt-4") == len(encodings[CL100K].encode_ordinary(text))
-    assert counter.count(text, "gpt-5") != counter.count(text, "gpt-4")
+    assert counter.measure(text, "gpt-5").tokens == len(encodings[O200K].encode_ordinary(text))
+    assert counter.measure(text, "gpt-4").tokens == len(encodings[CL100K].encode_ordinary(text))
+    assert counter.measure(text, "gpt-5").tokens != counter.measure(text, "gpt-4").tokens
 
 
 def test_counter_without_a_vocabulary_uses_the_other(encodings):
     text = "internationalisation für 日本語"
-    assert Counter({O200K: encodings[O200K]}).count(text, "gpt-4") == len(encodings[O200K].encode_ordinary(text))
+    assert Counter({O200K: encodings[O200K]}).measure(text, "gpt-4").tokens == len(encodings[O200K].encode_ordinary(text))
 
 
 class Counted:
@@ -94,15 +94,15 @@ def test_counter_counts_a_block_once():
     encoder = Counted()
     counter = Counter({O200K: encoder})
     block = "x" * MEMO_FROM
-    assert [counter.count(block, "gpt-5") for _ in range(3)] == [MEMO_FROM] * 3
+    assert [counter.measure(block, "gpt-5").tokens for _ in range(3)] == [MEMO_FROM] * 3
     assert encoder.asked == 1
 
 
 def test_counter_does_not_mix_up_vocabularies():
     first, second = Counted(), Counted()
     counter = Counter({O200K: first, CL100K: second})
-    counter.count("x" * MEMO_FROM, "gpt-5")
-    counter.count("x" * MEMO_FROM, "gpt-4")
+    counter.measure("x" * MEMO_FROM, "gpt-5")
+    counter.measure("x" * MEMO_FROM, "gpt-4")
     assert (first.asked, second.asked) == (1, 1)
 
 
@@ -111,17 +111,17 @@ def test_counter_forgets_what_was_not_used_for_longest():
     counter = Counter({O200K: encoder}, capacity=2)
     a, b, c = (letter * MEMO_FROM for letter in "abc")
     for block in (a, b, a, c):
-        counter.count(block, "gpt-5")
+        counter.measure(block, "gpt-5")
     assert encoder.asked == 3
-    counter.count(a, "gpt-5")
+    counter.measure(a, "gpt-5")
     assert encoder.asked == 3
-    counter.count(b, "gpt-5")
+    counter.measure(b, "gpt-5")
     assert encoder.asked == 4
     assert repr(counter) == "<Counter o200k_base, 2 blocks remembered>"
 
 
 def test_counter_takes_lone_surrogates(counter):
-    assert counter.count("\ud83d" * MEMO_FROM, "gpt-5") > 0
+    assert counter.measure("\ud83d" * MEMO_FROM, "gpt-5").tokens > 0
 
 
 def test_other_pieces_are_smaller():

@@ -80,7 +80,7 @@ def test_tools_as_the_api_counts_them(counter, model, tokens):
 
 def test_an_estimate_says_so(counter):
     usage = chat(counter, "gpt-4o", ["hello world"], messages=[])
-    assert usage == Usage(input=3, output=2, source=UsageSource.ESTIMATE)
+    assert usage == Usage(input=3, output=2, source=UsageSource.ESTIMATE, raw_input=3)
 
 
 def test_output_is_counted_by_choice(counter):
@@ -129,9 +129,76 @@ def test_sound_and_pages(counter):
 
 
 def test_hidden_prompt_of_tools(counter):
-    tools = [TOOL, TOOL]
-    plain = chat(counter, "gpt-4o", messages=[], tools=tools).input
-    assert chat(counter, "llama-4-scout", messages=[], tools=tools).input == plain + 150 + 2 * 48
+    words = [
+        "get_current_weather",
+        "Get the current weather in a given location",
+        "location",
+        "unit",
+        '"celsius", "fahrenheit"',
+    ]
+    words += ["The city and state, e.g. San Francisco, CA", "The unit of temperature to return"]
+    texts = sum(counter.measure(word, "gpt-4o").tokens for word in words)
+    found = {
+        model: chat(counter, model, messages=[], tools=[TOOL] * count, tool_choice=choice).input - 3
+        for model, count, choice in [
+            ("claude-sonnet-4", 1, "auto"),
+            ("gemini-2.5-pro", 1, "auto"),
+            ("llama-4-scout", 2, "auto"),
+        ]
+    }
+    assert found == {
+        "claude-sonnet-4": round(texts * 1.18) + 346 + 3 * 5 + 2 * 12,
+        "gemini-2.5-pro": round(texts * 1.1) + 2 * 3,
+        "llama-4-scout": 2 * texts + 200 + 48,
+    }
+    forced = chat(counter, "claude-sonnet-4", messages=[], tools=[TOOL], tool_choice={"type": "any"}).input
+    assert forced == found["claude-sonnet-4"] + 3 - (346 - 313)
+
+
+NAMED = {"type": "function", "function": {"name": "now"}}
+
+
+@pytest.mark.parametrize(("choice", "more"), [("auto", 0), ("none", 1), (NAMED, 8)])
+def test_choice_of_a_tool(counter, choice, more):
+    plain = chat(counter, "gpt-4o", messages=[], tools=[NAMED]).input
+    assert chat(counter, "gpt-4o", messages=[], tools=[NAMED], tool_choice=choice).input == plain + more
+
+
+def test_tools_under_a_system_message_cost_less(counter):
+    plain = chat(counter, "gpt-4o", messages=[{"role": "user", "content": "x"}], tools=[TOOL]).input
+    assert chat(counter, "gpt-4o", messages=[{"role": "developer", "content": "x"}], tools=[TOOL]).input == plain - 4
+
+
+def test_the_first_models_name_costs_less(counter):
+    assert chat(counter, "gpt-3.5-turbo-0301", messages=JARGON).input == 127
+
+
+def test_what_is_not_opened_is_guessed(counter):
+    value = ["word"] * 20_000
+    size = len(json.dumps(value))
+    for _ in range(20):
+        value = [value]
+    usage = chat(counter, "gpt-4o", messages=[{"role": "user", "content": value}])
+    assert usage.lower_bound
+    assert usage.input == pytest.approx(size // 4, rel=0.01)
+    letters = chat(counter, "gpt-4o", messages=[{"role": "user", "content": "a" * 1_000_000}])
+    assert letters.input > 200_000
+
+
+def test_a_factor_touches_the_text_alone(counter):
+    content = [{"type": "text", "text": "word " * 200}, {"type": "image_url", "image_url": {"url": "https://x/y.png"}}]
+    fields = raw(messages=[{"role": "user", "content": content}])
+    plain = estimate(counter, Endpoint.CHAT, fields, [], "gpt-4o")
+    scaled = estimate(counter, Endpoint.CHAT, fields, [], "gpt-4o", 1.5)
+    assert (plain.raw_input, plain.factor) == (plain.input, 1.0)
+    assert (scaled.raw_input, scaled.factor, scaled.image_in) == (plain.input, 1.5, 1105)
+    assert scaled.input == round((plain.input - 1105) * 1.5) + 1105
+
+
+def test_letters_have_factors_of_their_own(counter):
+    texts = ["Съешь же ещё этих мягких французских булок. " * 20]
+    plain = chat(counter, "gpt-4o", texts, messages=[]).output
+    assert chat(counter, "claude-sonnet-4-5", texts, messages=[]).output == pytest.approx(plain * 2.04, abs=1)
 
 
 def test_token_ids_are_counted_as_they_are(counter):

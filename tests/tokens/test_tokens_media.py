@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from proxy.tokens.media import DATA_URL, audio_seconds, decode, image_size, pdf_pages
+from proxy.tokens.media import STEP, audio_seconds, clip_mark, decode, image_size, pdf_pages, size_of
 
 
 def png(width, height):
@@ -78,25 +78,81 @@ def test_only_the_head_is_decoded():
     assert decode("AAAA=AAA", 64) in (b"\0\0\0", b"")
 
 
-def test_data_urls():
-    found = DATA_URL.search("see data:image/png;charset=utf-8;base64," + "Q" * 80 + " there")
-    assert (found[1], found[2]) == ("image/png", "Q" * 80)
-    assert DATA_URL.search("data:text/plain;base64,aGk=") is None
+RATE = 32_000
 
 
-def test_wav_is_measured_by_its_header():
-    rate = 32_000
-    head = b"RIFF" + bytes(4) + b"WAVEfmt " + struct.pack("<IHHIIHH", 16, 1, 1, 16_000, rate, 2, 16)
-    assert audio_seconds(b64(head + bytes(rate * 2 - len(head))), "wav") == pytest.approx(2, abs=0.01)
+def wav(data, *, length=None, extra=b""):
+    form = b"fmt " + struct.pack("<IHHIIHH", 16, 1, 1, 16_000, RATE, 2, 16)
+    length = len(data) if length is None else length
+    return b"RIFF" + bytes(4) + b"WAVE" + form + extra + b"data" + struct.pack("<I", length) + data
+
+
+@pytest.mark.parametrize(
+    ("data", "seconds"),
+    [
+        (wav(bytes(RATE * 2)), 2),
+        (wav(bytes(RATE * 2), extra=b"LIST" + struct.pack("<I", 3) + bytes(4)), 2),
+        (wav(bytes(RATE * 2) + b"LIST" + bytes(900), length=RATE * 2), 2),
+        (wav(bytes(RATE), length=0xFFFF_FFFF), 1),
+        (wav(bytes(RATE), length=RATE * 50), 1),
+    ],
+    ids=["plain", "with a chunk before", "with chunks after", "length not known", "length beyond its end"],
+)
+def test_wav_is_exact(data, seconds):
+    assert audio_seconds(b64(data), "wav") == pytest.approx(seconds, abs=0.0002)
+
+
+def test_wav_without_sound_or_rate():
+    head = b"RIFF" + bytes(4) + b"WAVEfmt " + struct.pack("<IHHIIHH", 16, 1, 1, 16_000, RATE, 2, 16)
+    assert audio_seconds(b64(head + b"junk" + struct.pack("<I", 10**6) + bytes(RATE)), "wav") == pytest.approx(1, abs=0.01)
+    none = b"RIFF" + bytes(4) + b"WAVEdata" + struct.pack("<I", 8) + bytes(16_000)
+    assert audio_seconds(b64(none), "wav") == pytest.approx(1, abs=0.01)
+
+
+#: MPEG-1 layer III, 64 kbit/s, 44.1 kHz; MPEG-2, 64 kbit/s, 22.05 kHz.
+FRAME_1, FRAME_2 = b"\xff\xfb\x50\x00", b"\xff\xf3\x80\x00"
+
+
+def test_mp3_by_its_first_frame():
+    assert audio_seconds(b64(FRAME_1 + bytes(8000 - 4)), "mp3") == pytest.approx(1, abs=0.001)
+    assert audio_seconds(b64(FRAME_2 + bytes(8000 - 4)), "mp3") == pytest.approx(1, abs=0.001)
+    tagged = b"ID3\x04\0\0\0\0\x01\0" + bytes(128) + FRAME_1 + bytes(8000 - 4)
+    assert audio_seconds(b64(tagged), "mp3") == pytest.approx(1, abs=0.001)
+
+
+def test_mp3_with_a_table_is_exact():
+    table = bytes(32) + b"Xing" + struct.pack(">II", 1, 383)
+    assert audio_seconds(b64(FRAME_1 + table + bytes(5000)), "mp3") == pytest.approx(383 * 1152 / 44_100)
+
+
+@pytest.mark.parametrize("head", [b"\xff\xfb\xf0\0", b"\xff\xfb\x5c\0", b"\xff\xe3\x00\0", b"ID3\4\0\0\x7f\x7f\x7f\x7f"])
+def test_mp3_whose_frame_says_nothing_is_guessed(head):
+    assert audio_seconds(b64(head + bytes(16_000 - 4)), "mp3") == pytest.approx(1, abs=0.01)
 
 
 def test_other_sound_is_guessed():
-    assert audio_seconds(b64(bytes(160_000)), "mp3") == pytest.approx(10, abs=0.1)
+    assert audio_seconds(b64(bytes(160_000)), "ogg") == pytest.approx(10, abs=0.1)
     assert audio_seconds(b64(bytes(96_000)), "pcm16") == pytest.approx(2, abs=0.1)
-    assert audio_seconds(b64(b"RIFF" + bytes(4) + b"WAVEfmt " + bytes(48)), "wav") < 1
+    assert audio_seconds("", "mp3") == 0
+
+
+def test_clipped_base64_knows_its_size():
+    whole = b64(bytes(90_000))
+    assert size_of(whole) == 90_000
+    assert size_of(whole[:40_000] + clip_mark(80_000).decode()) == 90_000
+    assert size_of("AAAA~") == 3
 
 
 def test_pdf_pages():
     body = b"%PDF-1.7 /Type /Pages /Count 2 /Type /Page /x /Type/Page>>"
     assert pdf_pages(b64(body)) == 2
     assert pdf_pages(b64(b"%PDF compressed")) == 1
+    assert pdf_pages("") == 1
+
+
+@settings(deadline=None, max_examples=50)
+@given(st.integers(-60, 60), st.integers(0, 3))
+def test_pages_are_counted_once_wherever_they_stand(shift, more):
+    page = b"/Type /Page "
+    body = b"x" * (STEP + shift) + page * (1 + more) + b"x" * STEP + page
+    assert pdf_pages(b64(body)) == 2 + more

@@ -1,14 +1,14 @@
 """What requests in Anthropic's and in the Responses format make a model read."""
 
+import base64
 import json
 
 import pytest
 from msgspec import Raw
 
 from proxy.core.endpoints import Endpoint
-from proxy.tokens.parts import PromptParts
-from proxy.tokens.prompt import PRIMED, TOOL_CALL, prompt_texts
-from proxy.tokens.tools import FRAME, WITH_SYSTEM
+from proxy.tokens.parts import PromptParts, Tools
+from proxy.tokens.prompt import PRIMED, PRIMED_RESPONSE, TOOL_CALL, prompt_texts
 
 PNG = "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg=="
 SCHEMA = {"type": "object", "properties": {"a": {"type": "string"}}}
@@ -47,10 +47,32 @@ class TestMessages:
         tool = {"name": "f", "description": "does it", "input_schema": SCHEMA}
         config = {"format": {"type": "json_schema", "schema": SCHEMA}}
         parts = messages(system=[{"type": "text", "text": "s"}], messages=[], tools=[tool], output_config=config)
-        assert parts.tools == 1
-        assert "type f = " in parts.texts[1]
-        assert parts.texts[2] == json.dumps(SCHEMA, separators=(",", ":"))
-        assert parts.tokens == PRIMED + FRAME + WITH_SYSTEM
+        assert parts.tools == Tools([{**tool, "parameters": SCHEMA}], system=True)
+        assert parts.texts == ["s", json.dumps(SCHEMA, separators=(",", ":"))]
+        assert parts.tokens == PRIMED
+
+    @pytest.mark.parametrize(
+        ("choice", "read"),
+        [
+            ({"type": "auto"}, ("", "")),
+            ({"type": "any"}, ("forced", "")),
+            ({"type": "tool", "name": "f"}, ("forced", "f")),
+            ({"type": "none"}, ("none", "")),
+        ],
+    )
+    def test_choice_of_a_tool(self, choice: object, read: tuple[str, str]) -> None:
+        parts = messages(messages=[], tools=[{"name": "f", "input_schema": SCHEMA}], tool_choice=choice)
+        assert parts.tools is not None
+        assert (parts.tools.choice, parts.tools.named) == read
+
+    def test_documents_of_every_source(self) -> None:
+        inside = {"type": "content", "content": [{"type": "text", "text": "one"}]}
+        told = {"type": "base64", "media_type": "text/plain", "data": base64.b64encode(b"two").decode()}
+        content = [{"type": "document", "title": "zero", "source": source} for source in (inside, told)]
+        content.append({"type": "document", "source": {"type": "url", "url": "https://x/y.pdf"}})
+        parts = messages(messages=[{"role": "user", "content": content}])
+        assert parts.texts == ["one", "two"]
+        assert (parts.pages, parts.images, parts.lower_bound) == (1, [], True)
 
     def test_what_cannot_be_seen(self) -> None:
         hidden = {"type": "redacted_thinking", "data": "x" * 900}
@@ -59,6 +81,18 @@ class TestMessages:
 
 
 class TestResponses:
+    def test_screenshots_and_pictures_that_were_made(self) -> None:
+        shot = {"type": "computer_screenshot", "image_url": f"data:image/png;base64,{PNG}"}
+        made = base64.b64encode(base64.b64decode(PNG) + bytes(900)).decode()
+        items = [
+            {"type": "computer_call_output", "call_id": "c", "output": shot},
+            {"type": "image_generation_call", "id": "i", "result": made},
+            {"type": "new_thing", "deep": {"deeper": [{"x": made, "y": "short"}], "n": 1}},
+        ]
+        parts = responses(input=items)
+        assert [found.size for found in parts.images] == [(1, 1)] * 3
+        assert (parts.texts, parts.lower_bound) == ([], True)
+
     def test_a_string_is_a_message(self) -> None:
         parts = responses(instructions="be good", input="hello")
         assert (parts.texts, parts.messages, parts.lower_bound) == (["be good", "hello"], 2, False)
@@ -74,7 +108,7 @@ class TestResponses:
         ]
         parts = responses(input=items)
         assert parts.texts == ["one", "two", "three", "{}", "four", "five", "six", "seven"]
-        assert (parts.messages, parts.tokens, parts.lower_bound) == (4, PRIMED + 2 * TOOL_CALL, False)
+        assert (parts.messages, parts.tokens, parts.lower_bound) == (4, PRIMED_RESPONSE + 2 * TOOL_CALL, False)
 
     def test_files_and_images(self) -> None:
         content = [
@@ -88,7 +122,7 @@ class TestResponses:
     def test_tools_and_a_schema_for_the_answer(self) -> None:
         tools = [{"type": "function", "name": "f", "parameters": SCHEMA}, {"type": "web_search"}]
         parts = responses(input="x", tools=tools, text={"format": {"type": "json_schema", "schema": SCHEMA}})
-        assert (parts.tools, parts.lower_bound, parts.tokens) == (1, True, PRIMED + FRAME)
+        assert (parts.tools, parts.lower_bound) == (Tools(tools[:1]), True)
 
     @pytest.mark.parametrize(
         "fields",

@@ -39,3 +39,10 @@ def test_other_media():
     parts.add_media("video/mp4", "AAAA")
     assert parts.lower_bound
     assert not parts.texts
+
+
+def test_letters_that_were_taken_for_a_file():
+    parts = PromptParts()
+    parts.add_text("abc~4000~")
+    parts.add_text("wavy~")
+    assert (parts.texts, parts.unread) == (["abc", "wavy~"], 4000)

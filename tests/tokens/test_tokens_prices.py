@@ -207,7 +207,10 @@ def test_cost_is_never_negative_and_additive_over_buckets(usage: Usage, price: P
 def test_more_tokens_never_cost_less(usage: Usage, price: Price, more: int, side: str) -> None:
     """In the same parts: what is added is plain text."""
     parts = split(usage)
-    if parts.clamped:
+    if (
+        parts.input + parts.cached + parts.cache_write_5m + parts.cache_write_1h != usage.input
+        or parts.output != usage.output
+    ):
         usage = Usage(parts.input, parts.output)
     larger = copy.copy(usage)
     setattr(larger, side, getattr(usage, side) + more)

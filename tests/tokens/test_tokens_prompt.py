@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from proxy.core.endpoints import Endpoint
-from proxy.tokens.parts import Image, PromptParts
+from proxy.tokens.parts import Image, PromptParts, Tools
 from proxy.tokens.prompt import prompt_texts
 
 JPEG = b"\xff\xd8\xff\xc0\x00\x11\x08" + (480).to_bytes(2, "big") + (640).to_bytes(2, "big") + bytes(60)
@@ -26,7 +26,7 @@ def chat(*messages, **more):
 
 def test_messages():
     parts = chat({"role": "system", "content": "Be brief."}, {"role": "user", "name": "ann", "content": "Hi"})
-    assert parts == PromptParts(texts=["Be brief.", "Hi", "ann"], tokens=3 + 1, messages=2)
+    assert parts == PromptParts(texts=["Be brief.", "Hi", "ann"], tokens=3, messages=2, names=1)
 
 
 def test_content_parts():
@@ -101,28 +101,28 @@ TOOL = {"type": "function", "function": {"name": "now"}}
 
 
 @pytest.mark.parametrize(
-    ("more", "tokens", "last"),
+    ("more", "read"),
     [
-        ({}, 9, "} // namespace functions"),
-        ({"tool_choice": "auto"}, 9, "} // namespace functions"),
-        ({"tool_choice": "none"}, 9 + 1, "} // namespace functions"),
-        ({"tool_choice": {"type": "function", "function": {"name": "now"}}}, 9 + 7, "now"),
+        ({}, ("", "")),
+        ({"tool_choice": "auto"}, ("", "")),
+        ({"tool_choice": "none"}, ("none", "")),
+        ({"tool_choice": "required"}, ("forced", "")),
+        ({"tool_choice": {"type": "function", "function": {"name": "now"}}}, ("forced", "now")),
+        ({"tool_choice": ["nonsense"]}, ("", "")),
     ],
 )
-def test_tools(more, tokens, last):
+def test_tools(more, read):
     parts = chat({"role": "user", "content": "x"}, tools=[TOOL], **more)
-    assert parts.tokens == 3 + tokens
-    assert parts.tools == 1
-    assert parts.texts[-1].endswith(last)
+    assert parts.tools == Tools([{"name": "now"}], choice=read[0], named=read[1])
 
 
-def test_tools_under_a_system_message_cost_less():
-    assert chat({"role": "developer", "content": "x"}, tools=[TOOL]).tokens == 3 + 9 - 4
+def test_tools_under_a_system_message():
+    assert chat({"role": "developer", "content": "x"}, tools=[TOOL]).tools.system
 
 
 def test_functions_of_the_old_form():
     parts = chat({"role": "user", "content": "x"}, functions=[{"name": "now"}], function_call={"name": "now"})
-    assert (parts.tools, parts.tokens, parts.texts[-1]) == (1, 3 + 9 + 7, "now")
+    assert parts.tools == Tools([{"name": "now"}], choice="forced", named="now")
 
 
 def test_hosted_tools_make_a_lower_bound():
@@ -155,6 +155,19 @@ def test_fields_that_cannot_be_read_make_a_lower_bound():
     for broken in (b'"\xff"', b"[1,", deep):
         assert prompt_texts(Endpoint.CHAT, {"messages": broken}).lower_bound
     assert not prompt_texts(Endpoint.CHAT, {}).lower_bound
+
+
+def test_a_field_that_is_too_large_is_guessed():
+    dense = json.dumps([[1, {"a": []}]] * 300_000).encode()
+    parts = prompt_texts(Endpoint.CHAT, {"messages": dense})
+    assert (parts.unread, parts.lower_bound) == (len(dense), True)
+
+
+def test_media_is_not_searched_for_without_end():
+    deep = PICTURE
+    for _ in range(20):
+        deep = {"x": [deep]}
+    assert chat({"role": "user", "content": [{"type": "new", "deep": deep}]}).images == []
 
 
 def test_half_an_emoji_does_not_hide_the_rest():

@@ -1,6 +1,7 @@
 import json
 
-from proxy.tokens.tools import MAX_DEPTH, render
+from proxy.tokens.parts import Tools
+from proxy.tokens.tools import MAX_DEPTH, find_words, render
 
 WEATHER = {
     "name": "get_current_weather",
@@ -74,3 +75,34 @@ def test_endless_nesting_is_cut_off():
 def test_nonsense_is_rendered_as_something():
     nonsense = {"name": None, "description": 5, "parameters": {"type": "object", "properties": {"a": 3}, "required": "no"}}
     assert "a?: any," in render([nonsense, {"parameters": []}, {}])
+
+
+def test_types_that_repeat_themselves_are_written_out_once():
+    schema = {"type": "string"}
+    for _ in range(60):
+        schema = {"type": ["object", "array", "null"], "properties": {"x": schema}, "items": schema}
+    assert len(rendered(schema)) < 5000
+    assert rendered({"type": [5]}) == "x: any,"
+
+
+def test_words_of_a_definition():
+    item = {"type": "object", "properties": {"deep": {"enum": ["a", 1]}}}
+    inner = {"description": "a list", "items": item, "anyOf": [{"properties": {"other": True}}, 3]}
+    words = find_words(Tools([{**WEATHER, "parameters": {"properties": {"list": inner}}}, {"parameters": []}]))
+    assert words.texts == [
+        "get_current_weather",
+        "Get the current weather in a given location",
+        "list",
+        "a list",
+        "deep",
+        '"a", 1',
+        "other",
+    ]
+    assert (words.descriptions, words.props) == (2, 3)
+
+
+def test_words_of_endless_nesting_are_cut_off():
+    schema = {"enum": ["last"]}
+    for _ in range(500):
+        schema = {"items": schema}
+    assert find_words(Tools([{"parameters": schema}])).texts == []

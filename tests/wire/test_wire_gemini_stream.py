@@ -238,7 +238,7 @@ def test_comments_empty_events_and_odd_values_are_passed_over() -> None:
     counts = {"promptTokenCount": 2.0, "candidatesTokenCount": -1, "thoughtsTokenCount": None, "cachedContentTokenCount": 9}
     stream = b": hello\r\n\r\ndata:\r\n\r\n" + event(odd) + event({"usageMetadata": {}}) + event({"usageMetadata": counts})
     decoder, pieces = read([stream])
-    assert pieces == [Began(), Spent(Usage(2, 0, 2))]
+    assert pieces == [Began(), Spent(Usage(2, 0, 2, contradicts=True))]
     assert (decoder.failure, decoder.events) == (None, 3)
 
 

@@ -168,7 +168,7 @@ def test_anthropic_cache_by_lifetime_and_tier() -> None:
     }
     assert tally(start, {"output_tokens": 7}) == Usage(66, 7, cached=10, cache_write=50, cache_write_1h=20)
     odd = {**start, "cache_creation": {"ephemeral_1h_input_tokens": 99}, "service_tier": "batch"}
-    assert tally(odd) == Usage(66, 1, cached=10, cache_write=50, cache_write_1h=50, tier="batch")
+    assert tally(odd) == Usage(66, 1, cached=10, cache_write=50, cache_write_1h=50, tier="batch", contradicts=True)
     assert tally({**start, "cache_creation": None, "speed": "fast"}) == Usage(66, 1, cached=10, cache_write=50, tier="fast")
 
 

@@ -80,7 +80,7 @@ class MessagesDecoder:
         head = event.message
         if head is not None:
             self._tally.take(head.usage)
-            pieces.append(Began(head.id or "", head.model or ""))
+            pieces.append(Began(head.id or "", head.model or "", given=self._tally.usage()))
 
     def _read_block(self, event: Event, pieces: list[Piece]) -> None:
         block = event.content_block or Content()

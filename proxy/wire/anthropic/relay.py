@@ -119,9 +119,10 @@ class MessagesReader(StreamReader):
         if event.message is not None:
             self.model = event.message.model or self.model
             self._tally.take(event.message.usage)
+            self.given = self._tally.usage()
 
     def _note_end(self, event: Event) -> None:
-        """The usage is whole only here: that of `message_start` counts no output, and an estimate is better than that."""
+        """The usage is whole only here: that of `message_start` counts no output."""
         if event.delta is not None and event.delta.stop_reason:
             self._stop_reason = event.delta.stop_reason
         self._tally.take(event.usage)

@@ -73,14 +73,16 @@ class Tally:
             return None
         cached, written = counts.get("cache_read_input_tokens", 0), counts.get("cache_creation_input_tokens", 0)
         output = counts.get("output_tokens", 0)
+        thought, kept = counts.get("thinking_tokens", 0), counts.get("ephemeral_1h_input_tokens", 0)
         return Usage(
             input=counts.get("input_tokens", 0) + cached + written,
             output=output,
             cached=cached,
             cache_write=written,
-            reasoning=min(counts.get("thinking_tokens", 0), output),
-            cache_write_1h=min(counts.get("ephemeral_1h_input_tokens", 0), written),
+            reasoning=min(thought, output),
+            cache_write_1h=min(kept, written),
             tier=self._tier,
+            contradicts=thought > output or kept > written,
         )
 
 

@@ -62,7 +62,8 @@ def read_usage(usage: CohereUsage | None) -> Usage | None:
     if counts is None or (counts.input_tokens is None and counts.output_tokens is None):
         return None
     given = _count(counts.input_tokens)
-    found = Usage(given, _count(counts.output_tokens), min(_count(usage.cached_tokens), given))
+    cached = _count(usage.cached_tokens)
+    found = Usage(given, _count(counts.output_tokens), min(cached, given), contradicts=cached > given)
     if billed is not None:
         found.billed = (_count(billed.input_tokens), _count(billed.output_tokens))
     return found

@@ -40,8 +40,9 @@ def read_usage(metadata: UsageMetadata) -> Usage | None:
     written = _read(metadata.candidates_token_count) + thought
     if not given and not written:
         return None
-    cached = min(_read(metadata.cached_content_token_count), given)
-    usage = Usage(given, written, cached, 0, thought)
+    told = _read(metadata.cached_content_token_count)
+    cached = min(told, given)
+    usage = Usage(given, written, cached, 0, thought, contradicts=told > given)
     audio, image = _read_kinds(metadata.prompt_tokens_details)
     if metadata.tool_use_prompt_tokens_details is not None:
         more_audio, more_image = _read_kinds(metadata.tool_use_prompt_tokens_details)
