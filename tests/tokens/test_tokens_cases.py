@@ -2,8 +2,6 @@
 
 The number is that of the list of cases; a case that another folder's tests hold is named here and tested there, so that no
 fact is written twice. What is tested in this file are the ones that concern counting alone.
-
-Cases 21 (forecasts of periods) and 23 (answers from a cache of our own) come with reports and with the cache.
 """
 
 import base64
@@ -54,10 +52,12 @@ HELD = {
         "live/test_live_ledger.py::test_no_delivered_call_is_missing_and_none_is_there_twice",
         "stores/test_stores_ledger_faults.py::test_the_dead_are_booked_once_and_what_they_had_begun_is_lost",
     ],
+    21: ["stores/test_stores_forecast.py::test_midnight_is_that_of_the_budgets_zone"],
     22: [
         "wire/test_wire_websocket.py::test_kinds_of_realtime_tokens_are_summed_too",
         "stores/test_stores_price_file.py::test_published_examples",
     ],
+    23: ["sim/test_degrading.py::test_an_answer_given_before_is_given_again"],
 }
 
 
