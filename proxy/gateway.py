@@ -30,6 +30,7 @@ from proxy.server.limits_page import limits_view
 from proxy.server.metrics import Metric, render
 from proxy.server.refusals import Refusal
 from proxy.server.reports import Reports
+from proxy.stores.incident_sink import IncidentSink
 from proxy.stores.ledger.contract import Ledger, LedgerState
 from proxy.stores.process import read_process
 from proxy.stores.tally import Tally
@@ -94,6 +95,7 @@ class Gateway:
         self._alarms: Alarms | None = None
         self._aliases: Sequence[Metric] = ()
         self._reports = Reports(lambda: forwarder.routing.settings, wall)
+        self._chronicle: IncidentSink | None = None
         self.tally = tally
         self.draining = False
         self._keys = make_keyring(forwarder.routing.settings, wall)
@@ -131,6 +133,10 @@ class Gateway:
 
     def watch(self, edges: Edges) -> None:
         self._edges = edges
+
+    def tell_incidents(self, chronicle: IncidentSink) -> None:
+        """Show these incidents."""
+        self._chronicle = chronicle
 
     def keep(self, ledger: Ledger) -> None:
         """Show how this ledger is."""
@@ -210,6 +216,13 @@ class Gateway:
         """Where tokens and money went, from the ledger."""
         return self._reports.answer(query)
 
+    def incidents(self, identity: str) -> Page | None:
+        """All incidents that are remembered (`identity` ""), or one; None: there is none by that name."""
+        if self._chronicle is None or not identity:
+            return pages.incidents_page([] if self._chronicle is None else self._chronicle.all())
+        found = self._chronicle.find(identity)
+        return None if found is None else pages.incident_page(found)
+
     def survey(self) -> dict[str, object]:
         """The health view: `status` is `ok`, `degraded` (some target of a serving route is out), `down` or `draining`."""
         routes = self._surveyor.routes(self.routing)
@@ -225,6 +238,7 @@ class Gateway:
                 "error": config.error,
             },
             "ledger": None if self._ledger is None else _ledger_view(self._ledger.state()),
+            "incidents": [] if self._chronicle is None else [one.id for one in self._chronicle.running()],
             "routes": routes,
             "alerts": self._alarms.health() if self._alarms is not None else None,
             "providers": self._providers(),
@@ -263,6 +277,7 @@ class Gateway:
                     in_flight=state.in_flight,
                     queued=self._queues.length(state.id),
                     breakers=self._surveyor.breakers(state),
+                    doubts=self._surveyor.doubts(state),
                 )
                 for state in self.routing.states()
             },
@@ -280,6 +295,7 @@ class Gateway:
             budgets=self.gate.standings(self._wall()),
             limit_refusals=self.gate.refusals,
             alarms=self._alarms.figures() if self._alarms is not None else AlarmFigures(),
+            incidents=len(self._chronicle.running()) if self._chronicle is not None else 0,
         )
 
 

@@ -72,6 +72,10 @@ class Ticket:
         self._timed = False
         self.trial = trial
 
+    def flows(self, now: float) -> bool:
+        """Its breaker is closed, and any ramp is over."""
+        return self._breaker.flows(now)
+
     def first_content(self, slow: bool, now: float) -> None:
         """The answer began. Counting slowness here rather than at the end of a stream opens a browned-out target sooner."""
         self._timed = True
@@ -170,6 +174,14 @@ class Breaker:
         """A probe found the target healthy: the next call is the trial, before the open time has passed."""
         if self._storage.current == pybreaker.STATE_OPEN:
             self._half_open(now, "a probe found it healthy")
+
+    def pardon(self, now: float, cause: str) -> None:
+        """Close at once, by way of half-open: what opened it was no fault. Does nothing if closed; the ramp follows."""
+        if self._storage.current == _CLOSED:
+            return
+        self._half_open(now, cause)
+        self._storage.cause = cause
+        self._machine.close()
 
     def _half_open(self, now: float, cause: str) -> None:
         self._storage.now = now

@@ -1,7 +1,8 @@
 """From the tiers of a route to one candidate: who fits, who is admitted, and why not the others.
 
 Tiers are walked in order; the strategy chooses inside the first tier that has somebody. A target that is coming back and
-should have less traffic is passed over while another can serve, in a later tier too, and taken if none can. A target whose
+should have less traffic, or against which detectors speak, is passed over while another can serve, in a later tier too,
+and taken if none can; where detectors speak against more than half of a route, they are not believed. A target whose
 model probably cannot do what is asked is passed over if the route has another one. Nothing is acquired here.
 """
 
@@ -71,12 +72,13 @@ def select(
     are. Somebody else may take the candidate's last place before it is acquired: then select again."""
     selection = Selection()
     returning: Candidate | None = None
+    ejected: Candidate | None = None
     doubts = find_doubts(route_tiers, choice.endpoint, needs)
     for tier in route_tiers:
         admitted = []
         for candidate in tier:
             why = doubts.get(candidate.state.id) or _why_not(candidate, choice, tried, tried_credentials, needs)
-            if why is None:
+            if why is None or (not isinstance(why, str) and why.verdict is Verdict.EJECTED and panics(route_tiers, choice)):
                 admitted.append(candidate)
                 continue
             selection.skipped.append((candidate.state.id, why))
@@ -85,11 +87,21 @@ def select(
                     selection.full.append(candidate)
                 elif why.verdict is Verdict.RAMPING and returning is None:
                     returning = candidate
+                elif why.verdict is Verdict.EJECTED and ejected is None:
+                    ejected = candidate
         if admitted:
             selection.candidate = strategy(admitted, choice)
             return selection
-    selection.candidate = returning
+    selection.candidate = returning or ejected
     return selection
+
+
+def panics(route_tiers: Sequence[Sequence[Candidate]], choice: Choice) -> bool:
+    """Do detectors speak against more than half of a route's targets? Then it is more likely that they are wrong (the
+    requests have changed, our own line is slow), and the rest could hardly carry all of the traffic anyway."""
+    favours = [candidate.state.favour(choice.endpoint) for tier in route_tiers for candidate in tier]
+    suspected = sum(favour is not None and favour.suspected(choice.now) for favour in favours)
+    return suspected * 2 > len(favours)
 
 
 def find_doubts(route_tiers: Sequence[Sequence[Candidate]], endpoint: Endpoint, needs: Needs) -> Mapping[str, str]:

@@ -28,7 +28,8 @@ from proxy.server.refusals import (
 
 _ANYBODY = Identity()
 _PAGES = ("/health", "/health/live", "/health/ready", "/limits", "/metrics", "/usage")
-_KNOWN = tuple(f"GET {path}" for path in ("/", *_PAGES, "/report", "/explain", "/alerts"))
+_INCIDENTS = "/incidents"
+_KNOWN = tuple(f"GET {path}" for path in ("/", *_PAGES, "/report", "/explain", "/alerts", _INCIDENTS, f"{_INCIDENTS}/ID"))
 _INDEX = """undimmed admin
 
 /health         what every route can do now, and why not
@@ -39,6 +40,7 @@ _INDEX = """undimmed admin
 /usage          tokens by route, target and outcome since the start
 /report         [?by=route,target &since=7d &until=WHEN &premium=1 &forecast=1]: where tokens and money went, from the ledger
 /alerts         what fires, what was sent last, how the webhooks do
+/incidents      brownouts and outages that were noticed; /incidents/ID: one of them, with its timeline
 /explain        ?model=NAME [&tools=1] [&images=1] [&tokens=N]: where such a request would go now, and why not elsewhere
 """
 _YES = frozenset({"1", "true", "yes", "on"})
@@ -60,6 +62,10 @@ class AdminApplication(Application, Protocol):
 
     def report(self, query: Mapping[str, str]) -> Coroutine[object, object, Page | Refusal]:
         """What `/report` answers to this query."""
+        ...
+
+    def incidents(self, identity: str) -> Page | None:
+        """All incidents (""), or one; None: there is none by that name."""
         ...
 
 
@@ -115,6 +121,8 @@ class AdminPlane:
             return self._app.alerts()
         if path == "/report":
             return await self._app.report(request.query)
+        if path == _INCIDENTS or path.startswith(f"{_INCIDENTS}/"):
+            return self._app.incidents(path[len(_INCIDENTS) + 1 :]) or unknown_path(request.method, path, _KNOWN)
         page = self._app.page(path, request.query_string, identity) if path in _PAGES else None
         return page or unknown_path(request.method, path, _KNOWN)
 

@@ -11,11 +11,13 @@ from proxy.stores.process import ProcessFigures
 
 @dataclass(frozen=True, slots=True)
 class TargetGauge:
-    """A target right now. `breakers`: endpoint to `closed`, `half_open` or `open`."""
+    """A target right now. `breakers`: endpoint to `closed`, `half_open` or `open`; `doubts`: endpoint to `trusted`,
+    `on_trial` or `ejected`."""
 
     in_flight: int = 0
     queued: int = 0
     breakers: Mapping[str, str] = field(default_factory=dict)
+    doubts: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,3 +56,4 @@ class Gauges:
     budgets: Sequence[BudgetStanding] = ()
     limit_refusals: Mapping[tuple[str, str, str], int] = field(default_factory=dict)
     alarms: AlarmFigures = field(default_factory=AlarmFigures)
+    incidents: int = 0

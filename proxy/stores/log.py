@@ -88,7 +88,7 @@ MAX_TEXT = 300
 #: Outcomes that nobody has to look at.
 CALM = frozenset({OutcomeKind.OK, OutcomeKind.CLIENT_GONE, OutcomeKind.SUPERSEDED})
 #: States in which nothing is held back.
-GOOD_STATES = frozenset({"closed", "ready", "ramping", "available", "usable"})
+GOOD_STATES = frozenset({"closed", "ready", "ramping", "available", "usable", "trusted"})
 
 _ENCODER = msgspec.json.Encoder()
 
