@@ -37,6 +37,8 @@ SIGNS = frozenset(
         OutcomeKind.STALLED,
     }
 )
+#: Nothing of the host answers.
+UNREACHABLE = frozenset({OutcomeKind.CONNECT_FAILED, OutcomeKind.CONNECT_TIMEOUT})
 #: Presets that stand for no vendor: any number of unrelated servers have them.
 _NOBODY = frozenset({"custom", "ollama", "vllm", "llamacpp", "lmstudio", "sglang", "max"})
 

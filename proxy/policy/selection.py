@@ -73,6 +73,7 @@ def select(
     selection = Selection()
     returning: Candidate | None = None
     ejected: Candidate | None = None
+    neighbours: list[Candidate] = []
     doubts = find_doubts(route_tiers, choice.endpoint, needs)
     for tier in route_tiers:
         admitted = []
@@ -89,11 +90,25 @@ def select(
                     returning = candidate
                 elif why.verdict is Verdict.EJECTED and ejected is None:
                     ejected = candidate
+        if admitted and choice.shunned:
+            admitted, aside = _ask_elsewhere(admitted, choice.shunned)
+            neighbours = neighbours or aside
         if admitted:
             selection.candidate = strategy(admitted, choice)
             return selection
-    selection.candidate = returning or ejected
+    neighbour = strategy(neighbours, choice) if neighbours else None
+    selection.candidate = returning or neighbour or ejected
     return selection
+
+
+def _ask_elsewhere(admitted: list[Candidate], shunned: Mapping[str, bool]) -> tuple[list[Candidate], list[Candidate]]:
+    """Of a tier, those who live elsewhere than where this call has just failed, if there are any; else, all of them to be
+    asked now (their host answered, if badly), or only when nobody is left (it could not be reached)."""
+    elsewhere = [candidate for candidate in admitted if candidate.state.host not in shunned]
+    if elsewhere:
+        return elsewhere, []
+    reached = [candidate for candidate in admitted if not shunned[candidate.state.host]]
+    return reached, [] if reached else admitted
 
 
 def panics(route_tiers: Sequence[Sequence[Candidate]], choice: Choice) -> bool:

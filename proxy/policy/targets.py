@@ -157,6 +157,11 @@ class TargetState:
         return f"<TargetState {self.id} {self.in_flight} in flight, {[lane.breaker for lane in self._lanes.values()]}>"
 
     @property
+    def host(self) -> str:
+        """The name of the domain that is its host; "" where domains are not watched."""
+        return "" if self.territory is None else self.territory.host.name
+
+    @property
     def endpoints(self) -> tuple[Endpoint, ...]:
         """The endpoints that were asked about so far, in that order."""
         return tuple(self._lanes)
