@@ -13,7 +13,7 @@ from proxy.core.records import CallRecord
 from proxy.core.tunnel import Switch
 from proxy.pipeline.accounting import Booking
 from proxy.pipeline.routing import RouteState
-from proxy.policy.domains import SIGNS, UNREACHABLE
+from proxy.policy.domains import SIGNS, SILENT
 from proxy.policy.strategies import Candidate
 from proxy.policy.targets import TargetState
 from proxy.providers.translating import read_dialogue
@@ -142,8 +142,9 @@ class Journey:
             self.suspect = None
         if outcome.kind is OutcomeKind.REJECTION_SUSPECTED:
             self.suspect = state
-        if outcome.kind in SIGNS and state.host:
-            self.shunned = {**(self.shunned or {}), state.host: outcome.kind in UNREACHABLE}
+        if outcome.kind in SIGNS and state.territory is not None:
+            host = state.territory.host
+            self.shunned = {**(self.shunned or {}), host.name: outcome.kind in SILENT or host.shaky(now)}
 
     def first_limit(self, target_id: str) -> float:
         """Seconds to a stream's first content, or to the end of a whole answer; what generates nothing (embeddings and the

@@ -11,7 +11,8 @@ are replayed through `CircuitBreaker.call` synchronously, with nothing awaited b
 answers from our window and our clock.
 
 Invariants: a ticket counts at most once; while open nothing moves the end of the open time; transitions follow
-closed → open → half-open → closed | open; the open time doubles from opening to opening, until a ramp was completed.
+closed → open → half-open → closed | open; the open time doubles from opening to opening, until the target was well for
+a ramp and as long as it would be open next.
 
 Refuses to know what is called, and why a result counts as a failure.
 """
@@ -102,6 +103,7 @@ class Breaker:
     __slots__ = (
         "_cause",
         "_epoch",
+        "_forgiven",
         "_machine",
         "_on_change",
         "_open_time",
@@ -131,6 +133,7 @@ class Breaker:
         self._trial_out = False
         self._open_time = settings.open_for
         self._ramp_end = float("-inf")
+        self._forgiven = float("-inf")
         self._cause = ""
         self._since: float | None = None
 
@@ -228,7 +231,7 @@ class Breaker:
         self._trial_out = False
         until = None
         if after == pybreaker.STATE_OPEN:
-            if before == pybreaker.STATE_CLOSED and now >= self._ramp_end:
+            if before == pybreaker.STATE_CLOSED and now >= self._forgiven:
                 self._open_time = settings.open_for
             jitter = 1 + settings.jitter * (2 * self._rng.random() - 1)
             until = storage.until = now + self._open_time * jitter
@@ -237,6 +240,8 @@ class Breaker:
         elif after == pybreaker.STATE_CLOSED:
             storage.window.clear()
             self._ramp_end = now + settings.ramp
+            # Whoever flaps comes back for longer than a ramp, and must not begin with short open times each time.
+            self._forgiven = self._ramp_end + self._open_time
         self._cause = storage.cause
         self._since = now
         self._on_change(_NAMES[before], _NAMES[after], self._cause, now, until)

@@ -7,9 +7,10 @@ can), and one trial brings it back. A region's and a vendor's members are hosts,
 all of its vendor; a host's are targets and endpoints, an account's the credentials that were refused.
 
 Within one call, a target that could not be reached, or whose server failed, is no recommendation for its neighbours:
-`shares` says who lives in the same domain, and failover asks others first.
+failover asks those first who live elsewhere.
 
-Invariants: a success forgives all that came before it; one member alone, however often it fails, makes no domain suspect.
+Invariants: a success forgives what failed before it was asked; one member alone, however often it fails, makes no domain
+suspect.
 """
 
 from collections.abc import Callable, Iterable, Sequence
@@ -37,8 +38,10 @@ SIGNS = frozenset(
         OutcomeKind.STALLED,
     }
 )
-#: Nothing of the host answers.
-UNREACHABLE = frozenset({OutcomeKind.CONNECT_FAILED, OutcomeKind.CONNECT_TIMEOUT})
+#: Those of a host of which nothing was heard at all.
+SILENT = SIGNS - {OutcomeKind.SERVER_ERROR}
+#: Failures within `WITHIN` seconds, and nothing else, that make a host's neighbours a poor choice for the same call.
+SHAKY = 3
 #: Presets that stand for no vendor: any number of unrelated servers have them.
 _NOBODY = frozenset({"custom", "ollama", "vllm", "llamacpp", "lmstudio", "sglang", "max"})
 
@@ -68,10 +71,14 @@ class Domain:
         if len(members) >= MEMBERS and len(recent) >= FAILURES:
             self.suspect(f"{_list(members)} failed within {now - recent[0][0]:.1f} s: {why}", now)
 
-    def succeeded(self) -> None:
-        """Something of it answered."""
+    def shaky(self, now: float) -> bool:
+        """Has it only failed in these seconds?"""
+        return sum(now - at <= WITHIN for at, _ in self._failures) >= SHAKY
+
+    def succeeded(self, started: float) -> None:
+        """Something of it answered that was asked at `started`: what failed before that is forgiven."""
         if self._failures:
-            self._failures.clear()
+            self._failures = [(at, who) for at, who in self._failures if at > started]
 
     def suspect(self, cause: str, now: float) -> None:
         """All of it, from now on."""
@@ -126,9 +133,10 @@ class Territory:
             for domain in self.wider:
                 domain.failed(self.host.name, why, now)
 
-    def succeeded(self) -> None:
+    def succeeded(self, started: float) -> None:
+        """An attempt that began then was answered."""
         for domain in self.domains:
-            domain.succeeded()
+            domain.succeeded(started)
 
     def refused(self, credentials: int, now: float) -> None:
         """The provider refuses several credentials: its authentication is down, or the account is."""

@@ -40,6 +40,13 @@ class Favour:
         own = None if suspicion is None else suspicion.trial(now)
         return Trials(suspicion, own, [] if territory is None else territory.trials(now))
 
+    def doubted(self, now: float) -> bool:
+        """Is its own work what speaks against it, and nothing else? That rests on comparison, and all may be wrong together;
+        what speaks against a domain are failures."""
+        suspicion, territory = self.suspicion, self.territory
+        own = None if suspicion is None else suspicion.standing(now)
+        return own is not None and own.state != CLOSED and (territory is None or territory.calm(now))
+
     # Views.
 
     def suspected(self, now: float) -> bool:

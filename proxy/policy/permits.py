@@ -145,7 +145,7 @@ class Permit:
         target.accepted(self.endpoint, now)
         target.budget.succeeded()
         if target.territory is not None:
-            target.territory.succeeded()
+            target.territory.succeeded(self.started)
         self._key.note(outcome, target.model, now, self.credential)
 
     def _fail(self, outcome: Outcome, now: float) -> None:

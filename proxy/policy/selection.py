@@ -79,7 +79,7 @@ def select(
         admitted = []
         for candidate in tier:
             why = doubts.get(candidate.state.id) or _why_not(candidate, choice, tried, tried_credentials, needs)
-            if why is None or (not isinstance(why, str) and why.verdict is Verdict.EJECTED and panics(route_tiers, choice)):
+            if why is None or _is_disbelieved(why, candidate, choice, route_tiers):
                 admitted.append(candidate)
                 continue
             selection.skipped.append((candidate.state.id, why))
@@ -102,8 +102,8 @@ def select(
 
 
 def _ask_elsewhere(admitted: list[Candidate], shunned: Mapping[str, bool]) -> tuple[list[Candidate], list[Candidate]]:
-    """Of a tier, those who live elsewhere than where this call has just failed, if there are any; else, all of them to be
-    asked now (their host answered, if badly), or only when nobody is left (it could not be reached)."""
+    """Of a tier, those who live elsewhere than where this call has just failed, if there are any; else, all of them: to be
+    asked now (their host answers, if badly), or only when nobody is left (it does not)."""
     elsewhere = [candidate for candidate in admitted if candidate.state.host not in shunned]
     if elsewhere:
         return elsewhere, []
@@ -115,8 +115,18 @@ def panics(route_tiers: Sequence[Sequence[Candidate]], choice: Choice) -> bool:
     """Do detectors speak against more than half of a route's targets? Then it is more likely that they are wrong (the
     requests have changed, our own line is slow), and the rest could hardly carry all of the traffic anyway."""
     favours = [candidate.state.favour(choice.endpoint) for tier in route_tiers for candidate in tier]
-    suspected = sum(favour is not None and favour.suspected(choice.now) for favour in favours)
-    return suspected * 2 > len(favours)
+    doubted = sum(favour is not None and favour.doubted(choice.now) for favour in favours)
+    return doubted * 2 > len(favours)
+
+
+def _is_disbelieved(
+    why: Admission | str, candidate: Candidate, choice: Choice, route_tiers: Sequence[Sequence[Candidate]]
+) -> bool:
+    """Is nothing but a detector against this candidate, and are detectors against too many?"""
+    if isinstance(why, str) or why.verdict is not Verdict.EJECTED:
+        return False
+    favour = candidate.state.favour(choice.endpoint)
+    return favour is not None and favour.doubted(choice.now) and panics(route_tiers, choice)
 
 
 def find_doubts(route_tiers: Sequence[Sequence[Candidate]], endpoint: Endpoint, needs: Needs) -> Mapping[str, str]:

@@ -30,7 +30,7 @@ class Candidate:
 class Choice:
     """What a strategy may look at besides the candidates. `affinity` is the sticky key, empty for none. `bar` says why a
     candidate cannot be afforded; None: nothing is limited. `shunned`: hosts that have just failed this call, and whether
-    they could not even be reached."""
+    nothing of them answers."""
 
     now: float
     rng: Random

@@ -110,7 +110,8 @@ class Suspicion:
         if (doubt is not None and doubt.look(now).state != CLOSED) or not detector.due(now):
             return
         siblings = self._siblings()
-        cause = detector.find(now, [sibling.detector for sibling in siblings])
+        # One that is ejected is no alibi: if it is for the same flaw, that is found out below.
+        cause = detector.find(now, [sibling.detector for sibling in siblings if sibling.calm(now)])
         if cause is None:
             return
         flaw = detector.flaw

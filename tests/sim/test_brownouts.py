@@ -42,13 +42,14 @@ def waits(run: Outcome, since: float, until: float) -> list[float]:
 def test_3_slow(stall: bool) -> None:
     """A's first word comes after 1.8 s instead of 0.2 s, at 100 %. With the stall rule the silence before the first late
     word opens the breaker; what comes back slow is ejected. Without it the share of slow answers does."""
-    fault = spans([(30, 90, replace(LIGHT, latency=Latency(1.8)))], LIGHT)
-    run = rehearse({"a": fault, "b": LIGHT}, steady(200, 92), settings(breaker=replace(PATIENT, stall=stall)))
-    assert check(run.evidence([30])) == []
-    assert run.verdicts == {"ok": 200 * 92}
-    assert 30 < opened(run, states=("ejected", "open"))[0] <= 40
+    rate = 200 if SEEDS else 50
+    fault = spans([(10, 50, replace(LIGHT, latency=Latency(1.8)))], LIGHT)
+    run = rehearse({"a": fault, "b": LIGHT}, steady(rate, 52), settings(breaker=replace(PATIENT, stall=stall)))
+    assert check(run.evidence([10])) == []
+    assert run.verdicts == {"ok": rate * 52}
+    assert 10 < opened(run, states=("ejected", "open"))[0] <= 20
     assert len(opened(run)) >= 1
-    assert p99(waits(run, 42, 90)) <= BASELINE + 0.05
+    assert p99(waits(run, 22, 50)) <= BASELINE + 0.05
 
 
 CUT = replace(LIGHT, mode=Mode.CUT, after=1, share=0.3)
@@ -67,7 +68,6 @@ def test_shapes(name: str) -> None:
     fault, seconds = SHAPES[name]
     healthy = Behaviour() if name == "slow tokens" else LIGHT
     run = rehearse({"a": spans([(60, 120, fault)], healthy), "b": healthy}, steady(20, 120), settings(breaker=PATIENT))
-    print([c for c in run.notes.changes])
     assert 60 < opened(run)[0] <= 60 + seconds
 
 
@@ -90,15 +90,15 @@ def test_a_slow_stream_is_none() -> None:
 def test_4_partial_outage() -> None:
     """D8 compressed sixty times: 2 minutes at 5 %, 6 minutes at 25 %."""
     bad = replace(LIGHT, mode=Mode.STATUS, latency=Latency(0.05))
-    fault = spans([(0, 120, replace(bad, share=0.05)), (120, 480, replace(bad, share=0.25))], LIGHT)
-    rate = 200 if SEEDS else 50
+    fault = spans([(5, 125, replace(bad, share=0.05)), (125, 485, replace(bad, share=0.25))], LIGHT)
+    rate = 200 if SEEDS else 20
     run = rehearse({"a": fault, "b": LIGHT}, steady(rate, 480))
-    assert check(run.evidence([0, 120])) == []
+    assert check(run.evidence([5, 125])) == []
     errors = sum(count for verdict, count in run.verdicts.items() if verdict != "ok")
     assert errors <= 0.0001 * rate * 480
     assert run.contacts("a") + run.contacts("b") <= 1.3 * rate * 480
     openings = opened(run, states=("open", "ejected"))
-    assert [at for at in openings if at < 120] == []
+    assert [at for at in openings if at < 125] == []
     assert len(openings) <= 2
 
 
@@ -143,7 +143,8 @@ def test_19_flapping() -> None:
     pauses = [c.until - c.at for c in run.notes.changes if c.subject == "a/m" and c.after == "open" and c.until]
     assert max(pauses) >= 0.8 * BREAKER.open_cap
     while_down = sum(run.contacts("a", at, at + 30) for at in range(30, 3600, 60))
-    print(while_down, pauses[:20])
+    # At 200 requests a second this is a tenth of a percent; what opens a breaker is a number of calls, not a share.
+    assert while_down <= 8 * 60
 
 
 def test_33_clock_steps() -> None:
@@ -171,7 +172,7 @@ def test_a_dead_host_takes_all_its_targets_with_it() -> None:
     configured = settings((("a/m",), ("a/n",), ("b/m",)), breaker=PATIENT)
     run = rehearse({"a": spans([(30, 90, dead)], LIGHT), "b": LIGHT}, steady(20, 90), configured)
     assert run.verdicts == {"ok": 20 * 90}
-    assert run.contacts("a", 32, 90) <= 10
+    assert run.contacts("a", 34, 90) <= 12
     # Whoever could not reach the host does not ask its neighbour next.
     assert all(record.attempts[-1].target != "a/n" for record in run.notes.calls)
 
