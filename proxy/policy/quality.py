@@ -138,7 +138,7 @@ def is_looping(tail: str) -> bool:
     period = len(tail) - 20 - before
     if before < 0 or period > TAIL // 5 or period * 5 > len(tail):
         return False
-    return all(tail[-1 - at] == tail[-1 - at - period] for at in range(period * 4))
+    return tail[-4 * period :] == tail[-5 * period : -period]
 
 
 def has_foreign_script(text: str) -> bool:
