@@ -125,7 +125,9 @@ class Proxy:
         self.gateway.watch(self)
         if self._ledger is not None:
             self.gateway.keep(self._ledger)
-        self.watchtower: Watchtower = watch_over(self.gateway, Keepers(self._ledger, self.gateway.gate))
+        self.watchtower: Watchtower = watch_over(
+            self.gateway, Keepers(self._ledger, self.gateway.gate, self.parts.incidents)
+        )
         self._tasks: list[asyncio.Task[None]] = []
         self._rejected: tuple[str, FileStamp] | None = None
 

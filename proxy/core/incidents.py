@@ -5,7 +5,6 @@ each target it concerns, in buckets of ten seconds (more where it lasted long), 
 after it ended: enough to play it again.
 """
 
-from collections.abc import Sequence
 from typing import Protocol
 
 from msgspec import Struct, field
@@ -59,11 +58,3 @@ class IncidentListener(Protocol):
     """Whoever wants to hear when an incident begins and ends. Must not block and must not raise."""
 
     def __call__(self, incident: Incident) -> None: ...
-
-
-class Chronicle(Protocol):
-    """Whoever keeps incidents. Must not block."""
-
-    def running(self) -> Sequence[Incident]:
-        """Those that have not ended."""
-        ...

@@ -12,6 +12,7 @@ Must not block and does not raise; where incidents are kept on disk is `incident
 from collections import deque
 from collections.abc import Callable, Sequence
 
+from proxy.core.alarming import IncidentNotice, Severity
 from proxy.core.incidents import Incident, IncidentListener
 from proxy.core.outcome import OutcomeKind
 from proxy.core.records import AttemptRecord, CallRecord, ProbeRecord, StateChange
@@ -75,6 +76,19 @@ class IncidentSink:
         """Those that have not ended."""
         self.book.settle(self._wall())
         return self.book.running()
+
+    def open_incidents(self) -> list[IncidentNotice]:
+        """The same, for alerts. One that clients have seen errors of is critical."""
+        return [
+            IncidentNotice(
+                id=incident.id,
+                text=incident.trigger,
+                since=incident.started,
+                provider=incident.targets[0].partition("/")[0] if incident.targets else "",
+                severity=Severity.CRITICAL if incident.errors else Severity.WARNING,
+            )
+            for incident in self.running()
+        ]
 
     def all(self) -> list[Incident]:
         """All that are remembered, the newest first."""
