@@ -43,9 +43,9 @@ from proxy.providers.relays import find_served
 from proxy.providers.table import KINDS
 from proxy.server.litellm_metrics import litellm_metrics
 from proxy.stores import vocabulary
-from proxy.stores.ledger import place
 from proxy.stores.incident_file import IncidentFile, incident_path
 from proxy.stores.incident_sink import IncidentSink
+from proxy.stores.ledger import place
 from proxy.stores.ledger.contract import Ledger
 from proxy.stores.ledger.tariff import tariff_of
 from proxy.stores.litellm import LitellmTally
