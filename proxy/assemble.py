@@ -34,7 +34,9 @@ from proxy.pipeline.routing import Routing
 from proxy.pipeline.services import Services
 from proxy.policy.abilities import Ability
 from proxy.policy.credentials import CredentialRing
+from proxy.policy.domains import Domains, Territory
 from proxy.policy.pins import Pins
+from proxy.policy.siblings import relate
 from proxy.policy.targets import TargetState
 from proxy.providers.contract import ProviderKind
 from proxy.providers.presets import PRESETS
@@ -42,6 +44,8 @@ from proxy.providers.relays import find_served
 from proxy.providers.table import KINDS
 from proxy.server.litellm_metrics import litellm_metrics
 from proxy.stores import vocabulary
+from proxy.stores.incident_file import IncidentFile, incident_path
+from proxy.stores.incident_sink import IncidentSink
 from proxy.stores.ledger import place
 from proxy.stores.ledger.contract import Ledger
 from proxy.stores.ledger.tariff import tariff_of
@@ -86,6 +90,7 @@ class TargetRegistry:
         self._states: WeakValueDictionary[str, TargetState] = WeakValueDictionary()
         self._made_from: WeakKeyDictionary[TargetState, object] = WeakKeyDictionary()
         self._rings: dict[str, tuple[object, CredentialRing]] = {}
+        self._domains: Domains | None = None
 
     def ring(self, settings: Settings, provider: str) -> CredentialRing:
         credentials = settings.providers[provider].credentials
@@ -100,18 +105,26 @@ class TargetRegistry:
         breaker = settings.breaker
         if PRESETS[settings.providers[target.provider].preset].queues:
             breaker = replace(breaker, stall=False)
-        made_from = (id(ring), breaker, settings.retry)
+        provider = settings.providers[target.provider]
+        made_from = (id(ring), breaker, settings.retry, provider.detect, provider.origin, provider.region)
         state = self._states.get(target.id)
         if state is None or self._made_from[state] != made_from:
             state = TargetState(target, ring, breaker, settings.retry, self._rng, self._on_change)
             state.on_release = release_to(self._queues, state)
+            state.territory = self._territory(settings, provider) if provider.detect.domains else None
+            state.detect = provider.detect if provider.detect.watches else None
             self._states[target.id] = state
             self._made_from[state] = made_from
-        provider = settings.providers[target.provider]
         state.target = target
+        state.min_rate = provider.detect.min_rate
         state.probe = provider.probe
         state.free_probe_lies = kinds[target.provider].free_probe_lies
         return state
+
+    def _territory(self, settings: Settings, provider: Provider) -> Territory:
+        if self._domains is None:
+            self._domains = Domains(settings.breaker, self._rng, self._on_change)
+        return self._domains.territory(provider)
 
 
 def make_routing(settings: Settings, registry: TargetRegistry) -> Routing:
@@ -119,13 +132,15 @@ def make_routing(settings: Settings, registry: TargetRegistry) -> Routing:
     kinds = bind_kinds(settings.providers)
     rings = {name: registry.ring(settings, name) for name in settings.providers}
     served = {name: kinds[name].endpoints | find_served(known) for name, known in settings.providers.items()}
-    return Routing(
+    routing = Routing(
         settings,
         kinds,
         lambda target: registry.state_of(settings, kinds, target),
         rings,
         lambda target: find_ability(kinds[target.provider], target.model, served[target.provider]),
     )
+    relate([[[candidate.state for candidate in tier] for tier in route.tiers] for route in routing.routes])
+    return routing
 
 
 def find_ability(kind: ProviderKind, model: str, served: frozenset[Endpoint]) -> Ability:
@@ -147,10 +162,13 @@ class Parts:
     registry: TargetRegistry
     services: Services
     drills: Drills
+    incidents: IncidentSink
 
     def routing(self, settings: Settings) -> Routing:
         """A routing for these settings, on the live states there are."""
-        return make_routing(settings, self.registry)
+        routing = make_routing(settings, self.registry)
+        self.incidents.use(settings)
+        return routing
 
 
 class Encodings:
@@ -196,6 +214,16 @@ def open_shelf(settings: Settings) -> SqliteShelf | None:
     return None if settings.shelf is None else SqliteShelf(Path(settings.shelf.path), settings.shelf.size)
 
 
+def keep_incidents(incidents: IncidentSink, settings: Settings) -> IncidentFile | None:
+    """Remember incidents beside the ledger, and recall those of earlier processes; None: there is no ledger."""
+    if settings.ledger is None:
+        return None
+    file = IncidentFile(incident_path(Path(settings.ledger.path)))
+    incidents.book.incidents.extendleft(reversed(file.load()))
+    incidents.listeners.append(lambda incident: file.write(incident, incidents.book.incidents))
+    return file
+
+
 def assemble(
     settings: Settings,
     transport: Transport,
@@ -204,11 +232,13 @@ def assemble(
     rng: Random | None = None,
     wall: Callable[[], float] = time.time,  # noqa: TID251 (this is the injection)
 ) -> Parts:
-    """Put a proxy together on the running loop. The tally is always the first sink."""
+    """Put a proxy together on the running loop. Incidents are always the first sink, since they complete the records."""
     loop = asyncio.get_running_loop()
     tally = Tally(wall())
+    incidents = IncidentSink(wall, loop.time)
+    incidents.use(settings)
     aliases = LitellmTally() if settings.server.metrics_aliases == "litellm" else None
-    sink = Sinks([tally, *sinks, *([aliases] if aliases is not None else [])])
+    sink = Sinks([incidents, tally, *sinks, *([aliases] if aliases is not None else [])])
     services = Services(
         loop=loop,
         transport=transport,
@@ -229,7 +259,8 @@ def assemble(
     gateway = Gateway(forwarder, accounting, queues, tally, wall)
     if aliases is not None:
         gateway.add_metrics(litellm_metrics(aliases))
+    gateway.tell_incidents(incidents)
     prober = Prober(services, lambda: forwarder.routing)
     drills = Drills(services)
     gateway.attend(drills)
-    return Parts(gateway, prober, accounting, registry, services, drills)
+    return Parts(gateway, prober, accounting, registry, services, drills, incidents)

@@ -35,6 +35,7 @@ from proxy.server.limits_page import limits_view
 from proxy.server.metrics import Metric, render
 from proxy.server.refusals import Refusal
 from proxy.server.reports import Reports
+from proxy.stores.incident_sink import IncidentSink
 from proxy.stores.ledger.contract import Ledger, LedgerState
 from proxy.stores.process import read_process
 from proxy.stores.tally import Tally
@@ -109,6 +110,7 @@ class Gateway:
         self._aliases: Sequence[Metric] = ()
         self._reports = Reports(lambda: forwarder.routing.settings, wall)
         self._drills: Drills | None = None
+        self._chronicle: IncidentSink | None = None
         self.tally = tally
         self.draining = False
         self._keys = make_keyring(forwarder.routing.settings, wall)
@@ -146,6 +148,10 @@ class Gateway:
 
     def watch(self, edges: Edges) -> None:
         self._edges = edges
+
+    def tell_incidents(self, chronicle: IncidentSink) -> None:
+        """Show these incidents."""
+        self._chronicle = chronicle
 
     def keep(self, ledger: Ledger) -> None:
         """Show how this ledger is."""
@@ -261,6 +267,13 @@ class Gateway:
         rest = round(max(0.0, drill.ends - self._loop.time()), 1)
         return DrillView(order.provider, str(order.fault), order.share, drill.since, rest, order.by, drill.hit)
 
+    def incidents(self, identity: str) -> Page | None:
+        """All incidents that are remembered (`identity` ""), or one; None: there is none by that name."""
+        if self._chronicle is None or not identity:
+            return pages.incidents_page([] if self._chronicle is None else self._chronicle.all())
+        found = self._chronicle.find(identity)
+        return None if found is None else pages.incident_page(found)
+
     def survey(self) -> dict[str, object]:
         """The health view: `status` is `ok`, `degraded` (some target of a serving route is out), `down` or `draining`."""
         routes = self._surveyor.routes(self.routing)
@@ -277,6 +290,7 @@ class Gateway:
             },
             "ledger": None if self._ledger is None else _ledger_view(self._ledger.state()),
             "drills": self.drills(),
+            "incidents": [] if self._chronicle is None else [one.id for one in self._chronicle.running()],
             "routes": routes,
             "alerts": self._alarms.health() if self._alarms is not None else None,
             "providers": self._providers(),
@@ -316,6 +330,7 @@ class Gateway:
                     queued=self._queues.length(state.id),
                     breakers=self._surveyor.breakers(state),
                     factor=self._calibration.factor(state.id) if self._calibration.samples(state.id) else None,
+                    doubts=self._surveyor.doubts(state),
                 )
                 for state in self.routing.states()
             },
@@ -335,6 +350,7 @@ class Gateway:
             alarms=self._alarms.figures() if self._alarms is not None else AlarmFigures(),
             drills={drill.provider: drill.share for drill in self.drills()},
             drill_faults=self._drills.faults if self._drills is not None else {},
+            incidents=len(self._chronicle.running()) if self._chronicle is not None else 0,
         )
 
 

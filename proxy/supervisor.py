@@ -24,7 +24,7 @@ from random import SystemRandom
 
 import structlog
 
-from proxy.assemble import Parts, assemble, open_ledger, open_shelf, thread_estimator
+from proxy.assemble import Parts, assemble, keep_incidents, open_ledger, open_shelf, thread_estimator
 from proxy.core.errors import ConfigError, ConfigProblem
 from proxy.core.records import Sink
 from proxy.core.settings import Settings
@@ -120,6 +120,7 @@ class Proxy:
         self.parts: Parts = assemble(settings, self._transport, estimator, sinks)
         self.parts.services.shelf = self._shelf
         self.gateway: Gateway = self.parts.gateway
+        self._incidents = keep_incidents(self.parts.incidents, settings)
         self._data = DataPlane(self.gateway, settings.server, loop=self._loop)
         self._admin = AdminPlane(self.gateway, settings.server) if settings.server.admin_port is not None else None
         self._refresher = Refresher(surroundings(self._loop, issuers))
@@ -127,7 +128,9 @@ class Proxy:
         self.gateway.watch(self)
         if self._ledger is not None:
             self.gateway.keep(self._ledger)
-        self.watchtower: Watchtower = watch_over(self.gateway, Keepers(self._ledger, self.gateway.gate))
+        self.watchtower: Watchtower = watch_over(
+            self.gateway, Keepers(self._ledger, self.gateway.gate, self.parts.incidents)
+        )
         self._tasks: list[asyncio.Task[None]] = []
         self._rejected: tuple[str, FileStamp] | None = None
 
@@ -226,6 +229,8 @@ class Proxy:
         if self._shelf is not None:
             await self._loop.run_in_executor(None, self._shelf.close)
         await self._close_ledger(deadline)
+        if self._incidents is not None:
+            await self._loop.run_in_executor(None, self._incidents.close)
 
     async def _close_ledger(self, deadline: float) -> None:
         """Let it write what is waiting. What it cannot, the next process finds."""

@@ -18,6 +18,7 @@ STATES = {
     "ramping": ("◐ ramping", "yellow"),
     "trial": ("◌ trial", "yellow"),
     "full": ("● full", "yellow"),
+    "ejected": ("○ passed over", "red"),
     "held": ("○ held", "yellow"),
     "open": ("○ open", "red"),
 }

@@ -153,7 +153,7 @@ class Story:
     def _steady(self, key: tuple[str, str], state: str) -> str:
         """A ramp admits by lot, so that a look may find the target ready or not: call it ramping until it is over."""
         before = self._last.get(key, ("ready", ""))[0]
-        if state == "ramping" or (state == "ready" and before in ("open", "trial")):
+        if state == "ramping" or (state == "ready" and before in ("open", "trial", "ejected")):
             self._ramping[key] = self.now + RAMP_SEEN
         return "ramping" if state == "ready" and self.now < self._ramping.get(key, 0.0) else state
 
@@ -170,6 +170,8 @@ class Story:
             self.tell(f"{row.target} answered its trial: traffic comes back bit by bit", "yellow")
         elif row.state == "ready" and before in ("ramping", "held"):
             self.tell(f"{row.target} has its full share again", "green")
+        elif row.state == "ejected":
+            self.tell(f"{row.target} is passed over: {row.cause}{self._instead(row)}", "red")
         elif row.state == "held":
             self.tell(f"{row.target} is left alone for a while: {row.cause}{self._instead(row)}", "yellow")
 

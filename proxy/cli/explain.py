@@ -145,6 +145,28 @@ def _show_live(view: Mapping[str, object], terminal: Terminal) -> None:
         f"{str(row.get('target')).partition('/')[0]}: {row['status_page']}" for row in rows if "status_page" in row
     ):
         terminal.say(f"  {said}")
+    thoughts = [(str(row.get("target")), told) for row in rows if (told := _thoughts(row.get("detectors")))]
+    if thoughts:
+        terminal.say("What detectors see:")
+        terminal.table(thoughts)
+    if view.get("detectors_distrusted"):
+        terminal.say("Detectors speak against more than half of the targets, so they are not believed.")
+
+
+def _thoughts(seen: object) -> str:
+    """What a detector has to say about a target, in one line; "" for nothing yet."""
+    if not isinstance(seen, dict):
+        return ""
+    told = [str(seen["verdict"]) + (f": {seen['said']}" if seen.get("said") else "")] if seen.get("verdict") else []
+    usual = [(seen.get("usual_ttft_ms"), "ms to begin"), (seen.get("usual_tokens_per_s"), "tokens/s")]
+    known = [f"{figure:g} {unit}" for figure, unit in usual if isinstance(figure, int | float)]
+    if known:
+        told.append("usually " + ", ".join(known))
+    now = [("slow to begin", seen.get("slow_to_begin")), ("slow to go on", seen.get("slow_to_go_on"))]
+    flawed = seen.get("flawed")
+    now += [(str(name).replace("_", " "), share) for name, share in flawed.items()] if isinstance(flawed, dict) else []
+    bad = [f"{share:.0%} {name}" for name, share in now if isinstance(share, int | float) and share]
+    return "; ".join([*told, *(["now " + ", ".join(bad)] if bad else [])])
 
 
 def _live_price(price: object) -> str:

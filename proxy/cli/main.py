@@ -33,6 +33,7 @@ COMMANDS = {
     "check": ("proxy.cli.check", "say whether a configuration is valid, and name every mistake"),
     "explain": ("proxy.cli.explain", "say where a request for a model would go, and why not elsewhere"),
     "count": ("proxy.cli.count", "say what a request would cost on each target of its route"),
+    "incidents": ("proxy.cli.incidents", "list brownouts and outages that were noticed, or tell one of them"),
     "report": ("proxy.cli.report", "say where tokens and money went"),
     "keys": ("proxy.cli.keys", "create, list, revoke or rotate the keys of clients"),
     "ledger": ("proxy.cli.ledger", "export, verify or compact the ledger"),

@@ -8,6 +8,7 @@ from typing import Any, TypeVar
 from proxy.config.addresses import parse_base_url
 from proxy.config.alert_settings import alerts_of
 from proxy.config.credential_sources import credential_of
+from proxy.config.detect_rules import detect_settings
 from proxy.config.limit_rules import make_limits
 from proxy.config.models import (
     CacheModel,
@@ -182,6 +183,7 @@ def _provider(name: str, model: ProviderModel, defaults: DefaultsModel, folder: 
         pricing=pricing_of(preset.name),
         limits=make_limits(model.limits, model.budget),
         status_feed=feed_of(model, hints),
+        detect=detect_settings(0.0 if preset.queues else None, defaults.detect, model.detect),
     )
     return provider if model.max_connections is None else replace(provider, max_connections=model.max_connections)
 

@@ -14,6 +14,7 @@ from pydantic_core.core_schema import CoreSchema
 from proxy.config.alert_models import AlertModel, StatusFeed
 from proxy.config.continuity_rules import Hold, ResumeMode
 from proxy.config.credential_models import CredentialModel
+from proxy.config.detect_rules import DetectModel
 from proxy.config.limit_rules import Budgets, RatesModel, Tag, TagModel
 from proxy.config.resilience_models import HedgeModel
 from proxy.config.shapes import (
@@ -183,6 +184,7 @@ class ProviderModel(Section):
         default=False, description="Requests to /v1/ paths that this proxy does not know go to it as they are."
     )
     probe: ProbeModel | None = Field(default=None, description="Active probes of this provider; see defaults.probe.")
+    detect: DetectModel | None = Field(default=None, description="Brownouts of this provider; see defaults.detect.")
     max_connections: Positive | None = Field(default=None, description="Connections to it at a time. Default 1024.")
     status_feed: StatusFeed | None = Field(
         default=None,
@@ -357,6 +359,7 @@ class DefaultsModel(Section):
     retry: RetryModel | None = Field(default=None, description="Further attempts in every route.")
     breaker: BreakerModel | None = Field(default=None, description="When targets are taken out of traffic.")
     probe: ProbeModel | None = Field(default=None, description="Active probes of every provider.")
+    detect: DetectModel | None = Field(default=None, description="How closely answers are watched for brownouts.")
 
 
 class Document(Section):

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 
 from proxy.core.alarming import AlertSettings
 from proxy.core.continuity import FIRST_CONTENT, Resume
+from proxy.core.detection import ON, DetectSettings
 from proxy.core.escalation import Escalation
 from proxy.core.facts import UNKNOWN, ModelFacts
 from proxy.core.limits import UNLIMITED, Limits
@@ -166,6 +167,7 @@ class Provider:
     pricing: Pricing | None = None
     limits: Limits = UNLIMITED
     status_feed: str | None = None  # address of its status page's JSON, if that is to be read
+    detect: DetectSettings = ON
 
 
 @dataclass(frozen=True, slots=True)

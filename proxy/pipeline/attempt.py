@@ -21,6 +21,7 @@ from proxy.pipeline.leaving import DRAIN, LONGEST
 from proxy.pipeline.reply import commit_headers
 from proxy.pipeline.sending import hide, sign
 from proxy.pipeline.services import Services
+from proxy.pipeline.sight import examine, sort_of
 from proxy.pipeline.verdict import Verdict
 from proxy.pipeline.watch import Watch
 from proxy.policy.outcomes import outcome_of
@@ -43,7 +44,8 @@ DRILL_TAG = "drill"
 class Attempt(Watch):
     """See the module's text. `answer` is the judged whole answer, `reader` the stream's reader; one of them is set once the
     verdict is OK. `call` is what its target is asked. `tail` is what is left to write of a whole stream. `on_first` is
-    called when its first content, or all of an answer in one piece, is here and sound, before a byte goes to the client."""
+    called when its first content, or all of an answer in one piece, is here and sound, before a byte goes to the client.
+    `lagged`: the client did not always keep up."""
 
     __slots__ = (
         "_events",
@@ -55,6 +57,7 @@ class Attempt(Watch):
         "call",
         "candidate",
         "headers",
+        "lagged",
         "on_first",
         "rest",
         "tail",
@@ -71,12 +74,14 @@ class Attempt(Watch):
         self.answer: Answer | None = None
         self.headers: HeaderList = ()
         self.tail = b""
+        self.lagged = False
         self._held: list[bytes] = []
         self._held_size = 0
         self._events = 0
         self._exchange: Exchange | None = None
         self.rest: Verdict | None = None
         self._verdict = Verdict(loop=services.loop)
+        permit.sort = sort_of(journey.call)
         state = candidate.state
         self.record = AttemptRecord(state.id, state.provider, permit.credential.id, permit.started, OK, trial=permit.trial)
         journey.record.attempts.append(self.record)
@@ -221,13 +226,13 @@ class Attempt(Watch):
     # Source: the client's side.
 
     def pause(self) -> None:
-        self._paused = True
+        self._paused = self.lagged = True
         if self._exchange is not None:
             self._exchange.pause()
 
     def resume(self) -> None:
         self._paused = False
-        self._last = self._services.loop.time()
+        self._excuse(self._services.loop.time())
         if self._exchange is not None:
             self._exchange.resume()
 
@@ -333,6 +338,8 @@ class Attempt(Watch):
                 self._exchange.abort()
         if self._streaming:
             self._journey.downstream.attach(None)
+        if outcome.ok:
+            examine(self._journey.call, self.permit, self.record, self.reader or self.answer, self.lagged)
         self.permit.settle(outcome, now)
         # The permit knows us and the exchange does; without these, every attempt would be a cycle for the collector.
         self.permit.on_redispatch = self.on_first = None

@@ -26,7 +26,8 @@ class Chooser:
         """Who could take this call now; acquires nothing. `afresh`: as if nothing had been tried; `besides`: target ids that
         are out too."""
         call, route = journey.call, journey.route
-        choice = Choice(self._services.loop.time(), self._services.rng, call.affinity, call.endpoint)
+        now, rng = self._services.loop.time(), self._services.rng
+        choice = Choice(now, rng, call.affinity, call.endpoint, shunned=journey.shunned)
         if journey.booking.passage is not None:
             choice.bar = journey.booking.passage.bar
         tried, tried_credentials = (set(), journey.fixed) if afresh else (journey.tried, journey.tried_credentials)

@@ -13,6 +13,7 @@ from proxy.core.records import CallRecord
 from proxy.core.tunnel import Switch
 from proxy.pipeline.accounting import Booking
 from proxy.pipeline.routing import RouteState
+from proxy.policy.domains import SIGNS, SILENT
 from proxy.policy.strategies import Candidate
 from proxy.policy.targets import TargetState
 from proxy.providers.translating import read_dialogue
@@ -39,7 +40,8 @@ class Journey:
     """What the attempt loop knows about one call.
 
     `deadline` and `commit_by` are loop times: the first ends the call, the second is how long the client will wait for the
-    first byte. `suspect` rejected the request when it rejected suspiciously many. `promised` is the candidate for which the
+    first byte. `suspect` rejected the request when it rejected suspiciously many; `shunned`: hosts that have failed this
+    call (see `Choice`). `promised` is the candidate for which the
     retry budget was asked. `tried` holds target ids that are out for this call, `tried_credentials` the credentials of a
     target that failed by themselves (another one of the same target may still be tried). A call that is bound to an account
     (`bind`) never gets to use the others' credentials, `fixed`; `careful`: what may have been done is not tried again.
@@ -67,6 +69,7 @@ class Journey:
         "record",
         "resumption",
         "route",
+        "shunned",
         "suspect",
         "tried",
         "tried_credentials",
@@ -85,6 +88,7 @@ class Journey:
         self.next_heartbeat = float("inf")
         self.committed = False
         self.promised: Candidate | None = None
+        self.shunned: dict[str, bool] | None = None
         self.suspect: TargetState | None = None
         self.tried: set[str] = set()
         self.tried_credentials: dict[str, set[str]] = {}
@@ -136,13 +140,17 @@ class Journey:
         return next((place for feature, place in places.items() if feature in missing), None)
 
     def weigh(self, state: TargetState, outcome: Outcome, now: float) -> None:
-        """What came of an attempt may be a second opinion on a rejection, or itself need one."""
+        """What came of an attempt may be a second opinion on a rejection, or itself need one; if it failed, its neighbours
+        are not asked next."""
         suspect = self.suspect
         if suspect is not None and outcome.kind in OPINIONS:
             suspect.second_opinion(self.call.endpoint, outcome.ok, now)
             self.suspect = None
         if outcome.kind is OutcomeKind.REJECTION_SUSPECTED:
             self.suspect = state
+        if outcome.kind in SIGNS and state.territory is not None:
+            host = state.territory.host
+            self.shunned = {**(self.shunned or {}), host.name: outcome.kind in SILENT or host.shaky(now)}
 
     def first_limit(self, target_id: str) -> float:
         """Seconds to a stream's first content, or to the end of a whole answer; what generates nothing (embeddings and the

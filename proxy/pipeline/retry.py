@@ -51,7 +51,7 @@ class Step:
 
 STOP = Step(go=False)
 #: A target with one of these verdicts can take a request now, or as soon as a slot is free.
-USABLE = frozenset({Verdict.READY, Verdict.RAMPING, Verdict.TRIAL, Verdict.FULL})
+USABLE = frozenset({Verdict.READY, Verdict.RAMPING, Verdict.EJECTED, Verdict.TRIAL, Verdict.FULL})
 
 
 def retryable(outcome: Outcome, on_content_filter: bool) -> bool:

@@ -16,14 +16,14 @@ from proxy.pipeline.queueing import CapacityQueues
 from proxy.pipeline.routing import RouteState, Routing
 from proxy.policy.abilities import doubt, misfit
 from proxy.policy.credentials import CredentialState
-from proxy.policy.selection import select
+from proxy.policy.selection import panics, select
 from proxy.policy.strategies import Candidate, Choice
 from proxy.policy.targets import Admission, TargetState, Verdict
 from proxy.tokens.calibration import Calibration
 from proxy.tokens.quote import quote_price
 
 #: A target with one of these takes requests, even if it has to queue them.
-SERVING = frozenset({Verdict.READY, Verdict.RAMPING, Verdict.TRIAL, Verdict.FULL})
+SERVING = frozenset({Verdict.READY, Verdict.RAMPING, Verdict.TRIAL, Verdict.FULL, Verdict.EJECTED})
 
 
 class Surveyor:
@@ -52,9 +52,10 @@ class Surveyor:
 
     def status(self, routing: Routing) -> str:
         """`ok`: every target of every route would be admitted; `degraded`: every route can serve, not through all of its
-        targets, or some cannot; `down`: none can."""
-        serving = [self._serves(candidate) for state in routing.routes for candidate in state.candidates]
-        if all(serving):
+        targets, or some cannot, or detectors speak against one; `down`: none can."""
+        candidates = [candidate for state in routing.routes for candidate in state.candidates]
+        serving = [self._serves(candidate) for candidate in candidates]
+        if all(serving) and not any(self._suspected(candidate.state) for candidate in candidates):
             return "ok"
         return "degraded" if any(serving) else "down"
 
@@ -62,6 +63,12 @@ class Surveyor:
         """The breaker's state for each endpoint that was used."""
         now = self._loop.time()
         return {endpoint.value: state.standing(endpoint, now).state for endpoint in state.endpoints}
+
+    def doubts(self, state: TargetState) -> dict[str, str]:
+        """What detectors think of it, for each endpoint that was used."""
+        now = self._loop.time()
+        favours = {endpoint: state.favour(endpoint) for endpoint in state.endpoints}
+        return {endpoint.value: favour.state(now) for endpoint, favour in favours.items() if favour is not None}
 
     def providers(self, routing: Routing) -> dict[str, dict[str, object]]:
         """By name: each credential of the provider, how it stands and, where it does not last, until when it does and what
@@ -103,12 +110,14 @@ class Surveyor:
             said = hint(candidate.target.provider) if hint is not None else ""
             if said:
                 row["status_page"] = said
+            row["detectors"] = self._thoughts(candidate.state, endpoint, now)
             rows.append(row)
         return {
             "model": model,
             "route": state.route.name,
             "strategy": state.route.strategy,
             "goes_to": chosen,
+            "detectors_distrusted": panics(state.tiers, choice),
             "targets": rows,
         }
 
@@ -124,6 +133,7 @@ class Surveyor:
             "models": list(state.route.models),
             "strategy": state.route.strategy,
             "ready": any(self._serves(candidate) for candidate in state.candidates),
+            "detectors_distrusted": self._panics(state),
             "targets": targets,
         }
 
@@ -151,6 +161,9 @@ class Surveyor:
         ttft = state.latency.typical(now)
         view["estimates"] = self._estimates(state.id)
         view["ttft_ms"] = round(ttft * 1000) if ttft is not None else None
+        thoughts = {endpoint.value: self._thoughts(state, endpoint, now) for endpoint in state.endpoints}
+        if any(thoughts.values()):
+            view["detectors"] = thoughts
         if len(admissions) > 1:
             view["endpoints"] = {endpoint.value: self._admission(seen, now) for endpoint, seen in admissions.items()}
         blocked = self._credentials(candidate, now)
@@ -158,6 +171,27 @@ class Surveyor:
             view["credentials"] = blocked
             view["auth_outage"] = state.ring.auth_outage(now)
         return view
+
+    @staticmethod
+    def _thoughts(state: TargetState, endpoint: Endpoint, now: float) -> dict[str, object] | None:
+        """What detectors have seen of one endpoint, and what is usual for it; None: nothing, so far."""
+        favour = state.favour(endpoint)
+        if favour is None:
+            return None
+        view = {} if favour.suspicion is None else favour.suspicion.detector.view(now)
+        said = favour.objection(now)
+        return {"verdict": favour.state(now), "said": said, **view} if said or any(view.values()) else None
+
+    def _suspected(self, state: TargetState) -> bool:
+        now = self._loop.time()
+        favours = [state.favour(endpoint) for endpoint in state.endpoints]
+        return any(favour is not None and favour.suspected(now) for favour in favours)
+
+    def _panics(self, state: RouteState) -> bool:
+        """Do detectors speak against so many that they are not believed?"""
+        now = self._loop.time()
+        used = {endpoint for candidate in state.candidates for endpoint in candidate.state.endpoints}
+        return any(panics(state.tiers, Choice(now, Random(0), "", endpoint)) for endpoint in used)
 
     def _admission(self, admission: Admission, now: float) -> dict[str, object]:
         return {
@@ -204,7 +238,8 @@ SEVERITY = {
     Verdict.READY: 0,
     Verdict.RAMPING: 1,
     Verdict.TRIAL: 2,
-    Verdict.FULL: 3,
-    Verdict.HELD: 4,
-    Verdict.OPEN: 5,
+    Verdict.EJECTED: 3,
+    Verdict.FULL: 4,
+    Verdict.HELD: 5,
+    Verdict.OPEN: 6,
 }

@@ -10,9 +10,11 @@ away. It refuses to know what bytes say; what it concludes goes through `_conclu
 
 from abc import ABC, abstractmethod
 
+from proxy.core.endpoints import TEXTUAL
 from proxy.core.outcome import Outcome, OutcomeKind
 from proxy.core.records import AttemptRecord
 from proxy.pipeline.alarms import Alarm
+from proxy.pipeline.drips import Drips
 from proxy.pipeline.journey import Journey
 from proxy.pipeline.services import Services
 from proxy.pipeline.verdict import Verdict
@@ -29,6 +31,7 @@ class Watch(ABC):
 
     __slots__ = (
         "_alarm",
+        "_drips",
         "_first_by",
         "_flowing",
         "_journey",
@@ -60,6 +63,7 @@ class Watch(ABC):
         self._last = permit.started
         self._first_by = permit.started + journey.first_limit(permit.target.id)
         self._alarm = None
+        self._drips: Drips | None = None
 
     @abstractmethod
     def _conclude(self, outcome: Outcome) -> None:
@@ -69,6 +73,7 @@ class Watch(ABC):
         """The first content has come from the provider, whether or not it is the client's yet."""
         self._flowing = True
         self.permit.first_content(now)
+        self._measure(now)
         self.record.first_content_at = now
         self._last = now
         self._tighten(now)
@@ -109,6 +114,8 @@ class Watch(ABC):
                 moment = self.permit.started + stall_after
         if self._journey.next_heartbeat < moment:
             moment = max(self._journey.next_heartbeat, now)
+        if self._drips is not None and self._drips.due < moment:
+            moment = max(self._drips.due, now)
         alarm.move(moment)
 
     def _tighten(self, now: float) -> None:
@@ -122,15 +129,31 @@ class Watch(ABC):
         if self.record.first_byte_at is None and self._stalled(now):
             return
         if self._streaming and self._paused:
-            self._last = now  # the client is slow, not the provider; the server's write timer judges that
+            self._excuse(now)  # the client is slow, not the provider; the server's write timer judges that
         moment, kind = self._limit()
         if now >= moment:
             self._conclude(Outcome(kind, message=f"nothing for {now - self._last:.1f} s"))
+            return
+        drip = None if self._drips is None or self.reader is None else self._drips.judge(self.reader, now)
+        if drip is not None:
+            self._conclude(Outcome(OutcomeKind.IDLE_TIMEOUT, message=drip))
             return
         if now >= self._journey.next_heartbeat:
             self._beat(now)
         if self._alarm is not None:
             self._arm(self._alarm, now)
+
+    def _measure(self, now: float) -> None:
+        """The first content of a stream is here: from now on its pace counts, if the target has a least one."""
+        least = self.permit.target.min_rate
+        if least and self.reader is not None and self._journey.call.endpoint in TEXTUAL:
+            self._drips = Drips(least, now)
+
+    def _excuse(self, now: float) -> None:
+        """Silence until now was not the provider's."""
+        self._last = now
+        if self._drips is not None:
+            self._drips.excuse(now)
 
     def _stalled(self, now: float) -> bool:
         """Did the stall rule just open this target's breaker? Then all who wait for it, this attempt too, go elsewhere."""

@@ -11,7 +11,8 @@ are replayed through `CircuitBreaker.call` synchronously, with nothing awaited b
 answers from our window and our clock.
 
 Invariants: a ticket counts at most once; while open nothing moves the end of the open time; transitions follow
-closed → open → half-open → closed | open; the open time doubles from opening to opening, until a ramp was completed.
+closed → open → half-open → closed | open; the open time doubles from opening to opening, until the target was well for
+a ramp and as long as it would be open next.
 
 Refuses to know what is called, and why a result counts as a failure.
 """
@@ -72,6 +73,10 @@ class Ticket:
         self._timed = False
         self.trial = trial
 
+    def flows(self, now: float) -> bool:
+        """Its breaker is closed, and any ramp is over."""
+        return self._breaker.flows(now)
+
     def first_content(self, slow: bool, now: float) -> None:
         """The answer began. Counting slowness here rather than at the end of a stream opens a browned-out target sooner."""
         self._timed = True
@@ -98,6 +103,7 @@ class Breaker:
     __slots__ = (
         "_cause",
         "_epoch",
+        "_forgiven",
         "_machine",
         "_on_change",
         "_open_time",
@@ -127,6 +133,7 @@ class Breaker:
         self._trial_out = False
         self._open_time = settings.open_for
         self._ramp_end = float("-inf")
+        self._forgiven = float("-inf")
         self._cause = ""
         self._since: float | None = None
 
@@ -170,6 +177,14 @@ class Breaker:
         """A probe found the target healthy: the next call is the trial, before the open time has passed."""
         if self._storage.current == pybreaker.STATE_OPEN:
             self._half_open(now, "a probe found it healthy")
+
+    def pardon(self, now: float, cause: str) -> None:
+        """Close at once, by way of half-open: what opened it was no fault. Does nothing if closed; the ramp follows."""
+        if self._storage.current == _CLOSED:
+            return
+        self._half_open(now, cause)
+        self._storage.cause = cause
+        self._machine.close()
 
     def _half_open(self, now: float, cause: str) -> None:
         self._storage.now = now
@@ -216,7 +231,7 @@ class Breaker:
         self._trial_out = False
         until = None
         if after == pybreaker.STATE_OPEN:
-            if before == pybreaker.STATE_CLOSED and now >= self._ramp_end:
+            if before == pybreaker.STATE_CLOSED and now >= self._forgiven:
                 self._open_time = settings.open_for
             jitter = 1 + settings.jitter * (2 * self._rng.random() - 1)
             until = storage.until = now + self._open_time * jitter
@@ -225,6 +240,8 @@ class Breaker:
         elif after == pybreaker.STATE_CLOSED:
             storage.window.clear()
             self._ramp_end = now + settings.ramp
+            # Whoever flaps comes back for longer than a ramp, and must not begin with short open times each time.
+            self._forgiven = self._ramp_end + self._open_time
         self._cause = storage.cause
         self._since = now
         self._on_change(_NAMES[before], _NAMES[after], self._cause, now, until)

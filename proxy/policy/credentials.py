@@ -211,6 +211,10 @@ class CredentialRing:
         until = first.until if now < first.until else None
         return Refusal(first.cause, until, next((kind for kind in _LIMITS if kind in kinds), first.kind))
 
+    def refused(self, now: float) -> int:
+        """How many are held because they are not accepted?"""
+        return sum(state.refused(now) for state in self.credentials)
+
     def auth_outage(self, now: float) -> bool:
         """Are two or more credentials held because they were refused within a minute of each other?"""
         moments = sorted(

@@ -11,7 +11,9 @@ from proxy.core.endpoints import TEXTUAL, Endpoint
 from proxy.core.outcome import Outcome, OutcomeKind
 from proxy.policy.breaker import Result, Ticket
 from proxy.policy.credentials import CredentialState
-from proxy.policy.outcomes import RULES, Blame
+from proxy.policy.outcomes import RULES, Blame, describe
+from proxy.policy.quality import flaws_of
+from proxy.policy.suspicion import Suspicion, Trials, judge
 
 if TYPE_CHECKING:
     from proxy.policy.stalls import StallWatch
@@ -25,20 +27,27 @@ _WAITS = frozenset({OutcomeKind.FIRST_CONTENT_TIMEOUT, OutcomeKind.STALLED})
 
 class Permit:
     """Given by `TargetState.acquire`. `started` is loop time. `trial`: the end of this attempt decides whether the
-    target's breaker closes. `on_redispatch` is the pipeline's: called when the stall rule takes the attempt back."""
+    target's breaker closes. `on_redispatch` is the pipeline's: called when the stall rule takes the attempt back. The
+    pipeline's to set are `sort`, the sort of request, for baselines, and `flaws`, what is wrong with the answer
+    (`quality.py`), where there is a `suspicion` that wants to know; the target sets that."""
 
     __slots__ = (
         "_began",
+        "_dragging",
         "_heard",
         "_key",
         "_settled",
         "_slow",
         "_ticket",
+        "_trials",
         "_watch",
         "credential",
         "endpoint",
+        "flaws",
         "on_redispatch",
+        "sort",
         "started",
+        "suspicion",
         "target",
         "trial",
     )
@@ -65,6 +74,11 @@ class Permit:
         self._began = False
         self._slow: bool | None = None
         self._settled = False
+        self.sort = 0
+        self.flaws = 0
+        self._dragging = False
+        self.suspicion: Suspicion | None = None
+        self._trials: Trials | None = None
 
     def __repr__(self) -> str:
         state = "settled" if self._settled else "content" if self._began else "first byte" if self._heard else "waiting"
@@ -92,6 +106,17 @@ class Permit:
         target.latency.observe(seconds, now)
         self._slow = slow = seconds > target.slow_after
         self._ticket.first_content(slow, now)
+        if self.suspicion is not None:
+            self._dragging = self.suspicion.began(self.sort, seconds, now, self._ticket.flows(now))
+
+    def take_trials(self, trials: Trials) -> None:
+        """Detectors speak against the target, or against what it shares with others: how this ends may change that."""
+        self._trials = trials
+
+    def paced(self, seconds: float, now: float) -> None:
+        """The answer came at so many seconds a token."""
+        if self.suspicion is not None:
+            self._dragging = self.suspicion.paced(self.sort, seconds, now, self._ticket.flows(now))
 
     def settle(self, outcome: Outcome, now: float) -> bool:
         """The attempt is over. Exactly once: False if it was settled before, and then nothing changes."""
@@ -104,6 +129,8 @@ class Permit:
             self._succeed(outcome, now)
         else:
             self._fail(outcome, now)
+        if self.suspicion is not None or self._trials is not None:
+            self._report(outcome, now)
         self.target.released(now)
         return True
 
@@ -117,6 +144,8 @@ class Permit:
         self._ticket.settle(_OK, self._slow, now)
         target.accepted(self.endpoint, now)
         target.budget.succeeded()
+        if target.territory is not None:
+            target.territory.succeeded(self.started)
         self._key.note(outcome, target.model, now, self.credential)
 
     def _fail(self, outcome: Outcome, now: float) -> None:
@@ -129,3 +158,24 @@ class Permit:
             target.budget.failed()
         self._key.note(outcome, target.model, now, self.credential)
         target.hold(self.endpoint, outcome, now)
+        territory = target.territory
+        if territory is None:
+            return
+        territory.failed(f"{target.id} {self.endpoint}", outcome.kind, describe(outcome), now)
+        if outcome.kind is OutcomeKind.AUTH_FAILED and target.ring.auth_outage(now):
+            territory.refused(target.ring.refused(now), now)
+
+    def _report(self, outcome: Outcome, now: float) -> None:
+        """To the detectors, if the outcome says anything about the target."""
+        counts = outcome.ok or RULES[outcome.kind].breaker
+        flaws = self.flaws | flaws_of(outcome.kind, self._began)
+        suspicion, trials = self.suspicion, self._trials
+        if trials is not None:
+            self._trials = None
+            trials.end(judge(outcome.ok, counts, self._dragging, flaws), now)
+        if suspicion is None or not counts:
+            return
+        suspicion.answered(flaws, now, self._ticket.flows(now))
+        if self.trial and outcome.ok and (self._dragging or flaws):
+            # It is up again, and no better than ejected: it may serve where nobody else can.
+            suspicion.eject("it came back slower than usual" if self._dragging else "it came back with a flawed answer", now)

@@ -1,7 +1,8 @@
 """From the tiers of a route to one candidate: who fits, who is admitted, and why not the others.
 
 Tiers are walked in order; the strategy chooses inside the first tier that has somebody. A target that is coming back and
-should have less traffic is passed over while another can serve, in a later tier too, and taken if none can. A target whose
+should have less traffic, or against which detectors speak, is passed over while another can serve, in a later tier too,
+and taken if none can; where detectors speak against more than half of a route, they are not believed. A target whose
 model probably cannot do what is asked is passed over if the route has another one. Nothing is acquired here.
 """
 
@@ -71,12 +72,14 @@ def select(
     are. Somebody else may take the candidate's last place before it is acquired: then select again."""
     selection = Selection()
     returning: Candidate | None = None
+    ejected: Candidate | None = None
+    neighbours: list[Candidate] = []
     doubts = find_doubts(route_tiers, choice.endpoint, needs)
     for tier in route_tiers:
         admitted = []
         for candidate in tier:
             why = doubts.get(candidate.state.id) or _why_not(candidate, choice, tried, tried_credentials, needs)
-            if why is None:
+            if why is None or _is_disbelieved(why, candidate, choice, route_tiers):
                 admitted.append(candidate)
                 continue
             selection.skipped.append((candidate.state.id, why))
@@ -85,11 +88,45 @@ def select(
                     selection.full.append(candidate)
                 elif why.verdict is Verdict.RAMPING and returning is None:
                     returning = candidate
+                elif why.verdict is Verdict.EJECTED and ejected is None:
+                    ejected = candidate
+        if admitted and choice.shunned:
+            admitted, aside = _ask_elsewhere(admitted, choice.shunned)
+            neighbours = neighbours or aside
         if admitted:
             selection.candidate = strategy(admitted, choice)
             return selection
-    selection.candidate = returning
+    neighbour = strategy(neighbours, choice) if neighbours else None
+    selection.candidate = returning or neighbour or ejected
     return selection
+
+
+def _ask_elsewhere(admitted: list[Candidate], shunned: Mapping[str, bool]) -> tuple[list[Candidate], list[Candidate]]:
+    """Of a tier, those who live elsewhere than where this call has just failed, if there are any; else, all of them: to be
+    asked now (their host answers, if badly), or only when nobody is left (it does not)."""
+    elsewhere = [candidate for candidate in admitted if candidate.state.host not in shunned]
+    if elsewhere:
+        return elsewhere, []
+    reached = [candidate for candidate in admitted if not shunned[candidate.state.host]]
+    return reached, [] if reached else admitted
+
+
+def panics(route_tiers: Sequence[Sequence[Candidate]], choice: Choice) -> bool:
+    """Do detectors speak against more than half of a route's targets? Then it is more likely that they are wrong (the
+    requests have changed, our own line is slow), and the rest could hardly carry all of the traffic anyway."""
+    favours = [candidate.state.favour(choice.endpoint) for tier in route_tiers for candidate in tier]
+    doubted = sum(favour is not None and favour.doubted(choice.now) for favour in favours)
+    return doubted * 2 > len(favours)
+
+
+def _is_disbelieved(
+    why: Admission | str, candidate: Candidate, choice: Choice, route_tiers: Sequence[Sequence[Candidate]]
+) -> bool:
+    """Is nothing but a detector against this candidate, and are detectors against too many?"""
+    if isinstance(why, str) or why.verdict is not Verdict.EJECTED:
+        return False
+    favour = candidate.state.favour(choice.endpoint)
+    return favour is not None and favour.doubted(choice.now) and panics(route_tiers, choice)
 
 
 def find_doubts(route_tiers: Sequence[Sequence[Candidate]], endpoint: Endpoint, needs: Needs) -> Mapping[str, str]:

@@ -29,13 +29,15 @@ class Candidate:
 @dataclass(slots=True)
 class Choice:
     """What a strategy may look at besides the candidates. `affinity` is the sticky key, empty for none. `bar` says why a
-    candidate cannot be afforded; None: nothing is limited."""
+    candidate cannot be afforded; None: nothing is limited. `shunned`: hosts that have just failed this call, and whether
+    nothing of them answers."""
 
     now: float
     rng: Random
     affinity: str
     endpoint: Endpoint
     bar: Callable[[Candidate], Admission | None] | None = None
+    shunned: Mapping[str, bool] | None = None
 
 
 Strategy = Callable[[Sequence[Candidate], Choice], Candidate]

@@ -12,17 +12,20 @@ nothing needs a lock; a trial slot is only taken together with a credential.
 """
 
 import enum
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from random import Random
 
-from proxy.core.endpoints import Endpoint
+from proxy.core.detection import DetectSettings
+from proxy.core.endpoints import TEXTUAL, Endpoint
 from proxy.core.outcome import Outcome, OutcomeKind
 from proxy.core.records import StateChange
 from proxy.core.settings import BreakerSettings, ProbeSettings, RetrySettings, Target
 from proxy.policy.breaker import CLOSED, OPEN, Breaker, Standing
 from proxy.policy.budget import RetryBudget
 from proxy.policy.credentials import CredentialRing, CredentialState
+from proxy.policy.domains import Territory
+from proxy.policy.favour import Favour
 from proxy.policy.holds import Holding
 from proxy.policy.latency import Latency
 from proxy.policy.outcomes import RULES, Hold
@@ -30,17 +33,19 @@ from proxy.policy.permits import Permit
 from proxy.policy.probes import ProbeKind
 from proxy.policy.stalls import StallWatch
 from proxy.policy.storms import RejectionWatch, Weather
+from proxy.policy.suspicion import Suspicion, doubt
 
 __all__ = ["Admission", "Permit", "TargetState", "Verdict"]
 
 
 class Verdict(enum.StrEnum):
-    """May a target be asked now? `RAMPING` is soft: this request falls into the share that should go elsewhere while the
-    target comes back, but it may be taken if nothing else is left."""
+    """May a target be asked now? Two are soft, and may be taken if nothing else is left: `RAMPING`, this request falls into
+    the share that should go elsewhere while the target comes back, and `EJECTED`, detectors speak against it."""
 
     READY = "ready"
     TRIAL = "trial"
     RAMPING = "ramping"
+    EJECTED = "ejected"
     FULL = "full"
     HELD = "held"
     OPEN = "open"
@@ -70,10 +75,11 @@ class _Lane:
     """One endpoint of a target. Streamed and whole answers are watched apart: the head of a whole answer comes when all
     of it is generated, so the p99 of one sort says nothing about the other."""
 
-    __slots__ = ("breaker", "healthy", "hold", "probed_at", "rejections", "streams", "unhealthy", "wholes")
+    __slots__ = ("breaker", "favour", "healthy", "hold", "probed_at", "rejections", "streams", "unhealthy", "wholes")
 
-    def __init__(self, breaker: Breaker, settings: BreakerSettings) -> None:
+    def __init__(self, breaker: Breaker, settings: BreakerSettings, favour: Favour) -> None:
         self.breaker = breaker
+        self.favour = favour
         self.hold = Holding()
         self.streams = StallWatch(settings)
         self.wholes = StallWatch(settings)
@@ -86,7 +92,8 @@ class _Lane:
 class TargetState:
     """See the module's text. `probe` and `free_probe_lies` are the provider's, set by whoever knows them: until then a free
     probe never heals. `streams`: it has streamed an answer. `on_release` is called after each settled permit, so that
-    those who queue can be served."""
+    those who queue can be served. `detect` None: nothing is watched; `siblings` gives the targets that do the same work;
+    `territory`: the failure domains, None where they are not watched; `min_rate`: see `DetectSettings`."""
 
     __slots__ = (
         "__weakref__",
@@ -95,19 +102,23 @@ class TargetState:
         "_on_change",
         "_rng",
         "budget",
+        "detect",
         "free_probe_lies",
         "id",
         "in_flight",
         "last_traffic",
         "latency",
+        "min_rate",
         "model",
         "on_release",
         "probe",
         "provider",
         "ring",
+        "siblings",
         "slow_after",
         "streams",
         "target",
+        "territory",
     )
 
     def __init__(
@@ -133,6 +144,10 @@ class TargetState:
         self.free_probe_lies = True
         self.slow_after = breaker.slow
         self.streams = False
+        self.min_rate = 0.0
+        self.detect: DetectSettings | None = None
+        self.siblings: Callable[[], Collection[TargetState]] = tuple
+        self.territory: Territory | None = None
         self._breaker_settings = breaker
         self._rng = rng
         self._on_change = on_change
@@ -140,6 +155,11 @@ class TargetState:
 
     def __repr__(self) -> str:
         return f"<TargetState {self.id} {self.in_flight} in flight, {[lane.breaker for lane in self._lanes.values()]}>"
+
+    @property
+    def host(self) -> str:
+        """The name of the domain that is its host; "" where domains are not watched."""
+        return "" if self.territory is None else self.territory.host.name
 
     @property
     def endpoints(self) -> tuple[Endpoint, ...]:
@@ -155,7 +175,9 @@ class TargetState:
         refused = self._refused(lane, now, exclude)
         if refused is not None:
             return refused
-        return _READY if lane.breaker.flows(now) else self._returning(lane, now)
+        standings = [] if lane.breaker.flows(now) else [lane.breaker.look(now)]
+        standings += lane.favour.standings(now)
+        return self._returning(standings, now) if standings else _READY
 
     def acquire(self, endpoint: Endpoint, now: float, exclude: Collection[str] = (), stream: bool = True) -> Permit | None:
         """Take the target; None: it may not be asked (any more). Whether a request falls into a ramp's share is not
@@ -171,7 +193,7 @@ class TargetState:
         """Take the target if nothing at all speaks against it: a breaker that lets everything flow, no hold, a free place.
         For the usual case, in one look; None: ask `admission` what is the matter."""
         lane = self._lanes.get(endpoint)
-        if lane is None or not lane.breaker.flows(now) or now < lane.hold.until:
+        if lane is None or not lane.breaker.flows(now) or now < lane.hold.until or not lane.favour.flows(now):
             return None
         cap = self.target.max_in_flight
         if cap is not None and self.in_flight >= cap:
@@ -184,6 +206,9 @@ class TargetState:
         assert ticket is not None  # whoever calls has looked at the breaker
         watch = lane.streams if stream else lane.wholes
         permit = Permit(self, endpoint, key, ticket, watch, now)
+        permit.suspicion = lane.favour.suspicion
+        if not lane.favour.flows(now):
+            permit.take_trials(lane.favour.trials(now))
         watch.started(permit)
         self.in_flight += 1
         self.last_traffic = now
@@ -209,14 +234,25 @@ class TargetState:
             return Admission(Verdict.FULL, f"{self.in_flight} requests are in flight, the limit")
         return None
 
-    def _returning(self, lane: _Lane, now: float) -> Admission:
-        """Open and due for a trial, or closed again and ramping up."""
-        standing = lane.breaker.look(now)
-        if standing.state != CLOSED:
-            return Admission(Verdict.TRIAL, standing.cause, standing.since)
-        if self._rng.random() < standing.fraction:
+    def _returning(self, standings: Sequence[Standing], now: float) -> Admission:
+        """Open or ejected and due for a trial, out of favour, or trusted again and ramping up. The breaker's own standing
+        comes first; it does not refuse any more."""
+        for standing in standings:
+            waiting = standing.until is not None and now < standing.until
+            if waiting or standing.trial_out:
+                return Admission(Verdict.EJECTED, standing.cause, standing.since, standing.until)
+        for standing in standings:
+            if standing.state != CLOSED:
+                return Admission(Verdict.TRIAL, standing.cause, standing.since)
+        least = min(standings, key=lambda standing: standing.fraction)
+        if self._rng.random() < least.fraction:
             return _READY
-        return Admission(Verdict.RAMPING, f"it is coming back, {standing.fraction:.0%} of its share", standing.since)
+        return Admission(Verdict.RAMPING, f"it is coming back, {least.fraction:.0%} of its share", least.since)
+
+    def favour(self, endpoint: Endpoint) -> Favour | None:
+        """What detectors think of one endpoint; None: it was never used."""
+        lane = self._lanes.get(endpoint)
+        return None if lane is None else lane.favour
 
     # What permits report.
 
@@ -312,5 +348,17 @@ class TargetState:
             self._on_change(StateChange(now, self.id, endpoint, before, after, cause, until))
 
         breaker = Breaker(f"{self.id} {endpoint}", self._breaker_settings, self._rng, changed)
-        lane = self._lanes[endpoint] = _Lane(breaker, self._breaker_settings)
+        lane = self._lanes[endpoint] = _Lane(breaker, self._breaker_settings, self._judge(endpoint))
         return lane
+
+    def _judge(self, endpoint: Endpoint) -> Favour:
+        if self.detect is None or endpoint not in TEXTUAL:
+            return Favour(None, self.territory)
+
+        def siblings() -> list[Suspicion]:
+            found = [favour.suspicion for sibling in self.siblings() if (favour := sibling.favour(endpoint)) is not None]
+            return [one for one in found if one is not None]
+
+        settings, rng = self._breaker_settings, self._rng
+        own = Suspicion(self.detect, lambda: doubt(self.id, endpoint, settings, rng, self._on_change), siblings)
+        return Favour(own, self.territory)

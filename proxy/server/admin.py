@@ -29,7 +29,8 @@ from proxy.server.refusals import (
 
 _ANYBODY = Identity()
 _PAGES = ("/health", "/health/live", "/health/ready", "/limits", "/metrics", "/usage")
-_GETS = ("/", *_PAGES, "/report", "/explain", "/alerts", "/drill")
+_INCIDENTS = "/incidents"
+_GETS = ("/", *_PAGES, "/report", "/explain", "/alerts", _INCIDENTS, f"{_INCIDENTS}/ID", "/drill")
 _KNOWN = (*(f"GET {path}" for path in _GETS), *(f"POST {path}" for path in drills.PATHS))
 _INDEX = """undimmed admin
 
@@ -41,6 +42,7 @@ _INDEX = """undimmed admin
 /usage          tokens by route, target and outcome since the start
 /report         [?by=route,target &since=7d &until=WHEN &premium=1 &forecast=1]: where tokens and money went, from the ledger
 /alerts         what fires, what was sent last, how the webhooks do
+/incidents      brownouts and outages that were noticed; /incidents/ID: one of them, with its timeline
 /explain        ?model=NAME [&tools=1] [&images=1] [&tokens=N]: where such a request would go now, and why not elsewhere
 /drill          the fire drills that run; POST /drill/start and /drill/stop, or `undimmed drill`
 """
@@ -63,6 +65,10 @@ class AdminApplication(Application, drills.DrillDesk, Protocol):
 
     def report(self, query: Mapping[str, str]) -> Coroutine[object, object, Page | Refusal]:
         """What `/report` answers to this query."""
+        ...
+
+    def incidents(self, identity: str) -> Page | None:
+        """All incidents (""), or one; None: there is none by that name."""
         ...
 
 
@@ -133,6 +139,8 @@ class AdminPlane:
             return self._app.alerts()
         if path == "/report":
             return await self._app.report(request.query)
+        if path == _INCIDENTS or path.startswith(f"{_INCIDENTS}/"):
+            return self._app.incidents(path[len(_INCIDENTS) + 1 :]) or unknown_path(request.method, path, _KNOWN)
         page = self._app.page(path, request.query_string, identity) if path in _PAGES else None
         return page or unknown_path(request.method, path, _KNOWN)
 

@@ -11,12 +11,13 @@ from proxy.stores.process import ProcessFigures
 
 @dataclass(frozen=True, slots=True)
 class TargetGauge:
-    """A target right now. `breakers`: endpoint to `closed`, `half_open` or `open`. `factor`: of estimates, None: nothing was
-    learned yet."""
+    """A target right now. `breakers`: endpoint to `closed`, `half_open` or `open`; `doubts`: endpoint to `trusted`,
+    `on_trial` or `ejected`. `factor`: of estimates, None: nothing was learned yet."""
 
     in_flight: int = 0
     queued: int = 0
     breakers: Mapping[str, str] = field(default_factory=dict)
+    doubts: Mapping[str, str] = field(default_factory=dict)
     factor: float | None = None
 
 
@@ -59,3 +60,4 @@ class Gauges:
     alarms: AlarmFigures = field(default_factory=AlarmFigures)
     drills: Mapping[str, float] = field(default_factory=dict)
     drill_faults: Mapping[tuple[str, str], int] = field(default_factory=dict)
+    incidents: int = 0

@@ -16,6 +16,7 @@ from proxy.tokens.prices import dollars
 
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 
+DOUBTS = {"trusted": 0, "on_trial": 1, "ejected": 2}
 BREAKER_STATES = {"closed": 0, "half_open": 1, "open": 2}
 
 
@@ -153,6 +154,22 @@ def _duration(tally: Tally, _: Gauges) -> Samples:
 def _waited(tally: Tally, _: Gauges) -> Samples:
     for route, line in tally.routes.items():
         yield from histogram_samples((("route", route),), line.waited)
+
+
+def _ejections(tally: Tally, _: Gauges) -> Samples:
+    for (subject, after), count in tally.changes.items():
+        if after == "ejected":
+            yield "", (("subject", subject),), count
+
+
+def _doubts(_: Tally, gauges: Gauges) -> Samples:
+    for target, gauge in gauges.targets.items():
+        for endpoint, doubt in gauge.doubts.items():
+            yield "", (("target", target), ("endpoint", endpoint)), DOUBTS[doubt]
+
+
+def _incidents(_: Tally, gauges: Gauges) -> Samples:
+    yield "", (), gauges.incidents
 
 
 def _breakers(_: Tally, gauges: Gauges) -> Samples:
@@ -293,6 +310,11 @@ METRICS: tuple[Metric, ...] = (
     Metric("undimmed_request_duration_seconds", "histogram", "From the arrival of a call to its end.", _duration),
     Metric("undimmed_waited_seconds", "histogram", "How long calls waited here: queue and backoff.", _waited),
     Metric("undimmed_breaker_state", "gauge", "0 closed (traffic flows), 1 half-open (trial), 2 open (refused).", _breakers),
+    Metric(
+        "undimmed_ejections_total", "counter", "Targets and domains that detectors have taken out of favour.", _ejections
+    ),
+    Metric("undimmed_ejected", "gauge", "0 trusted, 1 on trial, 2 ejected: what detectors think of a target.", _doubts),
+    Metric("undimmed_incidents_running", "gauge", "Incidents that have not ended.", _incidents),
     Metric("undimmed_in_flight", "gauge", "Attempts under way at a target.", _in_flight),
     Metric("undimmed_queue_length", "gauge", "Calls that wait for a target.", _queue),
     Metric("undimmed_credential_usable", "gauge", "1 while a credential can be used for some model.", _credentials),

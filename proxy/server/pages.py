@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 
 import msgspec
 
+from proxy.core.incidents import Incident
 from proxy.core.problem import Problem
 from proxy.server.application import Page
 from proxy.server.metrics import CONTENT_TYPE
@@ -18,6 +19,7 @@ from proxy.wire.anthropic import errors as anthropic_errors
 from proxy.wire.openai_errors import error_body
 
 OWNER = "undimmed"
+_ENCODED = msgspec.to_builtins
 
 
 def _json(status: int, value: object) -> Page:
@@ -83,6 +85,20 @@ def ready_page(ready: bool, draining: bool, reasons: Sequence[str] = ()) -> Page
 def health_page(view: Mapping[str, object]) -> Page:
     """`GET /health`: the whole view; its reader judges it, so the status is always 200."""
     return _json(200, view)
+
+
+def incidents_page(incidents: Sequence[Incident]) -> Page:
+    """`GET /incidents`: all that are remembered, newest first, without their steps and timelines."""
+    shown = [_ENCODED(incident) for incident in incidents]
+    for view in shown:
+        view.pop("timeline")
+        view.pop("happenings")
+    return _json(200, {"incidents": shown})
+
+
+def incident_page(incident: Incident) -> Page:
+    """`GET /incidents/{id}`: one of them, whole."""
+    return _json(200, incident)
 
 
 def usage_page(tally: Tally) -> Page:

@@ -62,6 +62,17 @@ class InvokeReader(StreamReader):
         self._inner.extends = self.extends
         return self.failure or self._inner.end()
 
+    @property
+    def finish(self) -> str | None:
+        return self._inner.finish
+
+    @property
+    def written(self) -> int:
+        return self._inner.written
+
+    def fragments(self, kind: str) -> list[bytearray]:
+        return self._inner.fragments(kind)
+
     def texts(self) -> list[str]:
         return self._inner.texts()
 

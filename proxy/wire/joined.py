@@ -57,6 +57,13 @@ class JoinedReader(StreamReader):
             return Outcome(OutcomeKind.DIVERGED, message=_DIVERGED)
         return OK
 
+    @property
+    def finish(self) -> str | None:
+        return self._inner.finish
+
+    def fragments(self, kind: str) -> list[bytearray]:
+        return self._inner.fragments(kind)
+
     def texts(self) -> list[str]:
         return self._inner.texts()
 

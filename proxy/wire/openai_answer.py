@@ -58,7 +58,7 @@ def read_answer(body: bytes, asked: Asked, read_choices: ReadChoices) -> Answer:
         return Answer(failure, body, usage, outside.model, texts)
     if not content and not asked.stops and set(finishes) == {"stop"} and (usage is None or usage.output == 0):
         return malformed(body, "the answer is empty", usage)
-    return Answer(OK, body, usage, outside.model, texts)
+    return Answer(OK, body, usage, outside.model, texts, finish=finishes[0])
 
 
 def read_outside(body: bytes) -> Outside | Answer:

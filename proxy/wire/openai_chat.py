@@ -166,7 +166,7 @@ def _read_usual(body: bytes, asked: Asked) -> Answer | None:
             return None
     if answer.service_tier not in (None, "default"):
         note_tier(usage, answer.service_tier)
-    return Answer(OK, body, usage, answer.model)
+    return Answer(OK, body, usage, answer.model, finish=answer.choices[0].finish_reason)
 
 
 def _read_choices(raw: Raw, wanted: bool) -> tuple[list[str], bool, list[str | None]]:

@@ -110,6 +110,10 @@ class OpenAIStreamReader(StreamReader, Generic[ChunkT]):
         format's events are not worth comparing."""
         return None
 
+    @property
+    def finish(self) -> str | None:
+        return self._finishes.get(0)
+
     def feed(self, data: bytes) -> bytes:
         if self._silent:
             return b""

@@ -14,7 +14,7 @@ MAX_TEXT = 2 * 1024 * 1024
 class Answer(Struct, gc=False):
     """A whole 2xx answer, judged. `body` is what the client gets: the provider's own bytes where the formats are the
     same. `texts` are the generated pieces, kept only for counting where `usage` is None. `resource_id`: what the provider's
-    account may keep it under, to be asked for later."""
+    account may keep it under, to be asked for later. `finish`: why its first choice ended, in the provider's own word."""
 
     outcome: Outcome
     body: bytes
@@ -22,6 +22,7 @@ class Answer(Struct, gc=False):
     model: str | None = None
     texts: list[str] = field(default_factory=list)
     resource_id: str | None = None
+    finish: str | None = None
 
 
 class StreamReader(ABC):
@@ -86,6 +87,16 @@ class StreamReader(ABC):
     def written(self) -> int:
         """Characters of generated text so far."""
         return self._kept
+
+    @property
+    def finish(self) -> str | None:
+        """Why the first choice ended, in the provider's own word or in ours; None: it did not say (so far)."""
+        return None
+
+    def fragments(self, kind: str) -> list[bytearray]:
+        """What was generated so far of one kind (`content`, `refusal`, `tool`), per choice, block or call; not to be
+        changed."""
+        return [text for key, text in self._texts.items() if key == kind or key.startswith(f"{kind}:")]
 
     def texts(self) -> list[str]:
         """Generated text so far, one string per choice and kind, for counting where no usage came."""

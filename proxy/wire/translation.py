@@ -124,7 +124,9 @@ def translate_answer(call: Call, dialect: ClientDialect, completion: Completion)
     if not any(choice.parts for choice in completion.choices) and _is_nothing(finishes, usage, stops):
         return Answer(Outcome(OutcomeKind.MALFORMED, message="the answer is empty"), b"", usage, model)
     texts = [text for choice in completion.choices for part in choice.parts for text in _texts_of(part)]
-    return Answer(OK, dialect.write_answer(call, completion), usage, model, [] if usage is not None else texts)
+    kept = [] if usage is not None else texts
+    finish = finishes[0] if finishes else None
+    return Answer(OK, dialect.write_answer(call, completion), usage, model, kept, finish=finish)
 
 
 def _texts_of(part: Text | Thinking | ToolCall | Refusal) -> tuple[str, ...]:
@@ -159,6 +161,10 @@ class TranslatedReader(StreamReader):
         self._broken = False
         self._choices = choices
         self._finishes: dict[int, Finish] = {}
+
+    @property
+    def finish(self) -> str | None:
+        return self._finishes.get(0)
 
     def feed(self, data: bytes) -> bytes:
         if self._silent:

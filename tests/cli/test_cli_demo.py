@@ -260,7 +260,7 @@ def test_a_short_performance(monkeypatch: pytest.MonkeyPatch, capsys: pytest.Cap
     assert status == 0
     assert "client errors     0" in text
     assert "alpha is gone" in text
-    assert re.search(r"alpha/sun opened: .* → beta serves", text)
+    assert re.search(r"alpha/sun (opened|is passed over): .* → beta serves", text)
     assert re.search(r'OpenAI\(base_url="http://127.0.0.1:\d+/v1"', text)
 
 

@@ -50,11 +50,17 @@ PLAYBOOKS: dict[str, list[tuple[float, str, str, float | None]]] = {
         (106.0, "neutral", HALF_OPEN, None),
         (107.0, "ok", CLOSED, None),
     ],
-    "growth is forgotten after a full ramp": [
+    "growth is forgotten after a full ramp and as long as it would be open": [
         (100.0, "fail*5", OPEN, 105.0),
         (105.0, "fail", OPEN, 115.0),
         (115.0, "ok", CLOSED, None),
-        (125.0, "fail*5", OPEN, 130.0),
+        (145.0, "fail*5", OPEN, 150.0),
+    ],
+    "growth outlasts a ramp of a target that flaps": [
+        (100.0, "fail*5", OPEN, 105.0),
+        (105.0, "fail", OPEN, 115.0),
+        (115.0, "ok", CLOSED, None),
+        (144.0, "fail*5", OPEN, 164.0),
     ],
     "growth goes on inside a ramp": [
         (100.0, "fail*5", OPEN, 105.0),

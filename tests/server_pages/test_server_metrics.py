@@ -21,7 +21,10 @@ GAUGES = Gauges(
     version="1.2.3",
     started=1.7e9,
     process=PROCESS,
-    targets={"a/x": TargetGauge(3, 1, {"chat": "open", "embeddings": "closed"}, factor=1.23456), "b/y": TargetGauge()},
+    targets={
+        "a/x": TargetGauge(3, 1, {"chat": "open", "embeddings": "closed"}, {"chat": "ejected"}, factor=1.23456),
+        "b/y": TargetGauge(),
+    },
     credentials=[CredentialGauge("a", "a#1", False, -3.0, {"renewed": 2, "failed": 1}), CredentialGauge("b", "b#1", True)],
     upstream_connections={("a", "idle"): 2, ("a", "busy"): 3},
     client_connections=7,
@@ -53,6 +56,7 @@ def filled():
     record.attempts = [failed, served]
     tally.call_finished(record)
     tally.state_changed(StateChange(1.0, "a/x", "chat", "closed", "open", "why"))
+    tally.state_changed(StateChange(1.0, "a/x", "chat", "trusted", "ejected", "why"))
     tally.probed(ProbeRecord(1.0, "a/x", "completion", True, 0.1, usage=Usage(input=3, output=1), cost=40))
     return tally
 

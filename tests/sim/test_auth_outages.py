@@ -246,5 +246,6 @@ def test_23_d23_all_keys_are_refused() -> None:
                 asked[attempt.credential] = asked.get(attempt.credential, 0) + 1
     assert set(asked) == {"alpha#1", "alpha#2", "alpha#3"}
     assert max(asked.values()) <= 5
-    assert run.contacts("alpha", since=302, until=355) == 0
+    # Two refused keys are an outage of the account: the third is not burnt at once, but tried alone a while later.
+    assert run.contacts("alpha", since=302, until=355) <= 1
     assert run.contacts("alpha", since=1200) > 0

@@ -56,7 +56,7 @@ def read_message(body: bytes) -> Answer:
         failure = Outcome(OutcomeKind.MALFORMED, message="the answer is empty")
         return Answer(failure, body, usage, message.model)
     texts = [] if usage is not None else [text for block in content for text in _list_texts(block)]
-    return Answer(OK, body, usage, message.model, texts)
+    return Answer(OK, body, usage, message.model, texts, finish=message.stop_reason)
 
 
 def read_completion(body: bytes) -> Completion:

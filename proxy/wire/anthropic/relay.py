@@ -36,6 +36,10 @@ class MessagesReader(StreamReader):
         self._called = False
         self._stop_reason = ""
 
+    @property
+    def finish(self) -> str | None:
+        return self._stop_reason or None
+
     def feed(self, data: bytes) -> bytes:
         return b"" if self._silent else self._relay(data)
 

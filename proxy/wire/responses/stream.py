@@ -85,6 +85,10 @@ class ResponsesStreamReader(StreamReader):
         self._splitter = EventSplitter()
         self._end: Whole | None = None
 
+    @property
+    def finish(self) -> str | None:
+        return None if self._end is None else self._end.status
+
     def feed(self, data: bytes) -> bytes:
         if self._silent:
             return b""

@@ -97,7 +97,7 @@ def read_responses_answer(body: bytes) -> Answer:
         return _explain(body, whole)
     outcome = judge_output(whole, False)
     texts = whole.texts() if whole.usage is None else []
-    return Answer(outcome, body, whole.usage, whole.model, texts, resource_id=whole.id)
+    return Answer(outcome, body, whole.usage, whole.model, texts, resource_id=whole.id, finish=whole.status)
 
 
 def _explain(body: bytes, whole: Whole | None) -> Answer:
