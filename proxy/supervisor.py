@@ -12,7 +12,6 @@ import asyncio
 import contextlib
 import gc
 import os
-import resource
 import signal
 import socket
 import sys
@@ -37,6 +36,7 @@ from proxy.server.listener import DataPlane
 from proxy.stores.ledger.tariff import tariff_of
 from proxy.stores.lines import LineWriter
 from proxy.stores.log import NAME, LogFormat, LogSink, configure, describe
+from proxy.stores.process import raise_descriptor_limit
 from proxy.stores.qualms import Qualms
 from proxy.transport.client import HttpTransport
 from proxy.transport.credentials.http import AiohttpTokenHttp
@@ -370,15 +370,6 @@ async def _serve(load: Callable[[], Settings], path: Path | None, lines: Log) ->
         with contextlib.suppress(asyncio.CancelledError):
             await stopping
     log.info("stopped")
-
-
-def raise_descriptor_limit() -> int:
-    """Each call needs two sockets, and the usual soft limit is 1,024: take what the hard limit allows."""
-    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    if soft != hard:
-        with contextlib.suppress(ValueError, OSError):  # macOS names a hard limit that it does not grant
-            resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
-    return resource.getrlimit(resource.RLIMIT_NOFILE)[0]
 
 
 def run_proxy(load: Callable[[], Settings], *, path: Path | None, log_format: LogFormat, access_log: bool = True) -> int:

@@ -1,5 +1,6 @@
-"""What the operating system says of this process."""
+"""What the operating system says of this process, and lets it have."""
 
+import contextlib
 import os
 import resource
 import sys
@@ -40,3 +41,12 @@ def _descriptors() -> int | None:
         return len(os.listdir(_DESCRIPTORS))
     except OSError:
         return None
+
+
+def raise_descriptor_limit() -> int:
+    """Each call needs two sockets, and the usual soft limit is 1,024: take what the hard limit allows."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if soft != hard:
+        with contextlib.suppress(ValueError, OSError):  # macOS names a hard limit that it does not grant
+            resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+    return resource.getrlimit(resource.RLIMIT_NOFILE)[0]
