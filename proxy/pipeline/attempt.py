@@ -217,7 +217,7 @@ class Attempt(Watch):
 
     def on_failed(self, error: TransportError) -> None:
         reader = self.reader
-        if reader is not None and reader.content and error.kind is FailureKind.BROKEN:
+        if reader is not None and reader.content and error.kind is FailureKind.BROKEN and not self.call.envelope.opaque:
             reader.forgo()
             self._end_stream(reader, b"", outcome_of(error))  # it may have lost nothing but its terminator
         else:

@@ -31,7 +31,8 @@ class Endings:
         self._leaving = Leaving(services.loop, accounting)
 
     async def deliver(self, journey: Journey, attempt: AnyAttempt) -> None:
-        """The answer is whole and sound: count it, then write its ending (a stream) or all of it."""
+        """The answer is whole and sound: count it, and prepare its ending (a stream) or all of it, which the client gets as
+        soon as the call is written down."""
         record = attempt.record
         record.delivered = True
         journey.record.served_by = record.target
@@ -54,13 +55,13 @@ class Endings:
             if journey.resumption is not None and journey.resumption.begun:
                 journey.resumption.close(attempt)
             comment = journey.format.closing_comment(closing_words(journey, record))
-            downstream.finish(attempt.tail + comment + attempt.reader.terminator)
+            journey.farewell = attempt.tail + comment + attempt.reader.terminator
             self._keep(journey, record, attempt.tail, attempt.reader.terminator)
         elif attempt.answer is not None:
             body = attempt.answer.body
             journey.record.status = record.status or 200
             downstream.start(journey.record.status, commit_headers(journey, attempt) + usage_headers(record), len(body))
-            downstream.finish(body)
+            journey.farewell = body
             self._keep(journey, record, body)
 
     def _keep(self, journey: Journey, record: AttemptRecord, rest: bytes, terminator: bytes = b"") -> None:

@@ -199,6 +199,9 @@ class Forwarder:
             self._superseding.leave(journey)
             record.features = list_features(journey.call)
             self._accounting.close(journey.booking)
+            if journey.farewell is not None:
+                # Last: whoever has a whole answer can rely on its being in the ledger, even if this process dies now.
+                journey.downstream.finish(journey.farewell)
 
 
 def note_leaving(record: CallRecord, cancelled: asyncio.CancelledError) -> None:

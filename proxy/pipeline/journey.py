@@ -47,7 +47,8 @@ class Journey:
     (`bind`) never gets to use the others' credentials, `fixed`; `careful`: what may have been done is not tried again.
     `upgrade`: it opens a session. `make`: makes its attempts, None: they are the usual ones. `resumption`: how its stream
     may go on after a cut, None: not at all. A call that others may take the place of has that
-    `place`, and a `halt` that is set then. `escalated`: the last whole answer that did not pass its route's checks.
+    `place`, and a `halt` that is set then. `escalated`: the last whole answer that did not pass its route's
+    checks. `farewell`: the last bytes of a whole answer.
     """
 
     __slots__ = (
@@ -59,6 +60,7 @@ class Journey:
         "deadline",
         "downstream",
         "escalated",
+        "farewell",
         "fixed",
         "format",
         "halt",
@@ -98,6 +100,7 @@ class Journey:
         self.make: Callable[..., Attempt | TunnelAttempt] | None = None
         self.resumption: Resumption | None = None
         self.escalated: Attempt | None = None
+        self.farewell: bytes | None = None
         self.halt: asyncio.Future[None] | None = None
         self.place: tuple[str | None, str] | None = None
 

@@ -18,6 +18,7 @@ from test_seeds import load, sound, world
 
 from proxy.assemble import assemble
 from proxy.core.continuity import WHOLE, Resume
+from proxy.core.detection import OFF
 from proxy.core.endpoints import Endpoint
 from proxy.core.exchange import FailureKind, Receiver, TransportError, UpstreamRequest
 from proxy.core.outcome import OutcomeKind
@@ -86,6 +87,10 @@ def test_the_invariants_hold_while_streams_are_cut() -> None:
     cut = Behaviour(Mode.CUT, after=12, share=0.33, chunks=30, gap=0.01, latency=uniform(0.05, 0.2))
     healthy = replace(cut, mode=Mode.OK)
     configured = resuming(settings((("a/m",), ("b/m",), ("c/m",))), Resume.AUTO)
+    providers = {
+        name: replace(one, detect=OFF) for name, one in configured.providers.items()
+    }
+    configured = replace(configured, providers=providers)
     outcome = rehearse({"a": cut, "b": healthy, "c": healthy}, steady(10, 20), configured)
     assert outcome.verdicts == {"ok": 200}
     assert not check(outcome.evidence())
