@@ -10,6 +10,7 @@ import time
 from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
+from importlib.util import find_spec
 from pathlib import Path
 from random import Random, SystemRandom
 from weakref import WeakKeyDictionary, WeakValueDictionary, ref
@@ -56,6 +57,7 @@ from proxy.stores.tally import Tally
 from proxy.tokens.count import Counter
 from proxy.tokens.encoding import build, needed
 from proxy.tokens.estimate import estimate
+from proxy.transport.judging import OutsideJudge, schema_test
 
 
 def bind_kinds(providers: Mapping[str, Provider]) -> dict[str, ProviderKind]:
@@ -207,6 +209,14 @@ def open_ledger(
     ledger = place.open_ledger(settings.ledger, wall)
     ledger.use(tariff_of(settings))
     return ledger
+
+
+def judge_outside(services: Services) -> OutsideJudge:
+    """Let answers be judged by programs and addresses of the operator's, and by schemas where the package is there."""
+    services.judge = judge = OutsideJudge()
+    if find_spec("jsonschema") is not None:
+        services.schemas = schema_test
+    return judge
 
 
 def open_shelf(settings: Settings) -> SqliteShelf | None:

@@ -23,7 +23,7 @@ from random import SystemRandom
 
 import structlog
 
-from proxy.assemble import Parts, assemble, keep_incidents, open_ledger, open_shelf, thread_estimator
+from proxy.assemble import Parts, assemble, judge_outside, keep_incidents, open_ledger, open_shelf, thread_estimator
 from proxy.core.errors import ConfigError, ConfigProblem
 from proxy.core.records import Sink
 from proxy.core.settings import Settings
@@ -119,6 +119,7 @@ class Proxy:
         self._shelf = open_shelf(settings)
         self.parts: Parts = assemble(settings, self._transport, estimator, sinks)
         self.parts.services.shelf = self._shelf
+        self._judge = judge_outside(self.parts.services)
         self.gateway: Gateway = self.parts.gateway
         self._incidents = keep_incidents(self.parts.incidents, settings)
         self._data = DataPlane(self.gateway, settings.server, loop=self._loop)
@@ -226,6 +227,7 @@ class Proxy:
         await self._refresher.aclose()
         await self.parts.accounting.drained()
         await self._transport.aclose()
+        await self._judge.aclose()
         if self._shelf is not None:
             await self._loop.run_in_executor(None, self._shelf.close)
         await self._close_ledger(deadline)

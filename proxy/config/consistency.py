@@ -56,6 +56,7 @@ RULES: tuple[Rule, ...] = (
     continuity_rules.check_continuity,
     resilience_rules.check_hedge,
     resilience_rules.check_degrade,
+    resilience_rules.check_escalate,
     limit_checks.check_limits,
     limit_checks.check_tags,
     alert_rules.check_webhooks,

@@ -24,8 +24,10 @@ from proxy.config.models import (
     split_address,
 )
 from proxy.config.pricing import make_price, pricing_of, usual_price
+from proxy.config.resilience_models import EscalateModel
 from proxy.config.shapes import PriceModel, Section, TimeoutModel
 from proxy.config.source import Path
+from proxy.core.escalation import Escalation
 from proxy.core.facts import ModelFacts
 from proxy.core.features import Feature
 from proxy.core.settings import (
@@ -235,9 +237,17 @@ def _route(model: RouteModel, document: Document, said: Mapping[str, Mapping[str
         timeouts=fit_timeouts(defaults.timeout, model.timeout),
         retry=overlay(RetrySettings(), defaults.retry, model.retry),
         hedge=None if model.hedge is None else Hedge(model.hedge.after, model.hedge.share),
+        escalate=_escalation(model.escalate),
         limits=make_limits(model.limits, model.budget),
     )
     return replace(route, **changes)
+
+
+def _escalation(model: EscalateModel | None) -> Escalation | None:
+    if model is None:
+        return None
+    said = {key: value for key, value in model if value is not None}
+    return Escalation(**said)
 
 
 def _server(model: ServerModel) -> ServerSettings:

@@ -16,7 +16,7 @@ from proxy.config.continuity_rules import Hold, ResumeMode
 from proxy.config.credential_models import CredentialModel
 from proxy.config.detect_rules import DetectModel
 from proxy.config.limit_rules import Budgets, RatesModel, Tag, TagModel
-from proxy.config.resilience_models import HedgeModel
+from proxy.config.resilience_models import EscalateModel, HedgeModel
 from proxy.config.shapes import (
     BreakerModel,
     FeatureName,
@@ -297,6 +297,10 @@ class RouteModel(Section):
     )
     limits: RatesModel | None = Field(default=None, description="Rates of all its calls together.")
     budget: Budgets = Field(default=(), description="What all its calls may use together; one or a list.")
+
+    escalate: EscalateModel | None = Field(
+        default=None, description="Ask a later tier where an earlier one's answer does not do. Default: every answer does."
+    )
 
     @property
     def last_resorts(self) -> tuple[Tier, ...]:

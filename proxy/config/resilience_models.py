@@ -1,12 +1,13 @@
 """What a route may do beyond trying its targets in turn, as it is written in the file. All of it is off unless written."""
 
+import re
 from typing import Annotated
 
-from pydantic import BeforeValidator, Field, WithJsonSchema, model_validator
+from pydantic import AfterValidator, BeforeValidator, Field, WithJsonSchema, model_validator
 from pydantic_core import PydanticCustomError
 
-from proxy.config.shapes import Section
-from proxy.config.units import parse_duration
+from proxy.config.shapes import OneOrMany, Section, Text, as_list
+from proxy.config.units import Count, Duration, parse_duration
 
 P95 = "p95"
 
@@ -39,6 +40,17 @@ Patience = Annotated[
 ]
 
 
+def _pattern(value: str) -> str:
+    try:
+        re.compile(value)
+    except re.error as error:
+        raise PydanticCustomError("bad_text", "is no regular expression: {why}", {"why": str(error)}) from None
+    return value
+
+
+Pattern = Annotated[Text, AfterValidator(_pattern)]
+
+
 class HedgeModel(Section):
     """A second copy of a request that is slow to begin goes to another target; the first content wins. Written as
     `hedge: p95`, as a time, or with more said about it."""
@@ -53,3 +65,28 @@ class HedgeModel(Section):
     def from_text(cls, value: object) -> object:
         """`p95` and `800ms` stand for `{after: …}`."""
         return value if isinstance(value, dict) else {"after": value}
+
+
+class EscalateModel(Section):
+    """A cheap target first: a whole answer has to pass these checks, or a later tier is asked. Streams are held back to
+    their end."""
+
+    finish: bool = Field(default=True, description="It must have ended by itself, not at a limit. Default true.")
+    refusal: bool = Field(default=True, description="It must not be a refusal (told in English). Default true.")
+    valid_json: bool = Field(default=True, description="Where JSON is asked for it must be JSON. Default true.")
+    valid_schema: bool = Field(
+        default=False, description="And meet the schema that is asked for; needs undimmed[schema]. Default false."
+    )
+    matches: Pattern | None = Field(default=None, description="A regular expression that must be found in its text.")
+    rejects: Pattern | None = Field(default=None, description="A regular expression that must not be found in its text.")
+    min_length: Count | None = Field(default=None, description="Characters that it must have.")
+    min_logprob: Annotated[float, Field(le=0)] | None = Field(
+        default=None, description="Least mean logprob of its tokens, for requests that ask for logprobs."
+    )
+    command: Annotated[tuple[Text, ...], BeforeValidator(as_list), OneOrMany()] = Field(
+        default=(), description="A program that gets it as JSON on its input, and ends with status 0 if it passes; no shell."
+    )
+    webhook: Text | None = Field(default=None, description="An address that is sent the same, and answers 2xx if it passes.")
+    timeout: Duration | None = Field(
+        default=None, description="For command and webhook; one that does not answer lets it pass. Default 5s."
+    )

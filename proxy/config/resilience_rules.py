@@ -1,11 +1,14 @@
 """What about hedges and the like could never take effect, or cannot be meant."""
 
 from collections.abc import Iterator
+from importlib.util import find_spec
+from urllib.parse import urlsplit
 
 from proxy.config.conversion import fit_timeouts, overlay
 from proxy.config.source import Path
 from proxy.config.units import show_duration
 from proxy.config.validation import Draft
+from proxy.core.continuity import WHOLE, Resume
 from proxy.core.settings import RetrySettings
 
 Findings = Iterator[tuple[Path, str]]
@@ -52,3 +55,28 @@ def check_degrade(draft: Draft) -> Findings:
             yield (*here, "targets"), "with retry.attempts: 1 nothing can ever fall back on them"
     if draft.document.cache is not None and not stale:
         yield ("cache",), "has no effect: no route has degrade.stale"
+
+
+def check_escalate(draft: Draft) -> Findings:
+    """A later tier to ask, an attempt that is left, a package that knows schemas, and nothing that streams before it is
+    checked."""
+    defaults = draft.document.defaults
+    for index, route in draft.routes:
+        escalate = route.escalate
+        if escalate is None:
+            continue
+        here: Path = ("routes", index, "escalate")
+        if len(route.targets) < 2:
+            yield here, "has no effect with one tier: answers that do not do are asked for again in a later one"
+        elif overlay(RetrySettings(), defaults.retry, route.retry).attempts < 2:
+            yield here, "has no effect with retry.attempts: 1; asking the next tier is a second attempt"
+        if route.hold is not None and route.hold != WHOLE:
+            yield ("routes", index, "hold"), "has no effect with escalate, which holds every answer until it is whole"
+        if route.resume is not None and route.resume is not Resume.OFF:
+            yield ("routes", index, "resume"), "has no effect with escalate: nothing is sent before the answer is whole"
+        if escalate.valid_schema and find_spec("jsonschema") is None:
+            yield (*here, "valid_schema"), 'needs the package jsonschema: pip install "undimmed[schema]"'
+        if escalate.webhook is not None and urlsplit(escalate.webhook).scheme not in ("http", "https"):
+            yield (*here, "webhook"), "is no address that begins with https:// or http://"
+        if escalate.timeout is not None and not escalate.command and escalate.webhook is None:
+            yield (*here, "timeout"), "has no effect without command or webhook"

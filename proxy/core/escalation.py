@@ -11,18 +11,18 @@ from msgspec import Struct
 class Escalation:
     """The checks of a route; an answer that fails one is asked for again from a later tier.
 
-    `finish`: it must have ended by itself (not at a limit, not filtered). `refusal`: it must not decline. `json`: where
-    JSON was asked for, it must be JSON; `schema`: and meet the schema that was asked for. `matches`, `rejects`: regular
-    expressions that must, or must not, be found in its text. `min_length` in characters; `min_logprob`: of its mean
-    token, where the request asked for logprobs. `command`: a program that is given the answer as JSON on its input and
-    ends with status 0 if it passes; `webhook`: an address that is sent the same and answers 2xx if it passes. A judge
-    that cannot be asked within `timeout` seconds lets an answer pass.
+    `finish`: it must have ended by itself (not at a limit, not filtered). `refusal`: it must not decline. `valid_json`:
+    where JSON was asked for, it must be JSON; `valid_schema`: and meet the schema that was asked for. `matches`,
+    `rejects`: regular expressions that must, or must not, be found in its text. `min_length` in characters;
+    `min_logprob`: of its mean token, where the request asked for logprobs. `command`: a program that is given the answer
+    as JSON on its input and ends with status 0 if it passes; `webhook`: an address that is sent the same and answers 2xx
+    if it passes. A judge that cannot be asked within `timeout` seconds lets an answer pass.
     """
 
     finish: bool = True
     refusal: bool = True
-    json: bool = True
-    schema: bool = False
+    valid_json: bool = True
+    valid_schema: bool = False
     matches: str | None = None
     rejects: str | None = None
     min_length: int = 0

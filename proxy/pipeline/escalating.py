@@ -8,6 +8,7 @@ What comes of it is money: `saving` says what an answer cost less than it would 
 cost in vain.
 """
 
+from proxy.core.continuity import WHOLE
 from proxy.core.endpoints import Endpoint
 from proxy.core.escalation import Escalation, Judge, Schemas
 from proxy.core.outcome import Outcome, OutcomeKind
@@ -31,6 +32,9 @@ class CheckedAttempt(HeldAttempt):
     """One whose stream is held back to its end and begins only when it is released."""
 
     __slots__ = ()
+
+    def _wanted(self) -> int:
+        return WHOLE
 
     def _end_stream_well(self) -> None:
         """It is whole. Whether the client gets it is decided elsewhere."""
@@ -99,7 +103,7 @@ def note_saving(journey: Journey, record: AttemptRecord) -> None:
 
 def _find_wishes(journey: Journey, settings: Escalation, schemas: Schemas | None) -> Asked:
     """What the request wants of its answer; read only where a check looks at it."""
-    if journey.call.endpoint is Endpoint.COMPLETIONS or not (settings.json or settings.schema):
+    if journey.call.endpoint is Endpoint.COMPLETIONS or not (settings.valid_json or settings.valid_schema):
         return Asked()
     try:
         wanted = read_dialogue(journey.call).answer_format
@@ -107,7 +111,7 @@ def _find_wishes(journey: Journey, settings: Escalation, schemas: Schemas | None
         return Asked()
     if not isinstance(wanted, AnswerFormat):
         return Asked()
-    schema = wanted.schema if settings.schema and schemas is not None else None
+    schema = wanted.schema if settings.valid_schema and schemas is not None else None
     if schema is None or schemas is None:
         return Asked(json=True)
     return Asked(json=True, fits=schemas(without_patterns(schema)))

@@ -23,13 +23,17 @@ class HeldAttempt(Attempt):
         assert reader is not None  # it has told of content
         if not self._flowing:
             self._begin_flow(self._services.loop.time())
-        wanted = self._journey.route.route.hold * CHARACTERS_PER_TOKEN
+        wanted = self._wanted() * CHARACTERS_PER_TOKEN
         room = self._held_size + len(out) <= self._services.max_answer
         if reader.written < wanted and room:
             self._held.append(out)
             self._held_size += len(out)
         else:
             super()._commit(out)
+
+    def _wanted(self) -> int:
+        """Tokens that are held back."""
+        return self._journey.route.route.hold
 
     def _limit(self) -> tuple[float, OutcomeKind]:
         moment, kind = super()._limit()

@@ -58,6 +58,8 @@ def served_headers(journey: Journey, record: AttemptRecord) -> list[tuple[bytes,
     ]
     if journey.record.degraded:
         headers.append((b"x-undimmed-degraded", journey.record.degraded.encode()))
+    if journey.escalated is not None:
+        headers.append((b"x-undimmed-escalated", journey.escalated.record.outcome.message.encode("ascii", "replace")))
     if record.dropped:
         headers.append((b"x-undimmed-dropped", ", ".join(record.dropped).encode("ascii", "replace")))
     return headers + limit_headers(journey)

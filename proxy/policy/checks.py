@@ -62,13 +62,13 @@ def check_length(settings: Escalation, answer: Examined, asked: Asked) -> str | 
 
 
 def check_json(settings: Escalation, answer: Examined, asked: Asked) -> str | None:
-    if answer.tools or not asked.json or not (settings.json or settings.schema) or len(answer.text) > MAX_TEXT:
+    if answer.tools or not asked.json or not (settings.valid_json or settings.valid_schema) or len(answer.text) > MAX_TEXT:
         return None
     try:
         value = json.loads(answer.text)
     except (ValueError, RecursionError):
         return "it is not the JSON that was asked for"
-    if settings.schema and asked.fits is not None and not asked.fits(value):
+    if settings.valid_schema and asked.fits is not None and not asked.fits(value):
         return "it does not meet the schema that was asked for"
     return None
 

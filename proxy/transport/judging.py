@@ -10,7 +10,8 @@ import asyncio
 import contextlib
 import os
 import signal
-from collections.abc import Coroutine
+from collections.abc import Callable, Coroutine, Mapping
+from typing import Any
 
 import aiohttp
 import msgspec
@@ -103,3 +104,26 @@ class OutsideJudge:
 def _reason(said: bytes, otherwise: str) -> str:
     line = next(iter(said.decode("utf-8", "replace").splitlines()), "").strip()
     return "".join(letter for letter in line if letter.isprintable())[:MAX_REASON] or otherwise
+
+
+def schema_test(schema: Mapping[str, Any]) -> Callable[[Any], bool]:
+    """Whether values meet a JSON Schema; all do where it is none. References lead nowhere but into itself."""
+    from jsonschema.exceptions import SchemaError, ValidationError
+    from jsonschema.validators import validator_for
+    from referencing import Registry
+    from referencing.exceptions import Unresolvable
+
+    kind = validator_for(schema)
+    registry: Registry[Any] = Registry()  # an empty one of our own: the usual one would fetch what a schema names
+
+    def fits(value: Any) -> bool:
+        try:
+            kind.check_schema(schema)
+            kind(schema, registry=registry).validate(value)
+        except ValidationError:
+            return False
+        except (SchemaError, Unresolvable, RecursionError):
+            return True
+        return True
+
+    return fits

@@ -4,6 +4,7 @@ import pytest
 from config_texts import defaults, route
 
 from proxy.config.load import parse
+from proxy.core.escalation import Escalation
 from proxy.core.settings import Hedge
 
 WRITTEN = [
@@ -54,6 +55,18 @@ REFUSED += [
     (route("targets: [a/x, b/x]") + "cache: {size: 1MiB}", "cache: has no effect: no route has degrade.stale"),
 ]
 
+TIERS = "targets: [a/x, b/x]"
+REFUSED += [
+    (route("targets: [[a/x, b/x]], escalate: {}"), "routes[0].escalate: has no effect with one tier"),
+    (route(f"{TIERS}, retry: {{attempts: 1}}, escalate: {{}}"), "routes[0].escalate: has no effect with retry.attempts: 1"),
+    (route(f"{TIERS}, hold: 50 tokens, escalate: {{}}"), "routes[0].hold: has no effect with escalate"),
+    (route(f"{TIERS}, resume: splice, escalate: {{}}"), "routes[0].resume: has no effect with escalate"),
+    (route(f"{TIERS}, escalate: {{matches: '('}}"), "routes[0].escalate.matches: is no regular expression"),
+    (route(f"{TIERS}, escalate: {{webhook: x}}"), "routes[0].escalate.webhook: is no address"),
+    (route(f"{TIERS}, escalate: {{timeout: 2s}}"), "routes[0].escalate.timeout: has no effect without command or webhook"),
+    (route(f"{TIERS}, escalate: {{min_logprob: 1}}"), "routes[0].escalate.min_logprob"),
+]
+
 
 @pytest.mark.parametrize(("text", "expected"), REFUSED, ids=[expected[:60] for _, expected in REFUSED])
 def test_what_cannot_be_meant_is_refused(complain, text: str, expected: str) -> None:
@@ -75,3 +88,11 @@ def test_last_resorts_come_after_all_tiers() -> None:
 
 def test_no_file_without_a_route_that_repeats() -> None:
     assert parse(route("targets: [a/x], degrade: {targets: [b/x]}"), "f.yaml", {}).shelf is None
+
+
+def test_checks_as_they_are_written() -> None:
+    written = parse(
+        route(f"{TIERS}, escalate: {{finish: false, min_length: 20, command: ./judge, timeout: 2s}}"), "f.yaml", {}
+    )
+    assert written.routes[0].escalate == Escalation(finish=False, min_length=20, command=("./judge",), timeout=2.0)
+    assert parse(route(TIERS), "f.yaml", {}).routes[0].escalate is None

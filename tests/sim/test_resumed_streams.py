@@ -87,9 +87,7 @@ def test_the_invariants_hold_while_streams_are_cut() -> None:
     cut = Behaviour(Mode.CUT, after=12, share=0.33, chunks=30, gap=0.01, latency=uniform(0.05, 0.2))
     healthy = replace(cut, mode=Mode.OK)
     configured = resuming(settings((("a/m",), ("b/m",), ("c/m",))), Resume.AUTO)
-    providers = {
-        name: replace(one, detect=OFF) for name, one in configured.providers.items()
-    }
+    providers = {name: replace(one, detect=OFF) for name, one in configured.providers.items()}
     configured = replace(configured, providers=providers)
     outcome = rehearse({"a": cut, "b": healthy, "c": healthy}, steady(10, 20), configured)
     assert outcome.verdicts == {"ok": 200}
