@@ -27,7 +27,7 @@ _WAITS = frozenset({OutcomeKind.FIRST_CONTENT_TIMEOUT, OutcomeKind.STALLED})
 
 class Permit:
     """Given by `TargetState.acquire`. `started` is loop time. `trial`: the end of this attempt decides whether the
-    target's breaker closes. `on_redispatch` is the pipeline's: called when the stall rule takes the attempt back. The
+    target's breaker closes. `depth`: requests in flight there when it was given, itself included. `on_redispatch` is the pipeline's: called when the stall rule takes the attempt back. The
     pipeline's to set are `sort`, the sort of request, for baselines, and `flaws`, what is wrong with the answer
     (`quality.py`), where there is a `suspicion` that wants to know; the target sets that."""
 
@@ -42,6 +42,7 @@ class Permit:
         "_trials",
         "_watch",
         "credential",
+        "depth",
         "endpoint",
         "flaws",
         "on_redispatch",
@@ -66,6 +67,7 @@ class Permit:
         self.credential = key.credential
         self.trial = ticket.trial
         self.started = now
+        self.depth = 0
         self.on_redispatch: Callable[[], None] | None = None
         self._key = key
         self._ticket = ticket
@@ -104,6 +106,7 @@ class Permit:
         seconds = now - self.started
         target.streams = True
         target.latency.observe(seconds, now)
+        target.notice(self, now)
         self._slow = slow = seconds > target.slow_after
         self._ticket.first_content(slow, now)
         if self.suspicion is not None:
@@ -131,6 +134,7 @@ class Permit:
             self._fail(outcome, now)
         if self.suspicion is not None or self._trials is not None:
             self._report(outcome, now)
+        self.target.learn(self, outcome, now)
         self.target.released(now)
         return True
 
