@@ -51,12 +51,14 @@ class Journey:
     """
 
     __slots__ = (
+        "back_in",
         "booking",
         "call",
         "careful",
         "commit_by",
         "committed",
         "deadline",
+        "displaced",
         "downstream",
         "escalated",
         "fixed",
@@ -99,6 +101,8 @@ class Journey:
         self.resumption: Resumption | None = None
         self.escalated: Attempt | None = None
         self.halt: asyncio.Future[None] | None = None
+        self.displaced = False
+        self.back_in: float | None = None
         self.place: tuple[str | None, str] | None = None
 
     def bind(self, fixed: Mapping[str, Collection[str]], careful: bool) -> None:

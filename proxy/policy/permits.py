@@ -27,9 +27,10 @@ _WAITS = frozenset({OutcomeKind.FIRST_CONTENT_TIMEOUT, OutcomeKind.STALLED})
 
 class Permit:
     """Given by `TargetState.acquire`. `started` is loop time. `trial`: the end of this attempt decides whether the
-    target's breaker closes. `depth`: requests in flight there when it was given, itself included. `on_redispatch` is the pipeline's: called when the stall rule takes the attempt back. The
-    pipeline's to set are `sort`, the sort of request, for baselines, and `flaws`, what is wrong with the answer
-    (`quality.py`), where there is a `suspicion` that wants to know; the target sets that."""
+    target's breaker closes. `depth`: requests in flight there when it was given, itself included. `on_redispatch` is the
+    pipeline's: called when the stall rule takes the attempt back. The pipeline's to set are `sort`, the sort of request,
+    for baselines, and `flaws`, what is wrong with the answer (`quality.py`), where there is a `suspicion` that wants to
+    know; the target sets that."""
 
     __slots__ = (
         "_began",

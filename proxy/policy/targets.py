@@ -285,6 +285,11 @@ class TargetState:
 
     # What it takes at a time.
 
+    def adapt(self, adaptive: bool) -> None:
+        """Whether that is to be learned."""
+        if adaptive is not (self.learned is not None):
+            self.learned = ConcurrencyLimit() if adaptive else None
+
     def learn(self, permit: Permit, outcome: Outcome, now: float) -> None:
         """An attempt is over, and not yet released."""
         learned = self.learned
