@@ -171,7 +171,7 @@ class ConcurrencyLimit:
 
     def began(self, depth: int, started: float, in_flight: int, now: float) -> None:
         """A request sent at `started`, as one of `depth`, has its first content."""
-        if now < self._blind_until:
+        if started < self._shrunk_at or now < self._blind_until:
             return
         cause = self._crowding.observe(depth, now - started, now)
         if cause is None:

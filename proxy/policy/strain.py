@@ -5,9 +5,13 @@ calls are turned away, at 1.0 all of them, at 1.3 three of ten `normal` ones too
 limits at which nobody is. So nothing of a priority is lost before all below it are shed.
 
 Lag: the smallest of the last `WINDOW` measurements counts. A burst passes; a queue that never becomes shorter than that is
-overload. Above the limit the pressure grows by a step per measurement, below half of it the pressure falls by a smaller one,
-in between it stays: that finds the share that has to go, and does not flap. Memory: from the one limit to the other the
-pressure is proportional, since memory that is taken does not come back for waiting; it too falls step by step.
+overload. Above the limit, and while it does not shrink, the pressure grows per measurement, by more the later the loop is;
+below half of the limit it falls, slowly near where it was too little the last time; in between it stays. So it finds the
+share that has to go, and does not flap. When all of a priority is shed, that gets a window's time to show before the next
+one is touched, and before everybody is refused.
+
+Memory: from the one limit to the other the pressure is proportional, since memory that is taken does not come back for
+waiting; it too falls step by step.
 
 Shares are exact, not drawn: every call adds its share to an account, and whoever makes it whole is turned away.
 """
@@ -15,6 +19,7 @@ Shares are exact, not drawn: every call adds its share to an account, and whoeve
 from collections import deque
 from collections.abc import Mapping
 from dataclasses import dataclass
+from math import floor
 
 from proxy.core.overload import OverloadSettings
 from proxy.core.priorities import PRIORITIES
@@ -22,9 +27,14 @@ from proxy.core.priorities import PRIORITIES
 #: Seconds between two measurements.
 EVERY = 0.25
 #: Measurements of which the smallest counts.
-WINDOW = 8
+WINDOW = 4
 UP = 0.1
-DOWN = 0.05
+#: Times the limit beyond which lag makes no larger steps.
+STEEP = 5.0
+DOWN = 0.1
+#: Near the pressure that was too little the last time it falls by a part of that.
+NEAR = 0.2
+CAREFUL = 5
 #: Pressure at which all but the most urgent are turned away, and at which those are too.
 SHEDDABLE = len(PRIORITIES) - 1.0
 ALL = float(len(PRIORITIES))
@@ -49,18 +59,44 @@ class _LagPressure:
         self._limit = limit
         self._refuse = refuse
         self._recent: deque[float] = deque(maxlen=WINDOW)
+        self._calm = True
+        self._too_little = -1.0
+        self._patience = WINDOW
         self.pressure = 0.0
 
     def observe(self, lag: float) -> None:
-        self._recent.append(lag)
-        standing = min(self._recent) if len(self._recent) == WINDOW else 0.0
-        if standing >= self._refuse:
-            self.pressure = ALL
-        elif standing > self._limit:
-            if self.pressure < SHEDDABLE:
-                self.pressure = min(self.pressure + UP, SHEDDABLE)
-        elif standing < self._limit / 2:
-            self.pressure = max(self.pressure - DOWN, 0.0)
+        recent = self._recent
+        recent.append(lag)
+        standing = min(recent) if len(recent) == WINDOW else 0.0
+        if standing <= self._limit:
+            self.pressure = min(self.pressure, SHEDDABLE)
+            if standing < self._limit / 2:
+                self._relax()
+        elif recent[-1] >= recent[0]:
+            self._press(standing)
+
+    def _relax(self) -> None:
+        self._calm = True
+        near = 0.0 <= self.pressure - self._too_little < NEAR
+        self.pressure = max(self.pressure - (DOWN / CAREFUL if near else DOWN), 0.0)
+
+    def _press(self, standing: float) -> None:
+        pressure = self.pressure
+        if self._calm:
+            self._calm = False
+            self._too_little = pressure
+            self._patience = WINDOW
+        if pressure == ALL or (pressure == SHEDDABLE and standing < self._refuse):
+            return
+        whole = floor(pressure)
+        if pressure == whole > 0:
+            # All of a priority is shed now: that has a window's time to show.
+            self._patience -= 1
+            if self._patience > 0:
+                return
+            self._patience = WINDOW
+        step = UP * min(standing / self._limit, STEEP)
+        self.pressure = ALL if pressure == SHEDDABLE else min(pressure + step, whole + 1.0)
 
 
 class _MemoryPressure:
