@@ -141,11 +141,9 @@ class ServerModel(Section):
         default="none", description="Show metrics under the names of another proxy too: litellm. Default none."
     )
     memory_limit: Size | None = Field(
-        default=None, description="Memory it may take, for overload. Default: what its control group (container) leaves."
+        default=None, description="Memory it may take, for overload. Default: the container's."
     )
-    overload: OverloadModel | None = Field(
-        default=None, description="When calls are turned away so that the proxy itself stays alive; or off."
-    )
+    overload: OverloadModel | None = Field(default=None, description="When calls are turned away to keep it alive; or off.")
 
 
 class UpstreamModel(Section):
@@ -194,9 +192,7 @@ class ProviderModel(Section):
     probe: ProbeModel | None = Field(default=None, description="Active probes of this provider; see defaults.probe.")
     detect: DetectModel | None = Field(default=None, description="Brownouts of this provider; see defaults.detect.")
     max_connections: Positive | None = Field(default=None, description="Connections to it at a time. Default 1024.")
-    adaptive: bool | None = Field(
-        default=None, description="Learn how many requests at a time its models take; see defaults.adaptive."
-    )
+    adaptive: bool | None = Field(default=None, description="Learn how much its models take; see defaults.adaptive.")
     status_feed: StatusFeed | None = Field(
         default=None,
         description="usual for the vendor's own status page, the address of another one's JSON, or off. Default: see hints.",

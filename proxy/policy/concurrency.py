@@ -14,6 +14,7 @@ Invariants: the limit is never below 1, so a target is never starved; everything
 looks (`has_room`) changes nothing.
 """
 
+from collections.abc import Callable
 from math import exp, inf, log
 
 from proxy.core.outcome import Outcome, OutcomeKind
@@ -102,7 +103,8 @@ class Crowding:
 
 
 class ConcurrencyLimit:
-    """The limit of one target. `limit`: requests at a time, infinite while there is none; `cause`: why it is there."""
+    """The limit of one target. `limit`: requests at a time, infinite while there is none; `cause`: why it is there. `tell`
+    hears of the two states it can be in: before, after, why, and when."""
 
     __slots__ = (
         "_blind_until",
@@ -112,13 +114,15 @@ class ConcurrencyLimit:
         "_pushed_at",
         "_shrunk_at",
         "_steps",
+        "_tell",
         "_touched_at",
         "_trip",
         "cause",
         "limit",
     )
 
-    def __init__(self) -> None:
+    def __init__(self, tell: Callable[[str, str, str, float], None]) -> None:
+        self._tell = tell
         self.limit = inf
         self.cause = ""
         self._crowding = Crowding()
@@ -143,8 +147,14 @@ class ConcurrencyLimit:
         """May one more be sent?"""
         return in_flight + 1 <= self.limit or self._is_stale(now)
 
-    def refused(self, outcome: Outcome, started: float, in_flight: int, now: float) -> None:
-        """A request sent at `started` was refused for want of capacity (`is_pushback`), one of `in_flight`."""
+    def ended(self, outcome: Outcome, started: float, in_flight: int, now: float) -> None:
+        """A request sent at `started` is over, one of `in_flight`."""
+        if outcome.ok:
+            self._answered(started, in_flight, now)
+        elif is_pushback(outcome):
+            self._refused(outcome, started, in_flight, now)
+
+    def _refused(self, outcome: Outcome, started: float, in_flight: int, now: float) -> None:
         alone = now - self._pushed_at > TWICE
         self._pushed_at = self._touched_at = now
         self._steps = 0
@@ -155,15 +165,14 @@ class ConcurrencyLimit:
             said += f", {outcome.message[:80].rstrip('. ')}"
         self._shrink(started, in_flight, now, f"it refused some of {in_flight} requests in flight ({said})")
 
-    def answered(self, started: float, in_flight: int, now: float) -> None:
-        """A request sent at `started` was answered, one of `in_flight`."""
+    def _answered(self, started: float, in_flight: int, now: float) -> None:
         trip = now - started
         self._trip += (trip - self._trip) / 16
         limit = self.limit
         if limit == inf:
             return
         if self._is_stale(now):
-            self._forget()
+            self._forget("it has not pushed back for a while", now)
         elif in_flight + 1 > limit:
             self._touched_at = now
             trips = CAREFUL if abs(self._ceiling - limit) < NEAR else 1
@@ -182,7 +191,7 @@ class ConcurrencyLimit:
         elif self._steps >= PATIENCE:
             if late > self._late - RELIEF:
                 self._blind_until = now + BLIND
-                self._forget()
+                self._forget("it begins no sooner with fewer requests", now)
                 return
             self._steps, self._late = 0, late
         self._steps += 1
@@ -195,12 +204,17 @@ class ConcurrencyLimit:
         self._shrunk_at = now
         self.cause = cause
         self._ceiling = level = min(self.limit, in_flight)
+        known = self.known
         self.limit = max(1.0, level * SHRINK)
+        if known is None:
+            self._tell("unlimited", "limited", cause, now)
 
     def _is_stale(self, now: float) -> bool:
         return now - self._touched_at > max(CALM, CALM_TRIPS * self._trip)
 
-    def _forget(self) -> None:
+    def _forget(self, why: str, now: float) -> None:
+        if self.limit != inf:
+            self._tell("limited", "unlimited", why, now)
         self.limit = inf
         self.cause = ""
         self._steps = 0

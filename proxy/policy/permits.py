@@ -107,7 +107,8 @@ class Permit:
         seconds = now - self.started
         target.streams = True
         target.latency.observe(seconds, now)
-        target.notice(self, now)
+        if target.learned is not None:
+            target.learned.began(self.depth, self.started, target.in_flight, now)
         self._slow = slow = seconds > target.slow_after
         self._ticket.first_content(slow, now)
         if self.suspicion is not None:
@@ -135,8 +136,10 @@ class Permit:
             self._fail(outcome, now)
         if self.suspicion is not None or self._trials is not None:
             self._report(outcome, now)
-        self.target.learn(self, outcome, now)
-        self.target.released(now)
+        target = self.target
+        if target.learned is not None:
+            target.learned.ended(outcome, self.started, target.in_flight, now)
+        target.released(now)
         return True
 
     def _succeed(self, outcome: Outcome, now: float) -> None:

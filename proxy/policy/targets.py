@@ -23,7 +23,7 @@ from proxy.core.records import StateChange
 from proxy.core.settings import BreakerSettings, ProbeSettings, RetrySettings, Target
 from proxy.policy.breaker import CLOSED, OPEN, Breaker, Standing
 from proxy.policy.budget import RetryBudget
-from proxy.policy.concurrency import ConcurrencyLimit, is_pushback
+from proxy.policy.concurrency import ConcurrencyLimit
 from proxy.policy.credentials import CredentialRing, CredentialState
 from proxy.policy.domains import Territory
 from proxy.policy.favour import Favour
@@ -141,7 +141,7 @@ class TargetState:
         self.in_flight = 0
         self.last_traffic = 0.0
         self.latency = Latency()
-        self.learned: ConcurrencyLimit | None = ConcurrencyLimit()
+        self.learned: ConcurrencyLimit | None = ConcurrencyLimit(self._tell_limit)
         self.budget = RetryBudget(retry)
         self.on_release: Callable[[], None] | None = None
         self.probe = ProbeSettings()
@@ -288,37 +288,10 @@ class TargetState:
     def adapt(self, adaptive: bool) -> None:
         """Whether that is to be learned."""
         if adaptive is not (self.learned is not None):
-            self.learned = ConcurrencyLimit() if adaptive else None
+            self.learned = ConcurrencyLimit(self._tell_limit) if adaptive else None
 
-    def learn(self, permit: Permit, outcome: Outcome, now: float) -> None:
-        """An attempt is over, and not yet released."""
-        learned = self.learned
-        if learned is None:
-            return
-        before = learned.known
-        if outcome.ok:
-            learned.answered(permit.started, self.in_flight, now)
-        elif is_pushback(outcome):
-            learned.refused(outcome, permit.started, self.in_flight, now)
-        else:
-            return
-        self._tell_limit(before, learned, now)
-
-    def notice(self, permit: Permit, now: float) -> None:
-        """A streamed attempt has its first content."""
-        learned = self.learned
-        if learned is not None:
-            before = learned.known
-            learned.began(permit.depth, permit.started, self.in_flight, now)
-            self._tell_limit(before, learned, now)
-
-    def _tell_limit(self, before: int | None, learned: ConcurrencyLimit, now: float) -> None:
-        after = learned.known
-        if (before is None) == (after is None):
-            return
-        states = ("limited", "unlimited") if after is None else ("unlimited", "limited")
-        cause = learned.cause or "it has not pushed back for a while"
-        self._on_change(StateChange(now, self.id, None, *states, cause, None))
+    def _tell_limit(self, before: str, after: str, cause: str, now: float) -> None:
+        self._on_change(StateChange(now, self.id, None, before, after, cause))
 
     # Rejections.
 

@@ -40,8 +40,8 @@ class Gauges:
     `idle` or `busy`; `loop_lag` in seconds; `started` in Unix time; `log_lines_dropped` since the start. `refused`:
     requests that the listener did not let in, `cut`: connections that were too slow, both by reason;
     `handler_failures`: bugs of ours. `limit_refusals` by scope, name and limit. `drills`: the share of
-    requests that each one hits, by provider; `drill_faults`: those that were hit, by provider and fault. `pressure`: how much
-    is turned away because the proxy is overloaded (`policy/strain.py`), `shed`: how many were, by priority and reason."""
+    requests that each one hits, by provider; `drill_faults`: those that were hit, by provider and fault. `pressure`: how
+    much is turned away because the proxy is overloaded (`policy/strain.py`); `shed`: calls, by priority and reason."""
 
     version: str
     started: float

@@ -317,24 +317,7 @@ METRICS: tuple[Metric, ...] = (
     Metric("undimmed_incidents_running", "gauge", "Incidents that have not ended.", _incidents),
     Metric("undimmed_in_flight", "gauge", "Attempts under way at a target.", _in_flight),
     Metric("undimmed_queue_length", "gauge", "Calls that wait for a target.", _queue),
-    Metric(
-        "undimmed_concurrency_limit",
-        "gauge",
-        "Requests at a time that a target was found to take; no line while none is learned.",
-        capacity_metrics.limits,
-    ),
-    Metric(
-        "undimmed_shed_total",
-        "counter",
-        "Calls turned away because the proxy itself was overloaded, by priority and reason.",
-        capacity_metrics.shed,
-    ),
-    Metric(
-        "undimmed_overload_pressure",
-        "gauge",
-        "0 nobody is turned away, 1 all batch calls, 2 all normal ones too, 3 everybody.",
-        _single(lambda g: round(g.pressure, 2)),
-    ),
+    *(Metric(*row) for row in capacity_metrics.ROWS),
     Metric("undimmed_credential_usable", "gauge", "1 while a credential can be used for some model.", _credentials),
     Metric("undimmed_credential_expiry_seconds", "gauge", "Until a credential's token ends; negative: since.", _expiry),
     Metric(

@@ -13,10 +13,14 @@ BUSY = Outcome(OutcomeKind.OVERLOADED, 529, "Overloaded.")
 NO_TIME = Outcome(OutcomeKind.RATE_LIMITED, 429)
 
 
+def unheard(before: str, after: str, cause: str, now: float) -> None:
+    """Nobody listens."""
+
+
 def learned(in_flight: int = 20, now: float = 100.0) -> ConcurrencyLimit:
-    limit = ConcurrencyLimit()
-    limit.refused(BUSY, now - 2, in_flight, now - 1)
-    limit.refused(BUSY, now - 1, in_flight, now)
+    limit = ConcurrencyLimit(unheard)
+    limit.ended(BUSY, now - 2, in_flight, now - 1)
+    limit.ended(BUSY, now - 1, in_flight, now)
     return limit
 
 
@@ -37,15 +41,15 @@ def test_only_a_want_of_capacity_pushes_back(outcome: Outcome, pushes: bool) -> 
 
 
 def test_there_is_no_limit_until_it_pushes_back_twice() -> None:
-    limit = ConcurrencyLimit()
+    limit = ConcurrencyLimit(unheard)
     assert limit.known is None
     assert limit.has_room(1_000_000, 0.0)
     assert repr(limit) == "<ConcurrencyLimit inf>"
-    limit.refused(BUSY, 9.0, 20, 10.0)
+    limit.ended(BUSY, 9.0, 20, 10.0)
     assert limit.known is None, "once is no reason"
-    limit.refused(BUSY, 9.5, 20, 10.0 + TWICE + 0.1)
+    limit.ended(BUSY, 9.5, 20, 10.0 + TWICE + 0.1)
     assert limit.known is None, "nor is a second time much later"
-    limit.refused(BUSY, 41.0, 20, 42.0)
+    limit.ended(BUSY, 41.0, 20, 42.0)
     assert limit.known == 18
     assert limit.cause == "it refused some of 20 requests in flight (status 529, Overloaded)"
 
@@ -54,9 +58,9 @@ def test_one_step_down_per_round_trip() -> None:
     limit = learned(100, now=100.0)
     assert limit.known == 90
     for _ in range(50):
-        limit.refused(BUSY, 99.9, 100, 100.1)
+        limit.ended(BUSY, 99.9, 100, 100.1)
     assert limit.known == 90, "what was sent before the step says nothing about it"
-    limit.refused(BUSY, 100.05, 90, 100.2)
+    limit.ended(BUSY, 100.05, 90, 100.2)
     assert limit.known == 81
     assert not limit.has_room(81, 100.2)
     assert limit.has_room(80, 100.2)
@@ -64,14 +68,14 @@ def test_one_step_down_per_round_trip() -> None:
 
 def test_the_limit_is_what_was_in_flight_not_what_was_allowed() -> None:
     limit = learned(100)
-    limit.refused(BUSY, 101.0, 10, 102.0)
+    limit.ended(BUSY, 101.0, 10, 102.0)
     assert limit.known == 9
 
 
 def test_never_below_one() -> None:
     limit = learned(1)
     for n in range(20):
-        limit.refused(NO_TIME, 101.0 + n, 1, 101.5 + n)
+        limit.ended(NO_TIME, 101.0 + n, 1, 101.5 + n)
     assert limit.known == 1
     assert limit.has_room(0, 120.0)
     assert not limit.has_room(1, 120.0)
@@ -79,52 +83,52 @@ def test_never_below_one() -> None:
 
 
 def test_words_without_a_status_are_quoted_all_the_same() -> None:
-    limit = ConcurrencyLimit()
+    limit = ConcurrencyLimit(unheard)
     for _ in range(2):
-        limit.refused(Outcome(OutcomeKind.OVERLOADED, message="the pool is full."), 1.0, 10, 2.0)
+        limit.ended(Outcome(OutcomeKind.OVERLOADED, message="the pool is full."), 1.0, 10, 2.0)
     assert limit.cause == "it refused some of 10 requests in flight (overload, the pool is full)"
 
 
 def test_one_step_up_per_round_trip_at_the_limit_slower_near_what_was_too_much() -> None:
     limit = learned(100)
     now = 100.0
-    limit.refused(BUSY, 100.5, 50, 101.0)
+    limit.ended(BUSY, 100.5, 50, 101.0)
     assert limit.known == 45
     for _ in range(45):
-        limit.answered(now, 45, now + 1.5)
+        limit.ended(OK, now, 45, now + 1.5)
     assert limit.limit == pytest.approx(46, abs=0.05)
     before = limit.limit
     for _ in range(10):
-        limit.answered(now, 20, now + 1.5)
+        limit.ended(OK, now, 20, now + 1.5)
     assert limit.limit == before, "who does not need more gets no more"
     while limit.limit < 48.1:
-        limit.answered(now, limit.known or 0, now + 1.5)
+        limit.ended(OK, now, limit.known or 0, now + 1.5)
     before = limit.limit
     for _ in range(48):
-        limit.answered(now, 48, now + 1.5)
+        limit.ended(OK, now, 48, now + 1.5)
     assert limit.limit == pytest.approx(before + 0.25, abs=0.02)
 
 
 def test_an_untouched_limit_is_forgotten() -> None:
     limit = learned()
-    limit.answered(100.5, 5, 100.0 + CALM)
+    limit.ended(OK, 100.5, 5, 100.0 + CALM)
     assert limit.known == 18
     assert not limit.has_room(18, 100.0 + CALM)
     assert limit.has_room(18, 100.1 + CALM), "looking is enough"
-    limit.answered(160.0, 5, 100.1 + CALM)
+    limit.ended(OK, 160.0, 5, 100.1 + CALM)
     assert limit.known is None
     assert limit.cause == ""
-    limit.refused(BUSY, 160.5, 5, 161.0)
+    limit.ended(BUSY, 160.5, 5, 161.0)
     assert limit.known is None, "it begins anew"
 
 
 def test_a_limit_outlasts_its_longest_round_trips() -> None:
     """Twenty calls of five minutes: nothing is heard of a target for minutes, and its limit still holds."""
-    limit = ConcurrencyLimit()
+    limit = ConcurrencyLimit(unheard)
     for _ in range(100):
-        limit.answered(0.0, 20, 300.0)
-    limit.refused(BUSY, 301.0, 20, 302.0)
-    limit.refused(BUSY, 302.0, 20, 303.0)
+        limit.ended(OK, 0.0, 20, 300.0)
+    limit.ended(BUSY, 301.0, 20, 302.0)
+    limit.ended(BUSY, 302.0, 20, 303.0)
     assert not limit.has_room(18, 303.0 + 10 * CALM)
     assert limit.has_room(18, 303.0 + 25 * CALM)
 
@@ -157,7 +161,7 @@ class Queueing:
 
 
 def test_queueing_is_found_and_stops_where_it_ends() -> None:
-    limit = ConcurrencyLimit()
+    limit = ConcurrencyLimit(unheard)
     settle(Queueing(4), limit, 60)
     assert limit.known is not None
     assert 8 <= limit.known <= 16, "three times the quiet wait is where it is no longer said to queue"
@@ -168,14 +172,14 @@ def test_queueing_is_found_and_stops_where_it_ends() -> None:
 @pytest.mark.parametrize("seed", range(20))
 def test_noise_alone_is_no_queueing(seed: int) -> None:
     """A long tail (p99 about ten times the median) at a target that has room for all."""
-    limit = ConcurrencyLimit()
+    limit = ConcurrencyLimit(unheard)
     settle(Queueing(1000, noise=1.0, seed=seed), limit, 300)
     assert limit.known is None
 
 
 def test_a_brownout_is_no_queueing() -> None:
     """Everything becomes ten times as slow: few in flight wait as long as many."""
-    limit = ConcurrencyLimit()
+    limit = ConcurrencyLimit(unheard)
     now = settle(Queueing(1000), limit, 40)
     slow = Queueing(1000)
     slow.seconds = lambda depth: 2.0  # type: ignore[method-assign]
@@ -185,7 +189,7 @@ def test_a_brownout_is_no_queueing() -> None:
 
 def test_a_target_that_batches_quickly_is_let_alone() -> None:
     """Twice as long with forty as with one, and a tenth of a second in all: not worth a queue."""
-    limit = ConcurrencyLimit()
+    limit = ConcurrencyLimit(unheard)
     fast = Queueing(10)
     fast.seconds = lambda depth: 0.01 + depth / 1000  # type: ignore[method-assign]
     settle(fast, limit, 60)
@@ -194,7 +198,7 @@ def test_a_target_that_batches_quickly_is_let_alone() -> None:
 
 def test_what_shrinking_does_not_cure_was_something_else() -> None:
     """Long prompts come in crowds: they begin late however few are sent at a time."""
-    limit = ConcurrencyLimit()
+    limit = ConcurrencyLimit(unheard)
     now = 0.0
     limits = set()
     for _ in range(200):
@@ -208,7 +212,7 @@ def test_what_shrinking_does_not_cure_was_something_else() -> None:
 
 
 def test_relief_keeps_the_steps_going() -> None:
-    limit = ConcurrencyLimit()
+    limit = ConcurrencyLimit(unheard)
     settle(Queueing(1), limit, 100, cap=64, gap=2.0)
     assert limit.known is not None
     assert limit.known < 20, "more steps than patience allows without relief"
