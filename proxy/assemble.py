@@ -119,6 +119,7 @@ class TargetRegistry:
             self._made_from[state] = made_from
         state.target = target
         state.min_rate = provider.detect.min_rate
+        state.adapt(provider.adaptive)
         state.probe = provider.probe
         state.free_probe_lies = kinds[target.provider].free_probe_lies
         return state

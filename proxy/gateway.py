@@ -33,14 +33,13 @@ from proxy.server.gauges import CredentialGauge, Gauges, TargetGauge
 from proxy.server.keyring import make_keyring
 from proxy.server.limits_page import limits_view
 from proxy.server.metrics import Metric, render
+from proxy.server.protection import Protection
 from proxy.server.refusals import Refusal
 from proxy.server.reports import Reports
 from proxy.stores.incident_sink import IncidentSink
 from proxy.stores.ledger.contract import Ledger, LedgerState
 from proxy.stores.process import read_process
 from proxy.stores.tally import Tally
-
-LAG_EVERY = 0.5
 
 
 class Edges(Protocol):
@@ -103,7 +102,8 @@ class Gateway:
         self._quoter = Quoter(accounting, self._surveyor, wall)
         self._wall = wall
         self._began = wall()
-        self._lag = 0.0
+        self.strained = False
+        self.protection = Protection(self._loop, forwarder.routing.settings.server, self.strain)
         self._edges: Edges | None = None
         self._ledger: Ledger | None = None
         self._alarms: Alarms | None = None
@@ -129,6 +129,7 @@ class Gateway:
         """Serve the next calls by this routing."""
         self._forwarder.routing = routing
         self.gate.use(routing.settings)
+        self.protection.use(routing.settings.server)
         self._keys = make_keyring(routing.settings, self._wall)
         self._relays = _has_relay(routing)
         self._config = ConfigState(routing.settings.source, self._wall())
@@ -165,17 +166,17 @@ class Gateway:
         """Take orders for these."""
         self._drills = drills
 
-    async def watch_lag(self) -> None:
-        """Measure how late the loop is, forever."""
-        while True:
-            due = self._loop.time() + LAG_EVERY
-            await asyncio.sleep(LAG_EVERY)
-            self._lag = max(0.0, self._loop.time() - due)
+    def strain(self, strained: bool) -> None:
+        """Whether calls are turned away from now on."""
+        self.strained = strained
 
     # Application.
 
     def identify(self, headers: Mapping[str, str]) -> Identity | None:
         return self._keys.identify(headers)
+
+    def turn_away(self, identity: Identity, headers: Mapping[str, str]) -> Refusal | None:
+        return self.protection.turn_away(identity, headers)
 
     def serve(self, request: ClientRequest, downstream: Downstream) -> Coroutine[object, object, None]:
         if request.endpoint is Endpoint.TOKENS:
@@ -291,6 +292,7 @@ class Gateway:
             "ledger": None if self._ledger is None else _ledger_view(self._ledger.state()),
             "drills": self.drills(),
             "incidents": [] if self._chronicle is None else [one.id for one in self._chronicle.running()],
+            "overload": self.protection.view(),
             "routes": routes,
             "alerts": self._alarms.health() if self._alarms is not None else None,
             "providers": self._providers(),
@@ -328,6 +330,7 @@ class Gateway:
                 state.id: TargetGauge(
                     in_flight=state.in_flight,
                     queued=self._queues.length(state.id),
+                    limit=state.learned.known if state.learned is not None else None,
                     breakers=self._surveyor.breakers(state),
                     factor=self._calibration.factor(state.id) if self._calibration.samples(state.id) else None,
                     doubts=self._surveyor.doubts(state),
@@ -338,7 +341,9 @@ class Gateway:
             upstream_connections=edges.upstream_connections() if edges else {},
             client_connections=edges.client_connections() if edges else 0,
             calls_in_flight=edges.calls_in_flight() if edges else 0,
-            loop_lag=self._lag,
+            loop_lag=self.protection.strain.lag,
+            shed=self.protection.strain.shed,
+            pressure=self.protection.strain.pressure,
             ready=self._surveyor.ready(self.routing),
             log_lines_dropped=edges.dropped_log_lines() if edges else 0,
             refused=edges.refused_requests() if edges else {},

@@ -179,7 +179,7 @@ class Proxy:
         self._refresher.follow(self.gateway.routing.rings.values())
         self.watchtower.use(self._settings)
         self._tasks.append(self._loop.create_task(self.parts.prober.run()))
-        self._tasks.append(self._loop.create_task(self.gateway.watch_lag()))
+        self._tasks.append(self._loop.create_task(self.gateway.protection.watch()))
         if self._own_estimator is not None:
             self._tasks.append(self._loop.create_task(self._prepare_estimates(self._own_estimator)))
         return address

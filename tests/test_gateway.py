@@ -11,7 +11,8 @@ from support.simulation import BREAKER, World, play, provider, replace, settings
 
 from proxy import __version__
 from proxy.core.settings import ClientKey
-from proxy.gateway import LAG_EVERY, Gateway
+from proxy.gateway import Gateway
+from proxy.policy.strain import EVERY, WINDOW
 from proxy.rehearse.behaviour import Behaviour, Latency, Mode
 from proxy.rehearse.client import SimulatedClient, Wish
 from proxy.server.application import Identity, Page
@@ -147,10 +148,40 @@ class TestPages:
 
     def test_loop_lag_is_measured(self) -> None:
         async def body(world: World) -> None:
-            task = asyncio.get_running_loop().create_task(world.parts.gateway.watch_lag())
-            await asyncio.sleep(LAG_EVERY * 2.5)
+            task = asyncio.get_running_loop().create_task(world.parts.gateway.protection.watch())
+            await asyncio.sleep(EVERY * 2.5)
             task.cancel()
             assert world.parts.gateway._gauges().loop_lag == 0.0
+            assert 0 < (world.parts.gateway.protection.strain.used or 0.5) < 1
+
+        play(body, BOTH)
+
+    def test_overload_is_shown_and_ends(self) -> None:
+        async def body(world: World) -> None:
+            gateway = world.parts.gateway
+            assert not gateway.strained
+            for _ in range(WINDOW + 6):
+                gateway.protection.observe(0.06, 0)
+            assert gateway.strained
+            turned = [gateway.turn_away(Identity(), {"x-undimmed-priority": "batch"}) for _ in range(100)]
+            assert 60 <= sum(each is not None for each in turned) <= 90
+            assert gateway.turn_away(Identity(priority="critical"), {"x-undimmed-priority": "nonsense"}) is None
+            view = read(get(gateway, "/health"))["overload"]
+            assert (view["state"], view["reason"], view["lag_ms"]) == ("shedding", "lag", 60.0)
+            assert set(view["shed"]) == {"batch"}
+            assert b'undimmed_shed_total{priority="batch",reason="lag"}' in get(gateway, "/metrics").body
+            before = gateway.protection.strain
+            gateway.use(gateway.routing)
+            assert gateway.protection.strain is before, "a reload that changes nothing forgets nothing"
+            changed = replace(
+                gateway.routing.settings, server=replace(gateway.routing.settings.server, memory_limit=1 << 40)
+            )
+            gateway.use(world.parts.routing(changed))
+            assert gateway.protection.strain.memory == 1 << 40
+            assert gateway.protection.strain.shed == before.shed
+            gateway.protection.observe(0.0, 0)
+            assert not gateway.strained
+            assert read(get(gateway, "/health"))["overload"]["state"] == "ok"
 
         play(body, BOTH)
 

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 
 from proxy.cli.key_options import add_limits, budgets_of, parse_expiry, parse_grace
 from proxy.cli.terminal import err, out
+from proxy.core.priorities import NORMAL, PRIORITIES
 from proxy.stores.key_store import BadKeyFile, Former, KeyFile, StoredKey, editing, read_keys
 
 if TYPE_CHECKING:
@@ -41,6 +42,7 @@ def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") 
     create.add_argument("--route", action="append", metavar="MODEL", help="a model it may use; default: everything")
     create.add_argument("--tag", action="append", default=[], metavar="TAG", help="what its calls are counted under, too")
     create.add_argument("--expires", type=parse_expiry, metavar="WHEN", help="a date, a time, or 30d (from now)")
+    create.add_argument("--priority", choices=PRIORITIES, default=NORMAL, help="how urgent its calls are at most")
     add_limits(create)
     show = actions.add_parser("list", help="who has which keys, and what is left of their budgets")
     show.add_argument("--format", choices=("table", "json"), default="table", help="default: table")
@@ -128,6 +130,7 @@ def _create(args: argparse.Namespace, settings: "Settings", path: Path) -> int:
                 rpm=args.rpm,
                 tpm=args.tpm,
                 concurrent=args.concurrent,
+                priority=args.priority,
                 budgets=budgets_of(args),
             )
         )

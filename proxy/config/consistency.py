@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator
 
 from proxy.config import (
     alert_rules,
+    capacity_rules,
     continuity_rules,
     credential_rules,
     detect_rules,
@@ -54,6 +55,7 @@ RULES: tuple[Rule, ...] = (
     route_rules.check_conditions,
     route_rules.check_facts,
     continuity_rules.check_continuity,
+    capacity_rules.check_overload,
     resilience_rules.check_hedge,
     resilience_rules.check_degrade,
     resilience_rules.check_escalate,

@@ -7,6 +7,7 @@ from typing import Any, TypeVar
 
 from proxy.config.addresses import parse_base_url
 from proxy.config.alert_settings import alerts_of
+from proxy.config.capacity_models import make_overload
 from proxy.config.credential_sources import credential_of
 from proxy.config.detect_rules import detect_settings
 from proxy.config.limit_rules import make_limits
@@ -184,6 +185,7 @@ def _provider(name: str, model: ProviderModel, defaults: DefaultsModel, folder: 
         api_version=model.api_version or "",
         pricing=pricing_of(preset.name),
         limits=make_limits(model.limits, model.budget),
+        adaptive=(defaults.adaptive is not False) if model.adaptive is None else model.adaptive,
         status_feed=feed_of(model, hints),
         detect=detect_settings(0.0 if preset.queues else None, defaults.detect, model.detect),
     )
@@ -252,8 +254,8 @@ def _escalation(model: EscalateModel | None) -> Escalation | None:
 
 def _server(model: ServerModel) -> ServerSettings:
     host, port = split_address(model.listen)
-    changes = {key: value for key, value in model if value is not None and key not in ("listen", "admin")}
-    settings = ServerSettings(host=host, port=port)
+    changes = {key: value for key, value in model if value is not None and key not in ("listen", "admin", "overload")}
+    settings = ServerSettings(host=host, port=port, overload=make_overload(model.overload))
     if model.admin == "off":
         return replace(settings, admin_port=None, **changes)
     admin_host, admin_port = split_address(model.admin)
@@ -267,6 +269,7 @@ def _key(model: KeyModel, routes: Sequence[RouteModel]) -> ClientKey:
         tags=tuple(sorted(set(model.tags))),
         expires=None if model.expires is None else parse_moment(model.expires),
         limits=make_limits(model.limits, model.budget),
+        priority=model.priority,
     )
     return key if model.routes is None else replace(key, routes=resolve_routes(model.routes, routes))
 

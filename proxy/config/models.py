@@ -12,6 +12,7 @@ from pydantic_core import PydanticCustomError
 from pydantic_core.core_schema import CoreSchema
 
 from proxy.config.alert_models import AlertModel, StatusFeed
+from proxy.config.capacity_models import OverloadModel, PriorityName
 from proxy.config.continuity_rules import Hold, ResumeMode
 from proxy.config.credential_models import CredentialModel
 from proxy.config.detect_rules import DetectModel
@@ -37,6 +38,7 @@ from proxy.config.shapes import (
 )
 from proxy.config.units import Count, Duration, Size
 from proxy.core.keys import KEYED
+from proxy.core.priorities import NORMAL
 
 _LISTEN = re.compile(r"(\[[0-9A-Fa-f:.%]+\]|[A-Za-z0-9._-]+):([0-9]{1,5})")
 ADDRESS_FORMS = "an address and a port, such as 127.0.0.1:8080, 0.0.0.0:8080 or [::1]:8080"
@@ -138,6 +140,10 @@ class ServerModel(Section):
     metrics_aliases: Literal["none", "litellm"] = Field(
         default="none", description="Show metrics under the names of another proxy too: litellm. Default none."
     )
+    memory_limit: Size | None = Field(
+        default=None, description="Memory it may take, for overload. Default: the container's."
+    )
+    overload: OverloadModel | None = Field(default=None, description="When calls are turned away to keep it alive; or off.")
 
 
 class UpstreamModel(Section):
@@ -186,6 +192,7 @@ class ProviderModel(Section):
     probe: ProbeModel | None = Field(default=None, description="Active probes of this provider; see defaults.probe.")
     detect: DetectModel | None = Field(default=None, description="Brownouts of this provider; see defaults.detect.")
     max_connections: Positive | None = Field(default=None, description="Connections to it at a time. Default 1024.")
+    adaptive: bool | None = Field(default=None, description="Learn how much its models take; see defaults.adaptive.")
     status_feed: StatusFeed | None = Field(
         default=None,
         description="usual for the vendor's own status page, the address of another one's JSON, or off. Default: see hints.",
@@ -322,6 +329,9 @@ class KeyModel(Section):
     tags: Annotated[tuple[Tag, ...], BeforeValidator(as_list), OneOrMany()] = Field(
         default=(), description="What its calls are counted under, besides its name."
     )
+    priority: PriorityName = Field(
+        default=NORMAL, description="How urgent its calls are at most: critical, normal or batch. Default normal."
+    )
     expires: Moment | None = Field(
         default=None, description="From then on it is refused: a date or a time, UTC unless said."
     )
@@ -364,6 +374,10 @@ class DefaultsModel(Section):
     breaker: BreakerModel | None = Field(default=None, description="When targets are taken out of traffic.")
     probe: ProbeModel | None = Field(default=None, description="Active probes of every provider.")
     detect: DetectModel | None = Field(default=None, description="How closely answers are watched for brownouts.")
+    adaptive: bool | None = Field(
+        default=None,
+        description="Learn how many requests at a time a target takes, from its refusals and from queueing. Default true.",
+    )
 
 
 class Document(Section):

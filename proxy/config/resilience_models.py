@@ -16,8 +16,8 @@ def _after(value: object) -> float | None:
     return None if value == P95 else parse_duration(value)
 
 
-def _share(value: object) -> float:
-    """5% or 0.05."""
+def read_share(value: object) -> float:
+    """5% or 0.05; PydanticCustomError."""
     text = str(value).strip() if isinstance(value, int | float | str) and not isinstance(value, bool) else ""
     try:
         share = float(text.removesuffix("%")) / (100 if text.endswith("%") else 1)
@@ -30,7 +30,7 @@ def _share(value: object) -> float:
 
 Share = Annotated[
     float,
-    BeforeValidator(_share),
+    BeforeValidator(read_share),
     WithJsonSchema({"anyOf": [{"type": "number", "exclusiveMinimum": 0, "maximum": 1}, {"type": "string"}]}),
 ]
 Patience = Annotated[

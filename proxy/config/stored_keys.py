@@ -13,6 +13,7 @@ from proxy.config.limit_rules import find_zone
 from proxy.core.errors import ConfigError, ConfigProblem
 from proxy.core.keys import KEYED, LEAST_PEPPER
 from proxy.core.limits import Budget, Limits, Period, Rates, Unit, Unpriced
+from proxy.core.priorities import NORMAL, RANKS
 from proxy.core.settings import ClientKey, Settings
 from proxy.stores.key_store import BadKeyFile, StoredBudget, StoredKey, check_pepper, read_keys
 
@@ -93,6 +94,7 @@ def _key(key: StoredKey, routes: Mapping[str, str]) -> ClientKey:
         expires=key.expires,
         former=tuple((former.hash, former.until) for former in key.former),
         limits=_limits(key.rpm, key.tpm, key.concurrent, tuple(key.budgets)),
+        priority=key.priority if key.priority in RANKS else NORMAL,
     )
 
 

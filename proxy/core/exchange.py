@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Protocol
 from msgspec import Struct
 
 from proxy.core.endpoints import Endpoint
+from proxy.core.priorities import NORMAL
 from proxy.core.settings import Origin
 
 if TYPE_CHECKING:
@@ -123,7 +124,7 @@ class Downstream(Protocol):
 class ClientRequest(Struct, gc=False):
     """A request that passed the listener: read whole, authenticated, its path known. `headers` has lower-case names.
     `key` is the name of the client's key, None where no keys are configured; `routes` what that key may use (None: all),
-    `tags` what its calls are counted under.
+    `tags` what its calls are counted under, `priority` how urgent they are at most.
     `arrived` is loop time. `path` and `query` are as they came; only what is relayed to an account needs them. `upgrade`:
     the client asks to switch protocols, and this is how it is answered."""
 
@@ -138,3 +139,4 @@ class ClientRequest(Struct, gc=False):
     query: str = ""
     upgrade: "Switch | None" = None
     tags: tuple[str, ...] = ()
+    priority: str = NORMAL

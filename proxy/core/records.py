@@ -12,6 +12,7 @@ from msgspec import Struct, field
 
 from proxy.core.endpoints import Endpoint
 from proxy.core.outcome import Outcome, OutcomeKind
+from proxy.core.priorities import NORMAL
 from proxy.core.usage import Usage
 
 
@@ -82,7 +83,7 @@ class CallRecord(Struct, gc=False):
     waited: float = 0.0
     tags: tuple[str, ...] = ()
     features: tuple[str, ...] = ()
-    priority: str = ""
+    priority: str = NORMAL
     degraded: str = ""
     saved: int | None = None
     incident: str = ""

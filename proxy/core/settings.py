@@ -13,6 +13,8 @@ from proxy.core.detection import ON, DetectSettings
 from proxy.core.escalation import Escalation
 from proxy.core.facts import UNKNOWN, ModelFacts
 from proxy.core.limits import UNLIMITED, Limits
+from proxy.core.overload import USUAL, OverloadSettings
+from proxy.core.priorities import NORMAL
 from proxy.core.sources import TOKEN_SOURCES, AwsKeys, CredentialSource
 from proxy.core.usage import Price, Pricing, Tariff
 
@@ -166,6 +168,7 @@ class Provider:
     api_version: str = ""
     pricing: Pricing | None = None
     limits: Limits = UNLIMITED
+    adaptive: bool = True  # learn how many requests at a time its targets take?
     status_feed: str | None = None  # address of its status page's JSON, if that is to be read
     detect: DetectSettings = ON
 
@@ -253,7 +256,8 @@ class Route:
 @dataclass(frozen=True, slots=True)
 class ClientKey:
     """A key that clients of the proxy present. `digest` is what is kept of it (`core/keys.py`); `routes` None: all.
-    `former`: the digests of keys that this one has replaced, and until when each is still good. Unix times."""
+    `former`: the digests of keys that this one has replaced, and until when each is still good. Unix times. `priority`: how
+    urgent its calls are at most (`core/priorities.py`)."""
 
     name: str
     digest: str = field(repr=False)
@@ -262,6 +266,7 @@ class ClientKey:
     expires: float | None = None
     former: tuple[tuple[str, float], ...] = field(default=(), repr=False)
     limits: Limits = UNLIMITED
+    priority: str = NORMAL
 
 
 @dataclass(frozen=True, slots=True)
@@ -282,6 +287,8 @@ class ServerSettings:
     max_answer: int = 64 * 1024 * 1024
     hosts: tuple[str, ...] = ()
     metrics_aliases: str = "none"
+    memory_limit: int | None = None  # None: what the control group leaves
+    overload: OverloadSettings = USUAL
 
 
 @dataclass(frozen=True, slots=True)

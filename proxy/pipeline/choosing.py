@@ -73,14 +73,18 @@ class Chooser:
             return None
         full = self._waitable(journey, selection, now)
         if not full or now >= until:
+            journey.back_in = self._queues.expect(selection.full)
             raise GiveUp
         pulse = Pulse(self._services.loop, journey)
         try:
-            permit = await self._queues.wait(full, journey.call, journey.tried_credentials, until, journey.halt)
+            permit = await self._queues.wait(full, journey, until)
         finally:
             pulse.stop()
         journey.record.waited += self._services.loop.time() - now
         if permit is None:
+            if journey.displaced:
+                journey.back_in = self._queues.expect(full)
+                raise GiveUp
             return None
         candidate = next(candidate for candidate in full if candidate.state is permit.target)
         passage = journey.booking.passage
@@ -91,7 +95,7 @@ class Chooser:
 
     def _waitable(self, journey: Journey, selection: Selection, now: float) -> list[Candidate]:
         """The full candidates whose queue has room; for a third attempt only one, and only if its budget allows."""
-        full = [candidate for candidate in selection.full if self._queues.has_room(candidate)]
+        full = [candidate for candidate in selection.full if self._queues.has_room(candidate, journey)]
         if len(journey.record.attempts) < 2:
             return full
         return next(([candidate] for candidate in full if candidate.state.budget.take(now)), [])

@@ -6,6 +6,7 @@ from proxy.core.exchange import Downstream
 from proxy.core.outcome import Outcome, OutcomeKind
 from proxy.core.problem import Problem
 from proxy.core.records import CallRecord
+from proxy.pipeline.gate import LONGEST_WAIT
 from proxy.pipeline.journey import Journey
 from proxy.pipeline.reply import limit_headers, problem_headers, told
 from proxy.policy.allowances import Shortage
@@ -46,7 +47,7 @@ def find_problem(journey: Journey, selection: Selection, now: float) -> Problem:
     outcomes = _list_outcomes(journey.record)
     limited = [admission for _, admission in selection.refused if isinstance(admission, Shortage)]
     moments = [admission.until for _, admission in selection.refused if admission.until is not None]
-    retry_after = max(0.0, min(moments) - now) if moments else None
+    retry_after = max(0.0, min(moments) - now) if moments else journey.back_in
     if journey.halted:
         problem = final_problem([Outcome(OutcomeKind.SUPERSEDED)], retry_after=None)
     elif outcomes:
@@ -58,12 +59,26 @@ def find_problem(journey: Journey, selection: Selection, now: float) -> Problem:
         problem = unserved_problem(journey.route.route.name, journey.call.endpoint.value)
     elif selection.unfit:
         problem = unfit_problem(selection.causes(), selection.oversized, journey.find_field())
+    elif journey.displaced:
+        problem = displaced_problem(retry_after)
     else:
         causes = selection.causes()
         problem = unavailable_problem(causes, retry_after, [admission.kind for _, admission in selection.refused])
+    if not outcomes and journey.back_in is not None and retry_after == journey.back_in:
+        # Nobody was asked, and there will be room: that is what a client's own repetition is for.
+        problem.should_retry = retry_after <= LONGEST_WAIT
     problem.attempts = [told(attempt) for attempt in journey.record.attempts]
     problem.headers = limit_headers(journey)
     return problem
+
+
+def displaced_problem(retry_after: float | None) -> Problem:
+    """What to tell a client whose place in a full queue went to another call."""
+    message = (
+        "The queue for this model is full, and this request's place went to one of higher priority, or of a key that has"
+        " fewer waiting."
+    )
+    return Problem(503, message, "service_unavailable_error", "displaced", retry_after=retry_after)
 
 
 def _list_outcomes(record: CallRecord) -> list[Outcome]:

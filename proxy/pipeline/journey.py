@@ -52,12 +52,14 @@ class Journey:
     """
 
     __slots__ = (
+        "back_in",
         "booking",
         "call",
         "careful",
         "commit_by",
         "committed",
         "deadline",
+        "displaced",
         "downstream",
         "escalated",
         "farewell",
@@ -102,6 +104,8 @@ class Journey:
         self.escalated: Attempt | None = None
         self.farewell: bytes | None = None
         self.halt: asyncio.Future[None] | None = None
+        self.displaced = False
+        self.back_in: float | None = None
         self.place: tuple[str | None, str] | None = None
 
     def bind(self, fixed: Mapping[str, Collection[str]], careful: bool) -> None:

@@ -8,6 +8,7 @@ from proxy.core.call import Call
 from proxy.core.continuity import Resume
 from proxy.core.endpoints import TEXTUAL, Endpoint
 from proxy.core.exchange import ClientRequest, Downstream
+from proxy.core.priorities import PRIORITIES, PRIORITY_HEADER, lower_priority
 from proxy.core.problem import Problem
 from proxy.core.records import CallRecord
 from proxy.pipeline.accounts import Accounts
@@ -48,6 +49,11 @@ class Opener:
             if isinstance(tags, Problem):
                 return tags
             record.tags = tags
+        wanted = request.headers.get(PRIORITY_HEADER)
+        record.priority = request.priority if wanted is None else lower_priority(request.priority, wanted) or ""
+        if not record.priority:
+            record.priority = request.priority
+            return unknown_priority()
         journey = self._open(routing, request, downstream, record)
         if self._gate.idle or isinstance(journey, Problem):
             return journey
@@ -130,6 +136,13 @@ def find_route(routing: Routing, model: str, allowed: frozenset[str] | None) -> 
     if not routing.allows(state, model, allowed):
         return Problem(403, f"This key may not use the model `{model}`.", code="model_not_allowed", param="model")
     return state
+
+
+def unknown_priority() -> Problem:
+    """400: the header says something else."""
+    known = ", ".join(f"`{name}`" for name in PRIORITIES)
+    message = f"Invalid '{PRIORITY_HEADER}': it is one of {known}, and can only lower the priority of the key."
+    return Problem(400, message, code="invalid_value", param=PRIORITY_HEADER)
 
 
 def unknown_model(routing: Routing, model: str, allowed: frozenset[str] | None) -> Problem:

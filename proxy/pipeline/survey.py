@@ -107,6 +107,8 @@ class Surveyor:
                 "estimates": self._estimates(candidate.target.id),
                 "why": why,
             }
+            if candidate.state.learned is not None and candidate.state.learned.known is not None:
+                row["learned_limit"] = candidate.state.learned.known
             said = hint(candidate.target.provider) if hint is not None else ""
             if said:
                 row["status_page"] = said
@@ -158,6 +160,8 @@ class Surveyor:
         view: dict[str, object] = {"target": candidate.target.id, "tier": tier, **self._admission(worst, now)}
         view["in_flight"] = state.in_flight
         view["queued"] = self._queues.length(state.id)
+        if state.learned is not None and state.learned.known is not None:
+            view["learned_limit"] = {"requests": state.learned.known, "cause": state.learned.cause}
         ttft = state.latency.typical(now)
         view["estimates"] = self._estimates(state.id)
         view["ttft_ms"] = round(ttft * 1000) if ttft is not None else None

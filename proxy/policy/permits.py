@@ -27,9 +27,10 @@ _WAITS = frozenset({OutcomeKind.FIRST_CONTENT_TIMEOUT, OutcomeKind.STALLED})
 
 class Permit:
     """Given by `TargetState.acquire`. `started` is loop time. `trial`: the end of this attempt decides whether the
-    target's breaker closes. `on_redispatch` is the pipeline's: called when the stall rule takes the attempt back. The
-    pipeline's to set are `sort`, the sort of request, for baselines, and `flaws`, what is wrong with the answer
-    (`quality.py`), where there is a `suspicion` that wants to know; the target sets that."""
+    target's breaker closes. `depth`: requests in flight there when it was given, itself included. `on_redispatch` is the
+    pipeline's: called when the stall rule takes the attempt back. The pipeline's to set are `sort`, the sort of request,
+    for baselines, and `flaws`, what is wrong with the answer (`quality.py`), where there is a `suspicion` that wants to
+    know; the target sets that."""
 
     __slots__ = (
         "_began",
@@ -42,6 +43,7 @@ class Permit:
         "_trials",
         "_watch",
         "credential",
+        "depth",
         "endpoint",
         "flaws",
         "on_redispatch",
@@ -66,6 +68,7 @@ class Permit:
         self.credential = key.credential
         self.trial = ticket.trial
         self.started = now
+        self.depth = 0
         self.on_redispatch: Callable[[], None] | None = None
         self._key = key
         self._ticket = ticket
@@ -104,6 +107,8 @@ class Permit:
         seconds = now - self.started
         target.streams = True
         target.latency.observe(seconds, now)
+        if target.learned is not None:
+            target.learned.began(self.depth, self.started, target.in_flight, now)
         self._slow = slow = seconds > target.slow_after
         self._ticket.first_content(slow, now)
         if self.suspicion is not None:
@@ -131,7 +136,10 @@ class Permit:
             self._fail(outcome, now)
         if self.suspicion is not None or self._trials is not None:
             self._report(outcome, now)
-        self.target.released(now)
+        target = self.target
+        if target.learned is not None:
+            target.learned.ended(outcome, self.started, target.in_flight, now)
+        target.released(now)
         return True
 
     def _succeed(self, outcome: Outcome, now: float) -> None:

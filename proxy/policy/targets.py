@@ -23,6 +23,7 @@ from proxy.core.records import StateChange
 from proxy.core.settings import BreakerSettings, ProbeSettings, RetrySettings, Target
 from proxy.policy.breaker import CLOSED, OPEN, Breaker, Standing
 from proxy.policy.budget import RetryBudget
+from proxy.policy.concurrency import ConcurrencyLimit
 from proxy.policy.credentials import CredentialRing, CredentialState
 from proxy.policy.domains import Territory
 from proxy.policy.favour import Favour
@@ -93,6 +94,7 @@ class TargetState:
     """See the module's text. `probe` and `free_probe_lies` are the provider's, set by whoever knows them: until then a free
     probe never heals. `streams`: it has streamed an answer. `on_release` is called after each settled permit, so that
     those who queue can be served. `detect` None: nothing is watched; `siblings` gives the targets that do the same work;
+    `learned`: how many requests at a time it was found to take, None: that is not to be learned;
     `territory`: the failure domains, None where they are not watched; `min_rate`: see `DetectSettings`."""
 
     __slots__ = (
@@ -108,6 +110,7 @@ class TargetState:
         "in_flight",
         "last_traffic",
         "latency",
+        "learned",
         "min_rate",
         "model",
         "on_release",
@@ -138,6 +141,7 @@ class TargetState:
         self.in_flight = 0
         self.last_traffic = 0.0
         self.latency = Latency()
+        self.learned: ConcurrencyLimit | None = ConcurrencyLimit(self._tell_limit)
         self.budget = RetryBudget(retry)
         self.on_release: Callable[[], None] | None = None
         self.probe = ProbeSettings()
@@ -198,6 +202,9 @@ class TargetState:
         cap = self.target.max_in_flight
         if cap is not None and self.in_flight >= cap:
             return None
+        learned = self.learned
+        if learned is not None and not learned.has_room(self.in_flight, now):
+            return None
         key = self.ring.pick(self.model, now)
         return None if key is None else self._give(lane, endpoint, key, now, stream)
 
@@ -210,7 +217,7 @@ class TargetState:
         if not lane.favour.flows(now):
             permit.take_trials(lane.favour.trials(now))
         watch.started(permit)
-        self.in_flight += 1
+        self.in_flight = permit.depth = self.in_flight + 1
         self.last_traffic = now
         self.budget.attempted(now)
         return permit
@@ -232,6 +239,10 @@ class TargetState:
         cap = self.target.max_in_flight
         if cap is not None and self.in_flight >= cap:
             return Admission(Verdict.FULL, f"{self.in_flight} requests are in flight, the limit")
+        learned = self.learned
+        if learned is not None and not learned.has_room(self.in_flight, now):
+            cause = f"{self.in_flight} requests are in flight, and it takes {learned.known} at a time: {learned.cause}"
+            return Admission(Verdict.FULL, cause)
         return None
 
     def _returning(self, standings: Sequence[Standing], now: float) -> Admission:
@@ -271,6 +282,16 @@ class TargetState:
         hold = self._lanes[endpoint].hold
         if hold.extend(outcome, rule, now, self._rng):
             self._on_change(StateChange(now, self.id, endpoint, "free", "held", hold.cause, hold.until))
+
+    # What it takes at a time.
+
+    def adapt(self, adaptive: bool) -> None:
+        """Whether that is to be learned."""
+        if adaptive is not (self.learned is not None):
+            self.learned = ConcurrencyLimit(self._tell_limit) if adaptive else None
+
+    def _tell_limit(self, before: str, after: str, cause: str, now: float) -> None:
+        self._on_change(StateChange(now, self.id, None, before, after, cause))
 
     # Rejections.
 

@@ -28,6 +28,14 @@ class Admission:
 
 
 def admit(message: Head, rules: Rules, app: Application) -> Admission | Refusal:
+    """Pages are always served; calls only while the proxy itself can."""
+    verdict = _admit(message, rules, app)
+    if not app.strained or isinstance(verdict, Refusal) or verdict.endpoint is None:
+        return verdict
+    return app.turn_away(verdict.identity, message.headers) or verdict
+
+
+def _admit(message: Head, rules: Rules, app: Application) -> Admission | Refusal:
     refusal = vet_head(message, rules) or vet_preflight(message.method, message.headers)
     if refusal is not None:
         return refusal

@@ -5,15 +5,18 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from proxy.core.exchange import ClientRequest, Downstream
+from proxy.core.priorities import NORMAL
+from proxy.server.refusals import Refusal
 
 
 @dataclass(frozen=True, slots=True)
 class Identity:
-    """Who asks: the name of the key presented, the routes it may use (None: all), and its tags."""
+    """Who asks: the name of the key presented, the routes it may use (None: all), its tags and its priority."""
 
     key: str | None = None
     routes: frozenset[str] | None = None
     tags: tuple[str, ...] = ()
+    priority: str = NORMAL
 
 
 @dataclass(slots=True)
@@ -27,6 +30,13 @@ class Page:
 
 class Application(Protocol):
     """Implemented by the gateway; faked in the listener's tests."""
+
+    #: Some calls are turned away now: ask `turn_away` about each.
+    strained: bool
+
+    def turn_away(self, identity: Identity, headers: Mapping[str, str]) -> Refusal | None:
+        """What to tell this call instead of reading its body; None: let it in."""
+        ...
 
     def identify(self, headers: Mapping[str, str]) -> Identity | None:
         """Constant-time check of `authorization: Bearer` or `x-api-key`; None: no valid key. Without configured

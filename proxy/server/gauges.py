@@ -12,13 +12,15 @@ from proxy.stores.process import ProcessFigures
 @dataclass(frozen=True, slots=True)
 class TargetGauge:
     """A target right now. `breakers`: endpoint to `closed`, `half_open` or `open`; `doubts`: endpoint to `trusted`,
-    `on_trial` or `ejected`. `factor`: of estimates, None: nothing was learned yet."""
+    `on_trial` or `ejected`. `factor`: of estimates, None: nothing was learned yet. `limit`: requests at
+    a time, as learned; None: no limit."""
 
     in_flight: int = 0
     queued: int = 0
     breakers: Mapping[str, str] = field(default_factory=dict)
     doubts: Mapping[str, str] = field(default_factory=dict)
     factor: float | None = None
+    limit: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +40,8 @@ class Gauges:
     `idle` or `busy`; `loop_lag` in seconds; `started` in Unix time; `log_lines_dropped` since the start. `refused`:
     requests that the listener did not let in, `cut`: connections that were too slow, both by reason;
     `handler_failures`: bugs of ours. `limit_refusals` by scope, name and limit. `drills`: the share of
-    requests that each one hits, by provider; `drill_faults`: those that were hit, by provider and fault."""
+    requests that each one hits, by provider; `drill_faults`: those that were hit, by provider and fault. `pressure`: how
+    much is turned away because the proxy is overloaded (`policy/strain.py`); `shed`: calls, by priority and reason."""
 
     version: str
     started: float
@@ -61,3 +64,5 @@ class Gauges:
     drills: Mapping[str, float] = field(default_factory=dict)
     drill_faults: Mapping[tuple[str, str], int] = field(default_factory=dict)
     incidents: int = 0
+    pressure: float = 0.0
+    shed: Mapping[tuple[str, str], int] = field(default_factory=dict)

@@ -90,7 +90,7 @@ class Inlet:
         roster = self._roster
         # Keys change while connections live. What is not in order goes the usual way, to be refused there.
         known = roster.app.identify(familiar.headers) is familiar.admission.identity
-        if not known or length > roster.settings.max_body or len(data) - start > length:
+        if not known or roster.app.strained or length > roster.settings.max_body or len(data) - start > length:
             return None
         return familiar, start, length
 

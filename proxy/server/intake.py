@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from typing import Protocol
 
 from proxy.core.exchange import ClientRequest
+from proxy.core.priorities import NORMAL
 from proxy.server.admission import Admission
 
 #: Bytes a second that a body must bring on average, beyond the time it is given at least.
@@ -104,6 +105,8 @@ def make_request(admission: Admission, headers: Mapping[str, str], body: bytes, 
     request = ClientRequest(admission.endpoint, headers, body, identity.key, identity.routes, began)
     if identity.tags:
         request.tags = identity.tags
+    if identity.priority != NORMAL:
+        request.priority = identity.priority
     if admission.page:
         request.method, request.path, request.query = admission.method, admission.page, admission.query
     return request

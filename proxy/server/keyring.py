@@ -41,7 +41,7 @@ class Keyring:
         self._entries: dict[str, Entry] = {}
         self._known: dict[str, Entry] = {}
         for key in keys:
-            identity = Identity(key.name, key.routes, key.tags)
+            identity = Identity(key.name, key.routes, key.tags, key.priority)
             last = FOREVER if key.expires is None else key.expires
             for digest, until in ((key.digest, last), *key.former):
                 self._entries[digest] = Entry(digest.encode(), identity, min(until, last))

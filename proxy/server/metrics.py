@@ -7,7 +7,7 @@ configuration and from our own enumerations, so their number is bounded; money i
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
-from proxy.server import alert_metrics
+from proxy.server import alert_metrics, capacity_metrics
 from proxy.server.gauges import Gauges
 from proxy.server.limit_metrics import budgets, refusals
 from proxy.stores.histogram import Histogram
@@ -317,6 +317,7 @@ METRICS: tuple[Metric, ...] = (
     Metric("undimmed_incidents_running", "gauge", "Incidents that have not ended.", _incidents),
     Metric("undimmed_in_flight", "gauge", "Attempts under way at a target.", _in_flight),
     Metric("undimmed_queue_length", "gauge", "Calls that wait for a target.", _queue),
+    *(Metric(*row) for row in capacity_metrics.ROWS),
     Metric("undimmed_credential_usable", "gauge", "1 while a credential can be used for some model.", _credentials),
     Metric("undimmed_credential_expiry_seconds", "gauge", "Until a credential's token ends; negative: since.", _expiry),
     Metric(

@@ -1,11 +1,12 @@
 """Everything the listener itself says no to: one table line per reason, in OpenAI's error shape.
 
 `reason` is the label under which a refusal is counted. `close`: the connection ends after it, whatever the client
-would prefer, because where the next request starts is no longer certain. None of these can be cured by asking again
-unchanged, so all carry `x-should-retry: false` (the official SDKs obey it).
+would prefer, because where the next request starts is no longer certain. Hardly any of these can be cured by asking again
+unchanged, so all carry `x-should-retry: false` (the official SDKs obey it) but those marked `retry`.
 """
 
 import json
+import math
 from dataclasses import dataclass, replace
 from functools import lru_cache
 
@@ -25,6 +26,7 @@ class Refusal:
     type: str = "invalid_request_error"
     close: bool = False
     headers: tuple[tuple[bytes, bytes], ...] = ()
+    retry: bool = False
 
 
 def _malformed(reason: str, message: str) -> Refusal:
@@ -145,6 +147,21 @@ def unreadable_ledger(message: str) -> Refusal:
     return replace(_UNREADABLE, message=f"The ledger cannot be read: {message}.")
 
 
+def overloaded(priority: str, reason: str, wait: float, passing: bool) -> Refusal:
+    """The proxy itself has too much to do. Nobody was asked, so a client may repeat it where waiting helps (`passing`):
+    lag passes; memory that is taken does not come back within the patience of a client."""
+    what = "its event loop is late" if reason == "lag" else "its memory is nearly used up"
+    return Refusal(
+        "overloaded",
+        503,
+        f"This proxy is overloaded ({what}) and turns away requests of priority {priority} for now.",
+        code="proxy_overloaded",
+        type="service_unavailable_error",
+        headers=((b"retry-after", b"%d" % max(1, math.ceil(wait))),),
+        retry=passing,
+    )
+
+
 def bad_query(param: str, message: str) -> Refusal:
     return replace(_BAD_QUERY, message=message, param=param)
 
@@ -156,4 +173,8 @@ def encode_body(refusal: Refusal) -> bytes:
 
 
 def refusal_headers(refusal: Refusal) -> HeaderList:
-    return ((b"content-type", b"application/json"), (b"x-should-retry", b"false"), *refusal.headers)
+    return (
+        (b"content-type", b"application/json"),
+        (b"x-should-retry", b"true" if refusal.retry else b"false"),
+        *refusal.headers,
+    )

@@ -17,6 +17,7 @@ import msgspec
 from msgspec import Struct, field
 
 from proxy.core.keys import check_of
+from proxy.core.priorities import NORMAL
 
 VERSION = 1
 
@@ -54,6 +55,7 @@ class StoredKey(Struct, omit_defaults=True):
     rpm: int | None = None
     tpm: int | None = None
     concurrent: int | None = None
+    priority: str = NORMAL
     budgets: list[StoredBudget] = field(default_factory=list)
 
 

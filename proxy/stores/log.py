@@ -89,7 +89,7 @@ MAX_TEXT = 300
 #: Outcomes that nobody has to look at.
 CALM = frozenset({OutcomeKind.OK, OutcomeKind.CLIENT_GONE, OutcomeKind.SUPERSEDED})
 #: States in which nothing is held back.
-GOOD_STATES = frozenset({"closed", "ready", "ramping", "available", "usable", "trusted", "off"})
+GOOD_STATES = frozenset({"closed", "ready", "ramping", "available", "usable", "trusted", "off", "unlimited"})
 
 _ENCODER = msgspec.json.Encoder()
 

@@ -5,6 +5,7 @@ from config_texts import KEYS, PROVIDERS, defaults, provider, route
 
 from proxy.config import (
     alert_rules,
+    capacity_rules,
     continuity_rules,
     credential_rules,
     detect_rules,
@@ -51,6 +52,7 @@ def test_every_rule_is_in_the_table() -> None:
         function
         for module in (
             alert_rules,
+            capacity_rules,
             continuity_rules,
             credential_rules,
             ledger_rules,

@@ -15,6 +15,7 @@ from proxy.core.settings import ServerSettings
 from proxy.server.application import Identity, Page
 from proxy.server.drills import DrillView
 from proxy.server.listener import DataPlane
+from proxy.server.refusals import Refusal
 
 T = TypeVar("T")
 Serve = Callable[[ClientRequest, Downstream], Awaitable[None]]
@@ -64,6 +65,15 @@ class FakeApplication:
             raise
 
     relays = False
+    #: Everybody is turned away with this, if it is set.
+    away: Refusal | None = None
+
+    @property
+    def strained(self) -> bool:
+        return self.away is not None
+
+    def turn_away(self, identity: Identity, headers: Mapping[str, str]) -> Refusal | None:
+        return self.away
 
     def page(self, path: str, query: str, identity: Identity, anthropic: bool = False) -> Page | None:
         self.pages.append((path, query))

@@ -22,7 +22,7 @@ GAUGES = Gauges(
     started=1.7e9,
     process=PROCESS,
     targets={
-        "a/x": TargetGauge(3, 1, {"chat": "open", "embeddings": "closed"}, {"chat": "ejected"}, factor=1.23456),
+        "a/x": TargetGauge(3, 1, {"chat": "open", "embeddings": "closed"}, {"chat": "ejected"}, factor=1.23456, limit=18),
         "b/y": TargetGauge(),
     },
     credentials=[CredentialGauge("a", "a#1", False, -3.0, {"renewed": 2, "failed": 1}), CredentialGauge("b", "b#1", True)],
@@ -42,6 +42,8 @@ GAUGES = Gauges(
     alarms=AlarmFigures({"budget": 1}, (WebhookState("1", "slack", "failing", 3, 2, 1, 4),), {"openai": 2, "x": None}),
     drills={"a": 0.1},
     drill_faults={("a", "slow"): 4},
+    pressure=1.25,
+    shed={("batch", "lag"): 4, ("normal", "memory"): 1},
 )
 
 
@@ -130,6 +132,9 @@ def test_names_follow_the_conventions():
         ("undimmed_waited_seconds_bucket", {"route": "gpt", "le": "0.5"}, "1"),
         ("undimmed_breaker_state", {"target": "a/x", "endpoint": "chat"}, "2"),
         ("undimmed_breaker_state", {"target": "a/x", "endpoint": "embeddings"}, "0"),
+        ("undimmed_concurrency_limit", {"target": "a/x"}, 18),
+        ("undimmed_shed_total", {"priority": "batch", "reason": "lag"}, 4),
+        ("undimmed_overload_pressure", {}, 1.25),
         ("undimmed_in_flight", {"target": "a/x"}, "3"),
         ("undimmed_queue_length", {"target": "a/x"}, "1"),
         ("undimmed_upstream_connections", {"provider": "a", "state": "busy"}, "3"),
