@@ -12,7 +12,6 @@ from proxy.config.credential_sources import credential_of
 from proxy.config.detect_rules import detect_settings
 from proxy.config.limit_rules import make_limits
 from proxy.config.models import (
-    CacheModel,
     DefaultsModel,
     Document,
     KeyModel,
@@ -25,7 +24,7 @@ from proxy.config.models import (
     split_address,
 )
 from proxy.config.pricing import make_price, pricing_of, usual_price
-from proxy.config.resilience_models import EscalateModel
+from proxy.config.resilience_models import CacheModel, EscalateModel
 from proxy.config.shapes import PriceModel, Section, TimeoutModel
 from proxy.config.source import Path
 from proxy.core.escalation import Escalation

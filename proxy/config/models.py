@@ -17,7 +17,7 @@ from proxy.config.continuity_rules import Hold, ResumeMode
 from proxy.config.credential_models import CredentialModel
 from proxy.config.detect_rules import DetectModel
 from proxy.config.limit_rules import Budgets, RatesModel, Tag, TagModel
-from proxy.config.resilience_models import EscalateModel, HedgeModel
+from proxy.config.resilience_models import CacheModel, EscalateModel, HedgeModel
 from proxy.config.shapes import (
     BreakerModel,
     FeatureName,
@@ -354,15 +354,6 @@ class LedgerModel(Section):
     retention: Duration | None = Field(
         default=None, description="For calls and attempts to be kept. Hourly sums stay for good. Default 90d."
     )
-
-
-class CacheModel(Section):
-    """Where answers are kept that routes with `degrade.stale` may repeat. It holds what models said."""
-
-    file: Text = Field(
-        default="undimmed-cache.db", description="A file that only this user can read. Default undimmed-cache.db."
-    )
-    size: Size = Field(default=256 * 1024 * 1024, description="Most bytes of answers; the oldest go. Default 256MiB.")
 
 
 class DefaultsModel(Section):

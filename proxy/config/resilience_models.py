@@ -7,7 +7,7 @@ from pydantic import AfterValidator, BeforeValidator, Field, WithJsonSchema, mod
 from pydantic_core import PydanticCustomError
 
 from proxy.config.shapes import OneOrMany, Section, Text, as_list
-from proxy.config.units import Count, Duration, parse_duration
+from proxy.config.units import Count, Duration, Size, parse_duration
 
 P95 = "p95"
 
@@ -90,3 +90,12 @@ class EscalateModel(Section):
     timeout: Duration | None = Field(
         default=None, description="For command and webhook; one that does not answer lets it pass. Default 5s."
     )
+
+
+class CacheModel(Section):
+    """Where answers are kept that routes with `degrade.stale` may repeat. It holds what models said."""
+
+    file: Text = Field(
+        default="undimmed-cache.db", description="A file that only this user can read. Default undimmed-cache.db."
+    )
+    size: Size = Field(default=256 * 1024 * 1024, description="Most bytes of answers; the oldest go. Default 256MiB.")
