@@ -60,7 +60,7 @@ def test_alone_it_makes_calls_wait_instead_of_failing_them() -> None:
     run = rehearse({"a": SMALL}, load, queueing())
     assert run.verdicts["ok"] >= 449, "one may have used up its attempts before anything was learned"
     refused = sum(a.kind is OutcomeKind.OVERLOADED for a in attempts_of(run, "a/m"))
-    assert 2 <= refused <= 10
+    assert 2 <= refused <= 0.05 * 450
     assert max(record.waited for record in run.notes.calls) > 2.0
 
 
