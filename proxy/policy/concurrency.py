@@ -31,6 +31,9 @@ CALM_TRIPS = 4.0
 #: Requests begin so many times later in a full house before it counts as queueing, and at least so many seconds.
 CROWDED = log(3.0)
 LEAST_DELAY = 0.25
+#: Seconds, or round trips, since the last answer in which a target counts as serving.
+SERVING = 1.0
+SERVING_TRIPS = 2.0
 #: Samples of either sort that are needed, and as many as the averages look back.
 ENOUGH = 16
 #: In flight at least, for a house to be full.
@@ -107,6 +110,7 @@ class ConcurrencyLimit:
     hears of the two states it can be in: before, after, why, and when."""
 
     __slots__ = (
+        "_answered_at",
         "_blind_until",
         "_ceiling",
         "_crowding",
@@ -126,6 +130,7 @@ class ConcurrencyLimit:
         self.limit = inf
         self.cause = ""
         self._crowding = Crowding()
+        self._answered_at = -inf
         self._pushed_at = -inf
         self._shrunk_at = -inf
         self._ceiling = inf  # what was too much
@@ -142,6 +147,11 @@ class ConcurrencyLimit:
     def known(self) -> int | None:
         """Requests at a time; None: no limit."""
         return None if self.limit == inf else int(self.limit)
+
+    def excuses(self, outcome: Outcome, now: float) -> bool:
+        """Is this a want of capacity at a target that serves others all the while? Then fewer requests are the remedy, and
+        its breaker would only take away what it can do."""
+        return is_pushback(outcome) and now - self._answered_at <= max(SERVING, SERVING_TRIPS * self._trip)
 
     def has_room(self, in_flight: int, now: float) -> bool:
         """May one more be sent?"""
@@ -166,6 +176,7 @@ class ConcurrencyLimit:
         self._shrink(started, in_flight, now, f"it refused some of {in_flight} requests in flight ({said})")
 
     def _answered(self, started: float, in_flight: int, now: float) -> None:
+        self._answered_at = now
         trip = now - started
         self._trip += (trip - self._trip) / 16
         limit = self.limit
@@ -213,8 +224,7 @@ class ConcurrencyLimit:
         return now - self._touched_at > max(CALM, CALM_TRIPS * self._trip)
 
     def _forget(self, why: str, now: float) -> None:
-        if self.limit != inf:
-            self._tell("limited", "unlimited", why, now)
+        self._tell("limited", "unlimited", why, now)
         self.limit = inf
         self.cause = ""
         self._steps = 0

@@ -161,7 +161,8 @@ class Permit:
         rule = RULES[outcome.kind]
         if outcome.kind in _WAITS and not self._began:
             target.latency.penalise(now - self.started, now)
-        self._ticket.settle(Result.FAILED if rule.breaker else Result.NEUTRAL, None, now)
+        excused = target.learned is not None and not self.trial and target.learned.excuses(outcome, now)
+        self._ticket.settle(Result.FAILED if rule.breaker and not excused else Result.NEUTRAL, None, now)
         if rule.elsewhere and rule.blame not in (Blame.MODEL, Blame.CLIENT):
             target.budget.failed()
         self._key.note(outcome, target.model, now, self.credential)

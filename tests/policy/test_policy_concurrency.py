@@ -261,6 +261,32 @@ def test_a_target_is_full_at_its_learned_limit_and_says_so() -> None:
     assert (last.before, last.after, last.cause) == ("limited", "unlimited", "it has not pushed back for a while")
 
 
+def test_refusals_beside_answers_are_no_reason_for_the_breaker() -> None:
+    """Nine of ten are refused for want of capacity while the tenth is answered: that takes fewer requests, not none."""
+    state = make_state()
+    for n in range(300):
+        now = n / 10
+        permit = state.acquire(CHAT, now)
+        assert permit is not None
+        permit.settle(OK if n % 10 == 0 else BUSY, now + 0.05)
+    assert state.standing(CHAT, 30.0).state == "closed"
+    for n in range(25):
+        permit = state.acquire(CHAT, 40.0 + n)
+        if permit is not None:
+            permit.settle(BUSY, 40.5 + n)
+    assert state.standing(CHAT, 65.0).state == "open", "nobody is answered any more"
+
+
+def test_without_learning_refusals_break() -> None:
+    state = make_state()
+    state.adapt(False)
+    for n in range(30):
+        permit = state.acquire(CHAT, n / 10)
+        if permit is not None:
+            permit.settle(OK if n % 10 == 0 else BUSY, n / 10 + 0.05)
+    assert state.standing(CHAT, 3.0).state == "open"
+
+
 def test_learning_can_be_turned_off_and_on() -> None:
     state = make_state()
     kept = state.learned
