@@ -32,7 +32,8 @@ def _live(args: argparse.Namespace, settings: "Settings") -> dict[str, Mapping[s
 
 
 def describe_limits(key: "ClientKey") -> list[str]:
-    """What limits a key, a few words each."""
+    """What limits a key, and how urgent its calls are if that is not the usual, a few words each."""
+    from proxy.core.priorities import NORMAL
     from proxy.policy.allowances import show
 
     rates = key.limits.rates
@@ -40,7 +41,7 @@ def describe_limits(key: "ClientKey") -> list[str]:
     if rates.concurrent is not None:
         words.append(f"{rates.concurrent} at a time")
     words += [f"{show(one, one.amount)} a {one.per}{' (soft)' if one.soft else ''}" for one in key.limits.budgets]
-    return words
+    return words if key.priority == NORMAL else [key.priority, *words]
 
 
 def _use(row: Mapping[str, object] | None) -> list[str]:

@@ -73,7 +73,8 @@ class Chooser:
             return None
         full = self._waitable(journey, selection, now)
         if not full or now >= until:
-            journey.back_in = self._queues.expect(selection.full)
+            if now < until:
+                journey.back_in = self._queues.expect(selection.full)
             raise GiveUp
         pulse = Pulse(self._services.loop, journey)
         try:

@@ -47,7 +47,10 @@ def find_problem(journey: Journey, selection: Selection, now: float) -> Problem:
     outcomes = _list_outcomes(journey.record)
     limited = [admission for _, admission in selection.refused if isinstance(admission, Shortage)]
     moments = [admission.until for _, admission in selection.refused if admission.until is not None]
-    retry_after = max(0.0, min(moments) - now) if moments else journey.back_in
+    waits = [max(0.0, moment - now) for moment in moments]
+    if journey.back_in is not None:
+        waits.append(journey.back_in)
+    retry_after = min(waits, default=None)
     if journey.halted:
         problem = final_problem([Outcome(OutcomeKind.SUPERSEDED)], retry_after=None)
     elif outcomes:
@@ -64,7 +67,7 @@ def find_problem(journey: Journey, selection: Selection, now: float) -> Problem:
     else:
         causes = selection.causes()
         problem = unavailable_problem(causes, retry_after, [admission.kind for _, admission in selection.refused])
-    if not outcomes and journey.back_in is not None and retry_after == journey.back_in:
+    if not outcomes and retry_after is not None and retry_after == journey.back_in:
         # Nobody was asked, and there will be room: that is what a client's own repetition is for.
         problem.should_retry = retry_after <= LONGEST_WAIT
     problem.attempts = [told(attempt) for attempt in journey.record.attempts]

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 from cli_servers import serving
 
+from proxy.cli.key_table import describe_limits
 from proxy.cli.main import main
 from proxy.config.load import load
 from proxy.core.keys import digest_keyed, digest_plain
@@ -81,12 +82,14 @@ def test_a_key_is_shown_once_and_kept_as_a_digest(keys: Keys, store: Path) -> No
 def test_what_a_key_may_do_and_use(keys: Keys) -> None:
     limits = "--rpm 60 --tpm 100k --concurrent 3 --usd 12.50 --tokens 1M"
     budgets = "--per day --zone Europe/Berlin --soft --on-unpriced allow"
-    words = "--route gpt-big --tag team-a --tag b --expires 2100-01-31"
+    words = "--route gpt-big --tag team-a --tag b --expires 2100-01-31 --priority batch"
     assert keys("create", "ci", *words.split(), *limits.split(), *budgets.split())[0] == 0
     key = named("ci")
     assert key.routes == {"gpt"}, "by the route's own name"
     assert key.tags == ("b", "team-a")
     assert key.expires == 4105036800
+    assert key.priority == "batch"
+    assert describe_limits(key)[0] == "batch"
     assert key.limits.rates == Rates(60, 100_000, 3)
     dollars, tokens = key.limits.budgets
     assert (dollars.amount, dollars.unit, dollars.per, dollars.soft) == (12_500_000_000, Unit.USD, Period.DAY, True)

@@ -215,3 +215,17 @@ def test_retry_after_is_what_the_queue_needs(waiting: int) -> None:
         await asyncio.gather(*(each.task for each in others), return_exceptions=True)
 
     act(SECOND, body, settings(((capped(waiting),),)))
+
+
+def test_who_waited_until_its_deadline_is_not_told_to_wait_again() -> None:
+    async def body(stage: Stage) -> None:
+        others = [ask(stage, "o", priority="critical") for _ in range(5)]
+        await asyncio.sleep(0.1)
+        late = ask(stage, "l", headers={"x-request-timeout-ms": "2000"})
+        await late.task
+        assert late.downstream.status == 503
+        assert b"retry-after" not in late.headers
+        assert late.headers[b"x-should-retry"] == b"false"
+        await finish(*others)
+
+    act(SECOND, body, settings(((capped(),),)))
