@@ -46,8 +46,11 @@ BLIND = 600.0
 
 
 def is_pushback(outcome: Outcome) -> bool:
-    """Does this outcome say that the target has too much to do now? A 429 that names its reset is a budget, and held."""
+    """Does this outcome say that the target has too much to do now? A 429 that names its reset is a budget, and held. What
+    has neither a status nor a type was said by nobody but us: our own connections to it were used up."""
     kind = outcome.kind
+    if outcome.status is None and outcome.type is None:
+        return False
     return kind is OutcomeKind.OVERLOADED or (kind is OutcomeKind.RATE_LIMITED and outcome.retry_after is None)
 
 

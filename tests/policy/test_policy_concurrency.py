@@ -1,12 +1,15 @@
 """How a limit is learned, kept and forgotten: each play is (now, what happened), and what the limit is then."""
 
+from math import inf
 from random import Random
 
 import pytest
 from policy_builders import CHAT, Journal, failed, make_state, make_target
 
+from proxy.core.exchange import FailureKind, TransportError
 from proxy.core.outcome import OK, Outcome, OutcomeKind
 from proxy.policy.concurrency import BLIND, CALM, TWICE, ConcurrencyLimit, Level, is_pushback
+from proxy.policy.outcomes import outcome_of
 from proxy.policy.targets import Verdict
 
 BUSY = Outcome(OutcomeKind.OVERLOADED, 529, "Overloaded.")
@@ -85,8 +88,15 @@ def test_never_below_one() -> None:
 def test_words_without_a_status_are_quoted_all_the_same() -> None:
     limit = ConcurrencyLimit(unheard)
     for _ in range(2):
-        limit.ended(Outcome(OutcomeKind.OVERLOADED, message="the pool is full."), 1.0, 10, 2.0)
-    assert limit.cause == "it refused some of 10 requests in flight (overload, the pool is full)"
+        limit.ended(Outcome(OutcomeKind.OVERLOADED, message="Overloaded.", type="overloaded_error"), 1.0, 10, 2.0)
+    assert limit.cause == "it refused some of 10 requests in flight (overload, Overloaded)"
+
+
+def test_our_own_full_pool_says_nothing_of_the_target() -> None:
+    limit = ConcurrencyLimit(unheard)
+    for _ in range(5):
+        limit.ended(outcome_of(TransportError(FailureKind.POOL_FULL, "the pool is full")), 1.0, 10, 2.0)
+    assert limit.limit == inf
 
 
 def test_one_step_up_per_round_trip_at_the_limit_slower_near_what_was_too_much() -> None:
