@@ -29,6 +29,8 @@ IMAGES = 2000
 FADES = 0.98
 #: Targets that are remembered.
 MAX_TARGETS = 1000
+#: What encoded media cannot do without, in any client's format.
+_MEDIA = (b"base64", b'"data"', b"image_url")
 _LIMITS = ("max_tokens", "max_completion_tokens", "max_output_tokens")
 _FREE = frozenset({Endpoint.FILES, Endpoint.STORED, Endpoint.COUNT_TOKENS, Endpoint.INPUT_TOKENS})
 
@@ -67,8 +69,9 @@ class Demand:
     @staticmethod
     def _input(journey: Journey) -> int:
         envelope = journey.call.envelope
-        if len(envelope.body) <= SMALL_BODY:
-            return len(envelope.body) // BYTES_PER_TOKEN + 1
+        body = envelope.body
+        if len(body) <= SMALL_BODY or not any(sign in body for sign in _MEDIA):
+            return len(body) // BYTES_PER_TOKEN + 1
         needs = journey.format.needs_of(envelope)
         return needs.tokens * 4 // BYTES_PER_TOKEN + (IMAGES if needs.images else 0)
 

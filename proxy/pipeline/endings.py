@@ -44,9 +44,10 @@ class Endings:
         elif journey.call.endpoint in TEXTUAL:
             await self._accounting.estimated(attempt.call, journey.booking, record, target, attempt.texts(), usage)
         downstream = journey.downstream
-        note_saving(journey, record)
-        if isinstance(attempt, CheckedAttempt):
-            attempt.release()
+        if journey.route.route.escalate is not None:
+            note_saving(journey, record)
+            if isinstance(attempt, CheckedAttempt):
+                attempt.release()
         answer = attempt.reader or attempt.answer
         if answer is not None and journey.call.endpoint in KEEPING:
             self._accounts.note(journey.call, record, journey.record.key, answer)

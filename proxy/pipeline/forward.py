@@ -32,6 +32,7 @@ from proxy.pipeline.routing import Routing
 from proxy.pipeline.running import AnyAttempt, Runner
 from proxy.pipeline.services import Services
 from proxy.pipeline.staleness import Transcript, may_keep
+from proxy.pipeline.superseding import HEADER as SUPERSEDE
 from proxy.pipeline.superseding import Superseding
 from proxy.pipeline.used_features import list_features
 
@@ -72,8 +73,9 @@ class Forwarder:
                 refuse(record, downstream, opened)
                 return
             journey = opened
-            self._superseding.enter(journey, request.key)
-            if may_keep(journey):
+            if SUPERSEDE in request.headers:
+                self._superseding.enter(journey, request.key)
+            if journey.route.route.stale is not None and may_keep(journey):
                 journey.downstream = Transcript(journey.downstream, journey.format.waiting)
             try:
                 try:
@@ -136,7 +138,7 @@ class Forwarder:
 
     async def _attempt(self, routing: Routing, journey: Journey) -> None:
         """One attempt; returns when the client has its answer or the honest end of a broken one."""
-        taken = None if journey.halted else self._chooser.take(journey)
+        taken = None if journey.halt is not None and journey.halted else self._chooser.take(journey)
         while taken is None:
             if journey.halted:
                 raise GiveUp
@@ -196,7 +198,8 @@ class Forwarder:
         if journey is None:
             self._services.sink.call_finished(record)
         else:
-            self._superseding.leave(journey)
+            if journey.place is not None:
+                self._superseding.leave(journey)
             record.features = list_features(journey.call)
             self._accounting.close(journey.booking)
             if journey.farewell is not None:

@@ -36,7 +36,7 @@ class Runner:
 
     async def run(self, routing: Routing, journey: Journey, attempt: AnyAttempt) -> tuple[AnyAttempt, Outcome]:
         """Run an attempt to its verdict, on a route that hedges perhaps beside a second one. Whoever is cut is booked."""
-        race = self._prepare_race(routing, journey, attempt)
+        race = None if journey.route.hedges is None else self._prepare_race(routing, journey, attempt)
         if journey.halt is not None:
             journey.halt.add_done_callback(lambda _: cut_off(race.runners if race is not None else [attempt]))
         try:

@@ -28,7 +28,7 @@ _ASKED = 16 * 1024
 _GENERATED = frozenset({Endpoint.CHAT, Endpoint.COMPLETIONS, Endpoint.RESPONSES, Endpoint.MESSAGES})
 _REASONING = frozenset({"reasoning_effort", "reasoning", "thinking"})
 #: Fields in which requests ask for JSON.
-_FORMATS = ("response_format", "text", "output_format", "output_config")
+_FORMATS = frozenset({"response_format", "text", "output_format", "output_config"})
 _CALLED = frozenset({"tool_calls", "tool_use", "function_call"})
 
 
@@ -75,13 +75,13 @@ def _judge(call: Call, read: StreamReader | Answer, sampled: bool) -> int:
         return flaws
     called = finish in _CALLED
     wanted = not called and _wants_json(call.envelope.fields)
-    if isinstance(read, StreamReader):
-        if not read.content:
-            return flaws | 1 << Flaw.EMPTY
+    if isinstance(read, Answer):
         if sampled or called or wanted:
-            flaws |= _judge_stream(call, read, wanted, sampled)
+            flaws |= _judge_whole(call, glance(call.endpoint, read.body), wanted, sampled)
+    elif not read.content:
+        flaws |= 1 << Flaw.EMPTY
     elif sampled or called or wanted:
-        flaws |= _judge_whole(call, glance(call.endpoint, read.body), wanted, sampled)
+        flaws |= _judge_stream(call, read, wanted, sampled)
     return flaws
 
 
@@ -130,8 +130,6 @@ def _is_plain(body: bytes) -> bool:
 
 
 def _wants_json(fields: Mapping[str, object]) -> bool:
-    for name in _FORMATS:
-        asked = fields.get(name)
-        if asked is not None and b"json" in bytes(asked):  # type: ignore[call-overload]
-            return True
-    return False
+    if _FORMATS.isdisjoint(fields):
+        return False
+    return any(b"json" in bytes(fields[name]) for name in _FORMATS.intersection(fields))  # type: ignore[call-overload]

@@ -77,8 +77,7 @@ class Domain:
 
     def succeeded(self, started: float) -> None:
         """Something of it answered that was asked at `started`: what failed before that is forgiven."""
-        if self._failures:
-            self._failures = [(at, who) for at, who in self._failures if at > started]
+        self._failures = [(at, who) for at, who in self._failures if at > started]
 
     def suspect(self, cause: str, now: float) -> None:
         """All of it, from now on."""
@@ -136,7 +135,8 @@ class Territory:
     def succeeded(self, started: float) -> None:
         """An attempt that began then was answered."""
         for domain in self.domains:
-            domain.succeeded(started)
+            if domain._failures:
+                domain.succeeded(started)
 
     def refused(self, credentials: int, now: float) -> None:
         """The provider refuses several credentials: its authentication is down, or the account is."""

@@ -25,7 +25,9 @@ class Favour:
     def flows(self, now: float) -> bool:
         """Nothing speaks against it."""
         suspicion, territory = self.suspicion, self.territory
-        return (suspicion is None or suspicion.calm(now)) and (territory is None or territory.calm(now))
+        if suspicion is not None and suspicion.doubt is not None and not suspicion.calm(now):
+            return False
+        return territory is None or territory.calm(now)
 
     def standings(self, now: float) -> list[Standing]:
         """Whatever speaks against it, its own case first."""

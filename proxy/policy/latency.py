@@ -40,7 +40,9 @@ class Recent:
 
     def p99(self) -> float | None:
         """The 99th percentile, likewise."""
-        quantiles = self._look()
+        quantiles = self._quantiles
+        if quantiles is None or self._stale >= _REFRESH:
+            quantiles = self._look()
         return None if quantiles is None else quantiles[1]
 
     def _look(self) -> tuple[float, float] | None:

@@ -80,14 +80,14 @@ class Suspicion:
         return self._took(PACE, sort, seconds, now, sound)
 
     def _took(self, what: int, sort: int, seconds: float, now: float, sound: bool) -> bool:
-        slow = self.detector.took(what, sort, seconds, now, not (sound and self.calm(now)))
+        slow = self.detector.took(what, sort, seconds, now, not sound or (self.doubt is not None and not self.calm(now)))
         if slow:
             self._conclude(now)
         return slow
 
     def answered(self, flaws: int, now: float, sound: bool) -> None:
         """An attempt is over that says something about the target: with these flaws (bits)."""
-        self.detector.answered(flaws, now, not (sound and self.calm(now)))
+        self.detector.answered(flaws, now, not sound or (self.doubt is not None and not self.calm(now)))
         if flaws:
             self._conclude(now)
 

@@ -191,7 +191,10 @@ class TargetState:
             return None
         key = self.ring.pick(self.model, now, exclude)
         assert key is not None  # `_refused` has looked
-        return self._give(lane, endpoint, key, now, stream)
+        permit = self._give(lane, endpoint, key, now, stream)
+        if not lane.favour.flows(now):
+            permit.take_trials(lane.favour.trials(now))
+        return permit
 
     def acquire_flowing(self, endpoint: Endpoint, now: float, stream: bool) -> Permit | None:
         """Take the target if nothing at all speaks against it: a breaker that lets everything flow, no hold, a free place.
@@ -214,8 +217,6 @@ class TargetState:
         watch = lane.streams if stream else lane.wholes
         permit = Permit(self, endpoint, key, ticket, watch, now)
         permit.suspicion = lane.favour.suspicion
-        if not lane.favour.flows(now):
-            permit.take_trials(lane.favour.trials(now))
         watch.started(permit)
         self.in_flight = permit.depth = self.in_flight + 1
         self.last_traffic = now
