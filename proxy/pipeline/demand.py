@@ -29,8 +29,8 @@ IMAGES = 2000
 FADES = 0.98
 #: Targets that are remembered.
 MAX_TARGETS = 1000
-#: What encoded media cannot do without, in any client's format.
-_MEDIA = (b"base64", b'"data"', b"image_url")
+#: How many places of a long body are looked at for encoded media, and how many bytes there.
+PLACES, WINDOW = 32, 128
 _LIMITS = ("max_tokens", "max_completion_tokens", "max_output_tokens")
 _FREE = frozenset({Endpoint.FILES, Endpoint.STORED, Endpoint.COUNT_TOKENS, Endpoint.INPUT_TOKENS})
 
@@ -38,6 +38,14 @@ _FREE = frozenset({Endpoint.FILES, Endpoint.STORED, Endpoint.COUNT_TOKENS, Endpo
 def quantity_of(usage: Usage, money: int | None) -> Quantity:
     """What is used, or may be. `money` in nano-dollars, None: its price is not known."""
     return Quantity(usage.total, money, lambda price: cost(usage, price) or 0)
+
+
+def holds_media(body: bytes) -> bool:
+    """Is a part of this body worth mentioning neither words nor JSON? Searching all of it would cost more than the rest of a
+    call; media that are missed are too small to matter."""
+    step = max(1, len(body) // PLACES)
+    windows = (body[at : at + WINDOW] for at in range(0, len(body) - WINDOW, step))
+    return any(b" " not in window and b'"' not in window for window in windows)
 
 
 class Demand:
@@ -70,7 +78,7 @@ class Demand:
     def _input(journey: Journey) -> int:
         envelope = journey.call.envelope
         body = envelope.body
-        if len(body) <= SMALL_BODY or not any(sign in body for sign in _MEDIA):
+        if len(body) <= SMALL_BODY or not holds_media(body):
             return len(body) // BYTES_PER_TOKEN + 1
         needs = journey.format.needs_of(envelope)
         return needs.tokens * 4 // BYTES_PER_TOKEN + (IMAGES if needs.images else 0)

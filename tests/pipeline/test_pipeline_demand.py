@@ -1,5 +1,6 @@
 """What is set aside for a request: a ceiling of what it sends, a sensible guess at what it gets back."""
 
+import base64
 import json
 
 import pytest
@@ -12,7 +13,7 @@ from proxy.core.facts import ModelFacts
 from proxy.core.records import CallRecord
 from proxy.core.settings import Target
 from proxy.core.usage import Price
-from proxy.pipeline.demand import IMAGES, SMALL_BODY, USUAL_OUTPUT, Demand
+from proxy.pipeline.demand import IMAGES, SMALL_BODY, USUAL_OUTPUT, Demand, holds_media
 from proxy.pipeline.journey import Journey
 from proxy.wire.formats import FORMATS
 
@@ -115,3 +116,22 @@ def test_the_price_of_the_day_counts(demand: Demand) -> None:
             return Price(0, 0) if wall == 1.0e9 else None
 
     assert measure(demand, Endpoint.CHAT, chat(), Target("a", "m", price=PRICE, tariff=Sale()))[1] == 0
+
+
+PROSE = "A lamp that does not dim is a lamp that somebody looks after. " * 400
+KEYS = json.dumps({f"key{n}": n for n in range(3000)})
+DATA_URL = "data:image/png;base64," + base64.b64encode(bytes(range(256)) * 40).decode()
+
+
+def spoken(*texts: str) -> bytes:
+    return json.dumps({"messages": [{"role": "user", "content": text} for text in texts]}).encode()
+
+
+@pytest.mark.parametrize("text", [PROSE, KEYS])
+def test_words_and_json_are_not_looked_into(text: str) -> None:
+    assert not holds_media(spoken(text))
+
+
+@pytest.mark.parametrize("before", ["", PROSE])
+def test_encoded_media_are_noticed(before: str) -> None:
+    assert holds_media(spoken(before, DATA_URL))
