@@ -49,7 +49,9 @@ def test_14_each_limit_fires(name: str) -> None:
             error, _ = json.JSONDecoder().raw_decode(reply[start:].decode())
             (attempt,) = error["error"]["attempts"]
             assert attempt["outcome"] == kind.value
-            assert seconds * 1000 - 2 <= attempt["duration_ms"] <= seconds * 1000 + 5000
+            # The total counts from the call's arrival, and a busy machine may take a while to its attempt.
+            early = 200 if kind is OutcomeKind.DEADLINE_EXCEEDED else 2
+            assert seconds * 1000 - early <= attempt["duration_ms"] <= seconds * 1000 + 5000
             committed = kind in (OutcomeKind.IDLE_TIMEOUT, OutcomeKind.DEADLINE_EXCEEDED)
             assert reply.startswith(b"HTTP/1.1 200 " if committed else b"HTTP/1.1 504 ")
             assert b"[DONE]" not in reply
