@@ -10,7 +10,6 @@ from dataclasses import dataclass, field, replace
 from random import Random
 
 from proxy.assemble import Parts, assemble
-from proxy.core.records import CallRecord, ProbeRecord, StateChange
 from proxy.core.settings import (
     BreakerSettings,
     Credential,
@@ -34,6 +33,7 @@ from proxy.rehearse.issuer import IssuerNetwork, IssuerPlan, SimulatedIssuer, to
 from proxy.rehearse.network import SimulatedNetwork
 from proxy.rehearse.provider import SimulatedProvider
 from proxy.rehearse.schedule import Schedule, always, spans
+from proxy.rehearse.stage import Notes
 from proxy.rehearse.virtual_loop import run
 from proxy.transport.credentials.refresher import Refresher
 from proxy.transport.credentials.surroundings import Surroundings
@@ -93,24 +93,6 @@ class InlineEstimator:
     def submit(self, job: EstimateJob, done: Callable[[Usage], None]) -> None:
         size = sum(len(text) for text in job.texts or ())
         self._loop.call_soon(done, Usage(input=10, output=size // 4, source=UsageSource.ESTIMATE))
-
-
-@dataclass
-class Notes:
-    """A sink that keeps everything."""
-
-    calls: list[CallRecord] = field(default_factory=list)
-    changes: list[StateChange] = field(default_factory=list)
-    probes: list[ProbeRecord] = field(default_factory=list)
-
-    def call_finished(self, record: CallRecord) -> None:
-        self.calls.append(record)
-
-    def state_changed(self, change: StateChange) -> None:
-        self.changes.append(change)
-
-    def probed(self, record: ProbeRecord) -> None:
-        self.probes.append(record)
 
 
 @dataclass
