@@ -87,7 +87,8 @@ def note_saving(journey: Journey, record: AttemptRecord) -> None:
     """Money saved by not asking the next tier, or (negative) spent on answers that did not do."""
     if not is_checked(journey):
         return
-    vain = [attempt.cost for attempt in journey.record.attempts if attempt.kind is OutcomeKind.UNCONVINCING]
+    attempts = journey.record.attempts
+    vain = [a.cost for a in attempts if a.kind is OutcomeKind.UNCONVINCING and not a.delivered]
     if vain:
         journey.record.saved = -sum(money for money in vain if money is not None)
         return

@@ -65,6 +65,7 @@ def test_where_the_dearer_one_is_down_the_cheap_answer_is_better_than_none(strea
         assert call.degraded == "unconvincing"
         assert client.downstream.header("x-undimmed-degraded") == "unconvincing"
         assert sum(attempt.delivered for attempt in call.attempts) == 1
+        assert call.saved is None, "what the client received was not in vain, and nobody dearer could be had"
         assert len([attempt for attempt in call.attempts if attempt.target == "a/m"]) == 1
 
 
