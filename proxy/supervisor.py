@@ -232,6 +232,8 @@ class Proxy:
             await self._loop.run_in_executor(None, self._shelf.close)
         await self._close_ledger(deadline)
         if self._incidents is not None:
+            for incident in self.parts.incidents.running():  # as far as they have come
+                self._incidents.write(incident, self.parts.incidents.book.incidents)
             await self._loop.run_in_executor(None, self._incidents.close)
 
     async def _close_ledger(self, deadline: float) -> None:

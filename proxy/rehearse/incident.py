@@ -1,6 +1,6 @@
 """An incident that really happened, from the proxy's own record of it, as an outage to rehearse.
 
-What is read is the JSON of `undimmed incidents ID --format json`: `{id, start, end, trigger, targets, timeline: [{t, target,
+What is read is the JSON of `undimmed incidents ID --format json`: `{id, started, ended, trigger, targets, timeline: [{t, target,
 outcomes: {kind: n}, ttft_p50, rate}]}`, `t` in Unix time (or in seconds from the start), `target` as `provider/model`. Each
 line of the timeline becomes a span until the next line of its target: the commonest failure with its share, and how much
 slower than usual it was. What a proxy can record is what the vendor did to it, not why: a rehearsal of the file is as coarse
@@ -66,9 +66,9 @@ class Incident(msgspec.Struct):
     """What is read of the record; more may stand in it."""
 
     id: str
-    start: float
+    started: float
     timeline: list[Moment]
-    end: float | None = None
+    ended: float | None = None
     trigger: str = ""
     targets: list[str] = []
 
@@ -106,11 +106,11 @@ def _spans(incident: Incident) -> Iterator[dict[str, object]]:
 def _zero(incident: Incident) -> float:
     """Where the times of the timeline begin: at the start in Unix time, or at 0."""
     first = min(moment.t for moment in incident.timeline)
-    return incident.start if first >= incident.start - 86400 else 0.0
+    return incident.started if first >= incident.started - 86400 else 0.0
 
 
 def _last(incident: Incident, moment: Moment) -> float:
-    end = None if incident.end is None else incident.end - incident.start + _zero(incident)
+    end = None if incident.ended is None else incident.ended - incident.started + _zero(incident)
     return end if end is not None and end > moment.t else moment.t + USUAL_STEP
 
 
@@ -134,7 +134,7 @@ def _write(incident: Incident, spans: Sequence[dict[str, object]]) -> str:
     providers = dict.fromkeys((target or "").partition("/")[0] for target in incident.targets)
     if not providers:
         providers = dict.fromkeys(moment.target.partition("/")[0] for moment in incident.timeline)
-    day = datetime.fromtimestamp(incident.start, UTC).date().isoformat()
+    day = datetime.fromtimestamp(incident.started, UTC).date().isoformat()
     title = incident.trigger[:LONGEST_TEXT] or "an incident of our own"
     lines = [
         f"title: {dumps(title, ensure_ascii=False)}",

@@ -117,7 +117,7 @@ def test_the_page_stands_alone(tmp_path: Path, capsys: pytest.CaptureFixture[str
 def test_an_incident_becomes_an_outage(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     line = {"t": 0, "target": "openai/gpt-5", "outcomes": {"server_error": 9}}
     incident = tmp_path / "i.json"
-    incident.write_text(json.dumps({"id": "i", "start": 0, "end": 120, "timeline": [line], "targets": ["openai/gpt-5"]}))
+    incident.write_text(json.dumps({"id": "i", "started": 0, "ended": 120, "timeline": [line], "targets": ["openai/gpt-5"]}))
     assert main(["rehearse", "--record", str(incident)]) == 0
     assert capsys.readouterr().out.startswith("title: ")
     made = tmp_path / "i.yaml"

@@ -1,9 +1,11 @@
 import json
 from typing import Any
 
+import msgspec
 import pytest
 
 from proxy.core.errors import ConfigError
+from proxy.core.incidents import Incident, Point
 from proxy.core.outcome import OutcomeKind
 from proxy.rehearse.behaviour import Mode
 from proxy.rehearse.incident import NEUTRAL, PLAYED, to_outage
@@ -17,7 +19,7 @@ def moment(at: float, outcomes: dict[str, int], target: str = "openai/gpt-5", tt
 
 
 def record(*timeline: dict[str, Any], **fields: Any) -> Outage:
-    incident = {"id": "i7", "start": START, "end": START + 600, "trigger": "8 of 20 failed", "targets": ["openai/gpt-5"]}
+    incident = {"id": "i7", "started": START, "ended": START + 600, "trigger": "8 of 20 failed", "targets": ["openai/gpt-5"]}
     text = to_outage(json.dumps({**incident, "timeline": timeline, **fields}).encode(), "i.json")
     return parse(text, "i.yaml", "i")
 
@@ -57,7 +59,7 @@ def test_only_the_targets_of_the_incident_are_played_each_by_its_own_lines() -> 
 
 def test_times_may_be_told_from_the_start_and_an_incident_may_still_last() -> None:
     lines = [{**moment(at, {"server_error": 1}), "t": at} for at in (0.0, 60.0)]
-    assert [(s.start, s.end) for s in record(*lines, end=None).strikes] == [(0.0, 60.0), (60.0, 120.0)]
+    assert [(s.start, s.end) for s in record(*lines, ended=None).strikes] == [(0.0, 60.0), (60.0, 120.0)]
 
 
 @pytest.mark.parametrize("kind", [kind for kind in OutcomeKind if kind.value not in NEUTRAL])
@@ -72,9 +74,9 @@ def test_every_failure_of_a_target_can_be_played(kind: OutcomeKind) -> None:
     [
         (b"x", "is not the record of an incident"),
         (b'{"id": "1"}', "missing required field"),
-        (json.dumps({"id": "1", "start": 0, "timeline": []}).encode(), "nothing happens in its timeline"),
+        (json.dumps({"id": "1", "started": 0, "timeline": []}).encode(), "nothing happens in its timeline"),
         (
-            json.dumps({"id": "1", "start": 0, "timeline": [{"t": 0, "target": "a/m", "outcomes": {"ok": 3}}]}).encode(),
+            json.dumps({"id": "1", "started": 0, "timeline": [{"t": 0, "target": "a/m", "outcomes": {"ok": 3}}]}).encode(),
             "nothing happens in its timeline",
         ),
     ],
@@ -82,3 +84,9 @@ def test_every_failure_of_a_target_can_be_played(kind: OutcomeKind) -> None:
 def test_what_cannot_be_made_an_outage_is_said(data: bytes, message: str) -> None:
     with pytest.raises(ConfigError, match=message):
         to_outage(data, "i.json")
+
+
+def test_the_record_that_the_proxy_keeps_is_one() -> None:
+    point = Point(START + 10.0, "openai/gpt-5", {"server_error": 9, "ok": 1}, 1.0)
+    kept = Incident("i8", START, "5 calls in a row failed", ["openai/gpt-5"], ended=START + 60, timeline=[point])
+    assert parse(to_outage(msgspec.json.encode(kept), "i8.json"), "i8.yaml", "i8").strikes
