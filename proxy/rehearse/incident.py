@@ -1,10 +1,10 @@
 """An incident that really happened, from the proxy's own record of it, as an outage to rehearse.
 
-What is read is the JSON of `undimmed incidents ID --format json`: `{id, started, ended, trigger, targets, timeline: [{t, target,
-outcomes: {kind: n}, ttft_p50, rate}]}`, `t` in Unix time (or in seconds from the start), `target` as `provider/model`. Each
-line of the timeline becomes a span until the next line of its target: the commonest failure with its share, and how much
-slower than usual it was. What a proxy can record is what the vendor did to it, not why: a rehearsal of the file is as coarse
-as the timeline.
+What is read is the JSON of `undimmed incidents ID --format json`: `{id, started, ended, trigger, targets, timeline: [{t,
+target, outcomes: {kind: n}, ttft_p50, rate}]}`, `t` in Unix time (or in seconds from the start), `target` as
+`provider/model`. Each line of the timeline becomes a span until the next line of its target: the commonest failure with its
+share, and how much slower than usual it was. What a proxy can record is what the vendor did to it, not why: a rehearsal of
+the file is as coarse as the timeline.
 """
 
 from collections.abc import Iterator, Sequence
@@ -110,7 +110,9 @@ def _zero(incident: Incident) -> float:
 
 
 def _last(incident: Incident, moment: Moment) -> float:
-    end = None if incident.ended is None else incident.ended - incident.started + _zero(incident)
+    # An incident whose end the proxy did not live to see ends with its last happening, which may be its first.
+    told = incident.ended is not None and incident.ended > incident.started
+    end = incident.ended - incident.started + _zero(incident) if told and incident.ended is not None else None
     return end if end is not None and end > moment.t else moment.t + USUAL_STEP
 
 
